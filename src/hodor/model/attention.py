@@ -1,0 +1,170 @@
+"""Attention between descriptors and pixels, and the sine code of positions."""
+
+import math
+from functools import lru_cache
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hodor.model.config import HodorConfig
+
+TEMPERATURE = 10_000.0  # of the sine code
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(B, N, C) to (B, heads, N, C/heads)."""
+    b, n, c = x.shape
+    return x.view(b, n, heads, c // heads).transpose(1, 2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """(B, heads, N, C/heads) to (B, N, C)."""
+    b, heads, n, width = x.shape
+    return x.transpose(1, 2).reshape(b, n, heads * width)
+
+
+class MaskedCrossAttention(nn.Module):
+    """Descriptors absorb pixels of their patches: soft-masked attention, Eq. 2 of the paper.
+
+    softmax(K^T Q / sqrt(d) - alpha (1 - M)) V with d the width of a head and one learned alpha for
+    each head. Adding alpha M instead gives the same softmax. Gradients reach Q, K, V, alpha and M.
+    """
+
+    def __init__(self, config: HodorConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.heads = config.heads
+        self.masking = config.masking
+        self.alpha_scale = (c // config.heads) ** -0.5 if config.alpha_inside_scaling else 1.0
+        self.query = nn.Linear(c, c)
+        self.key = nn.Linear(c, c)
+        self.value = nn.Linear(c, c)
+        self.output = nn.Linear(c, c)
+        self.dropout = nn.Dropout(config.dropout)
+        if self.masking == "soft":
+            # S4: 32, 32, 16, 16, 8, 8, 4, 4 for eight heads.
+            start = [2.0 ** (5 - 4 * h // self.heads) for h in range(self.heads)]
+            self.alpha = nn.Parameter(torch.tensor(start))
+
+    def forward(self, descriptors: Tensor, keys: Tensor, values: Tensor, masks: Tensor) -> Tensor:
+        """Attend.
+
+        Args:
+            descriptors: (B, P, C).
+            keys, values: pixels (B, N, C).
+            masks: (B, P, N) in [0, 1].
+
+        Returns:
+            (B, P, C).
+        """
+        q = split_heads(self.query(descriptors), self.heads)
+        k = split_heads(self.key(keys), self.heads)
+        v = split_heads(self.value(values), self.heads)
+        logits = (q @ k.transpose(-2, -1)).float() / math.sqrt(q.shape[-1])  # (B, heads, P, N)
+        weights = (logits + self._bias(masks)).softmax(-1).to(v.dtype)
+        return cast(Tensor, self.output(join_heads(self.dropout(weights) @ v)))
+
+    def _bias(self, masks: Tensor) -> Tensor | float:
+        """What masks add to the logits: broadcastable to (B, heads, P, N)."""
+        if self.masking == "none":
+            return 0.0
+        if self.masking == "soft":
+            alpha = self.alpha_scale * self.alpha.float()[:, None, None]
+            return alpha * (masks.float()[:, None] - 1)
+        seen = masks > 0.5
+        seen = seen | ~seen.any(-1, keepdim=True)  # an empty patch looks everywhere
+        return torch.zeros_like(masks, dtype=torch.float32).masked_fill(~seen, -math.inf)[:, None]
+
+
+class DescriptorAttention(nn.Module):
+    """Pixels listen to descriptors of the whole history (Eq. 3): no output projection.
+
+    Objects and background have key and value projections of their own.
+    """
+
+    def __init__(self, config: HodorConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.heads = config.heads
+        self.dropout = config.dropout
+        self.query = nn.Linear(c, c)
+        self.object_key = nn.Linear(c, c)
+        self.object_value = nn.Linear(c, c)
+        self.background_key = nn.Linear(c, c)
+        self.background_value = nn.Linear(c, c)
+
+    def forward(
+        self,
+        pixels: Tensor,
+        objects: tuple[Tensor, Tensor],
+        background: tuple[Tensor, Tensor],
+        valid: Tensor | None,
+    ) -> Tensor:
+        """Attend.
+
+        Args:
+            pixels: (B, N, C), position code included.
+            objects: descriptors with and without embedding, each (B, T * O, C).
+            background: the same for background, each (B, T * G, C).
+            valid: (B, T * (G + O)) bool, background first; None: all are.
+
+        Returns:
+            (B, N, C).
+        """
+        keys = torch.cat([self.background_key(background[0]), self.object_key(objects[0])], 1)
+        values = torch.cat([self.background_value(background[1]), self.object_value(objects[1])], 1)
+        q = split_heads(self.query(pixels), self.heads)
+        k = split_heads(keys, self.heads)
+        v = split_heads(values, self.heads)
+        allowed = None if valid is None else valid[:, None, None]
+        if not self.training or self.dropout == 0:
+            return join_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=allowed))
+        # The released network drops logits before the softmax, not weights after it.
+        logits = F.dropout(q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]), self.dropout)
+        if allowed is not None:
+            logits = logits.masked_fill(~allowed, -math.inf)
+        return join_heads(logits.softmax(-1) @ v)
+
+
+@lru_cache(maxsize=16)
+def sine_positions(
+    h: int, w: int, channels: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """Sine code of pixel positions: (h * w, channels), the y half first, then the x half.
+
+    Positions are counted from 1 and scaled to 2 pi over each axis; sine and cosine interleave.
+    """
+    half = channels // 2
+    exponent = 2 * (torch.arange(half, device=device) // 2) / half
+    frequency = TEMPERATURE**exponent
+
+    def code(n: int) -> Tensor:
+        steps = torch.arange(1, n + 1, device=device, dtype=torch.float32)
+        angle = (steps / (n + 1e-6) * 2 * math.pi)[:, None] / frequency
+        return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], -1).flatten(1)
+
+    y = code(h)[:, None].expand(h, w, half)
+    x = code(w)[None].expand(h, w, half)
+    return torch.cat([y, x], -1).flatten(0, 1).to(dtype)
+
+
+class FeedForward(nn.Module):
+    """The FFN of Eqs. 1 and 3: linear layers with ReLU between."""
+
+    def __init__(self, config: HodorConfig, hidden: int) -> None:
+        super().__init__()
+        c = config.channels
+        widths = [c, *[hidden] * (config.ffn_layers - 1), c]
+        self.layers = nn.ModuleList(
+            nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., C) to (..., C)."""
+        *inner, last = self.layers
+        for layer in inner:
+            x = self.dropout(F.relu(layer(x)))
+        return cast(Tensor, self.dropout(last(x)))

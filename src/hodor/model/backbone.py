@@ -1,0 +1,325 @@
+"""Backbones as features at strides 4, 8, 16 and 32: Swin-T as the paper has it, and timm's."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import cast
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from hodor.errors import WeightsError
+from hodor.model.config import HodorConfig
+
+WINDOW = 7  # Swin-T's window side, in tokens
+MASKED = -100.0  # Swin's attention bias between regions that the cyclic shift made neighbours
+
+
+class WindowAttention(nn.Module):
+    """Self-attention inside windows of 7 x 7 tokens with a relative position bias."""
+
+    relative_position_index: Tensor
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+        self.relative_position_bias_table = nn.Parameter(
+            torch.zeros((2 * WINDOW - 1) ** 2, heads)
+        )
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.register_buffer(
+            "relative_position_index", _relative_position_index(), persistent=False
+        )
+
+    def forward(self, windows: Tensor, shift_mask: Tensor | None) -> Tensor:
+        """Attend within ``windows`` (N, 49, C); ``shift_mask`` is (windows per image, 49, 49)."""
+        n, tokens, c = windows.shape
+        qkv = self.qkv(windows).view(n, tokens, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (N, heads, 49, c/heads)
+        bias = self.relative_position_bias_table[self.relative_position_index.flatten()]
+        bias = bias.view(tokens, tokens, self.heads).permute(2, 0, 1)
+        if shift_mask is not None:
+            per_image = shift_mask.shape[0]
+            bias = (bias + shift_mask[:, None]).repeat(n // per_image, 1, 1, 1)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        return cast(Tensor, self.proj(attended.transpose(1, 2).reshape(n, tokens, c)))
+
+
+def _relative_position_index() -> Tensor:
+    """Row of the bias table for each pair of tokens of a window: (49, 49) int64."""
+    axis = torch.arange(WINDOW)
+    tokens = torch.stack(torch.meshgrid(axis, axis, indexing="ij")).flatten(1)  # (2, 49)
+    apart = tokens[:, :, None] - tokens[:, None, :] + WINDOW - 1
+    return cast(Tensor, apart[0] * (2 * WINDOW - 1) + apart[1])
+
+
+@lru_cache(maxsize=32)
+def _shift_mask(rows: int, columns: int, shift: int, device: torch.device) -> Tensor:
+    """Bias that keeps shifted windows from mixing regions: (windows, 49, 49)."""
+    regions = torch.zeros(1, rows, columns, 1, device=device)
+    bands = (slice(0, -WINDOW), slice(-WINDOW, -shift), slice(-shift, None))
+    for number, (band_y, band_x) in enumerate((y, x) for y in bands for x in bands):
+        regions[:, band_y, band_x] = number
+    windows = _to_windows(regions).squeeze(-1)
+    return torch.where(windows[:, None] == windows[:, :, None], 0.0, MASKED)
+
+
+def _to_windows(x: Tensor) -> Tensor:
+    """(B, H, W, C) to (B * windows, 49, C)."""
+    b, h, w, c = x.shape
+    x = x.view(b, h // WINDOW, WINDOW, w // WINDOW, WINDOW, c)
+    return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, WINDOW * WINDOW, c)
+
+
+def _from_windows(windows: Tensor, h: int, w: int) -> Tensor:
+    """(B * windows, 49, C) to (B, H, W, C)."""
+    c = windows.shape[-1]
+    x = windows.view(-1, h // WINDOW, w // WINDOW, WINDOW, WINDOW, c)
+    return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, h, w, c)
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels, hidden)
+        self.fc2 = nn.Linear(hidden, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., C) to (..., C)."""
+        return cast(Tensor, self.fc2(F.gelu(self.fc1(x))))
+
+
+class SwinBlock(nn.Module):
+    """One pre-norm block: (shifted) window attention, then an MLP, both residual."""
+
+    def __init__(self, channels: int, heads: int, shift: int, drop_path: float) -> None:
+        super().__init__()
+        self.shift = shift
+        self.drop_path = drop_path
+        self.norm1 = nn.LayerNorm(channels)
+        self.attn = WindowAttention(channels, heads)
+        self.norm2 = nn.LayerNorm(channels)
+        self.mlp = Mlp(channels, 4 * channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, H, W, C) to the same shape."""
+        x = x + self._dropped(self._attend(self.norm1(x)))
+        return x + self._dropped(self.mlp(self.norm2(x)))
+
+    def _attend(self, x: Tensor) -> Tensor:
+        h, w = x.shape[1:3]
+        # Zeros join after the norm and take part in attention, as in the released network.
+        x = F.pad(x, (0, 0, 0, -w % WINDOW, 0, -h % WINDOW))
+        rows, columns = x.shape[1:3]
+        mask = None
+        if self.shift:
+            x = x.roll((-self.shift, -self.shift), (1, 2))
+            mask = _shift_mask(rows, columns, self.shift, x.device)
+        x = _from_windows(self.attn(_to_windows(x), mask), rows, columns)
+        if self.shift:
+            x = x.roll((self.shift, self.shift), (1, 2))
+        return x[:, :h, :w]
+
+    def _dropped(self, branch: Tensor) -> Tensor:
+        """Stochastic depth: leave out the whole branch for some images of the batch."""
+        if not self.training or self.drop_path == 0:
+            return branch
+        keep = 1 - self.drop_path
+        kept = branch.new_empty(branch.shape[0], 1, 1, 1).bernoulli_(keep)
+        return branch * kept / keep
+
+
+class PatchMerging(nn.Module):
+    """Halve the resolution: 2 x 2 tokens become one of twice the width."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * channels)
+        self.reduction = nn.Linear(4 * channels, 2 * channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, H, W, C) to (B, ceil(H/2), ceil(W/2), 2C)."""
+        h, w = x.shape[1:3]
+        x = F.pad(x, (0, 0, 0, w % 2, 0, h % 2))
+        quads = [x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]]
+        return cast(Tensor, self.reduction(self.norm(torch.cat(quads, dim=-1))))
+
+
+class SwinStage(nn.Module):
+    """Blocks at one resolution, and the merging that leads to the next."""
+
+    def __init__(
+        self, channels: int, heads: int, drop_paths: Sequence[float], last: bool
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(
+            *(
+                SwinBlock(channels, heads, WINDOW // 2 * (i % 2), rate)
+                for i, rate in enumerate(drop_paths)
+            )
+        )
+        self.downsample = None if last else PatchMerging(channels)
+
+
+class PatchEmbed(nn.Module):
+    """Patches of 4 x 4 pixels to tokens."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, channels, 4, 4)
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, 3, h, w) to (B, ceil(h/4), ceil(w/4), C)."""
+        h, w = images.shape[-2:]
+        images = F.pad(images, (0, -w % 4, 0, -h % 4))
+        return cast(Tensor, self.norm(self.proj(images).permute(0, 2, 3, 1)))
+
+
+class SwinTiny(nn.Module):
+    """Swin-T with a norm on each stage's output; parameter names of public Swin checkpoints."""
+
+    channels = (96, 192, 384, 768)
+    depths = (2, 2, 6, 2)
+
+    def __init__(self, drop_path: float = 0.2) -> None:
+        super().__init__()
+        blocks = sum(self.depths)
+        rates = [drop_path * i / (blocks - 1) for i in range(blocks)]
+        self.patch_embed = PatchEmbed(self.channels[0])
+        self.layers = nn.ModuleList()
+        for i, (width, depth) in enumerate(zip(self.channels, self.depths, strict=True)):
+            stage_rates, rates = rates[:depth], rates[depth:]
+            self.layers.append(SwinStage(width, width // 32, stage_rates, last=i == 3))
+            self.add_module(f"norm{i}", nn.LayerNorm(width))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Features of ``images`` (B, 3, h, w) at strides 4, 8, 16, 32: each (B, C_i, ., .)."""
+        x = self.patch_embed(images)
+        features = []
+        for i, stage in enumerate(cast(Iterable[SwinStage], self.layers)):
+            x = stage.blocks(x)
+            features.append(self.get_submodule(f"norm{i}")(x).permute(0, 3, 1, 2))
+            if stage.downsample is not None:
+                x = stage.downsample(x)
+        return features
+
+
+class TimmBackbone(nn.Module):
+    """Any timm model that gives features at strides 4, 8, 16 and 32."""
+
+    def __init__(self, name: str, *, fold: bool) -> None:
+        super().__init__()
+        self.body, self.channels = _timm_features(name)
+        if fold:
+            fold_batch_norms(self.body)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Features of ``images`` (B, 3, h, w) at strides 4, 8, 16, 32: each (B, C_i, ., .)."""
+        return list(self.body(images))
+
+
+def _timm_features(name: str) -> tuple[nn.Module, tuple[int, ...]]:
+    """A timm feature extractor and its channels at strides 4 to 32.
+
+    The tags ``.mlcommons`` and ``.tensorflow`` name networks converted from TensorFlow graphs:
+    these pad as TensorFlow does, and MLCommons' EdgeTPU graph has no activation after its second
+    convolution.
+    """
+    plain, _, tag = name.partition(".")
+    converted = tag in ("mlcommons", "tensorflow")
+    options = {"pad_type": "same"} if converted else {}
+    try:
+        probe = timm.create_model(plain, features_only=True, pretrained=False, **options)
+        strides = probe.feature_info.reduction()
+        levels = [max(i for i, s in enumerate(strides) if s == want) for want in (4, 8, 16, 32)]
+        model = timm.create_model(
+            plain, features_only=True, pretrained=False, out_indices=levels, **options
+        )
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise WeightsError(
+            f"backbone {name!r}: not swin_tiny and not a timm model with features at strides 4, "
+            f"8, 16 and 32 ({error})"
+        ) from error
+    if tag == "mlcommons":
+        model.blocks[0][0].bn1.act = nn.Identity()
+    return model, tuple(model.feature_info.channels())
+
+
+def fold_batch_norms(module: nn.Module) -> None:
+    """Merge each batch norm into the convolution before it, in place; activations stay.
+
+    The merged network computes what the original computes in evaluation mode.
+    """
+    before: nn.Conv2d | None = None
+    name_before = ""
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and before is not None:
+            norm = child.eval()
+            module.add_module(name_before, fuse_conv_bn_eval(before.eval(), norm))
+            # timm's batch norms carry the activation that follows them.
+            module.add_module(name, cast(nn.Module, getattr(child, "act", nn.Identity())))
+        fold_batch_norms(child)
+        before, name_before = (child, name) if isinstance(child, nn.Conv2d) else (None, "")
+
+
+def make_backbone(config: HodorConfig) -> SwinTiny | TimmBackbone:
+    """The backbone that ``config`` names, with random weights."""
+    if config.backbone == "swin_tiny":
+        return SwinTiny(config.drop_path)
+    return TimmBackbone(config.backbone, fold=config.backbone_norms == "folded")
+
+
+def load_backbone_weights(
+    backbone: SwinTiny | TimmBackbone, config: HodorConfig, weights: dict[str, Tensor]
+) -> None:
+    """Fill ``backbone`` with pretrained ``weights``, in the layout that timm or Swin saves.
+
+    A folded backbone takes unfolded weights: they are loaded into a twin with its batch norms,
+    which is then folded.
+
+    Raises:
+        WeightsError: a tensor is missing or has another shape.
+    """
+    weights = {name: value.float() for name, value in weights.items()}
+    twin: nn.Module
+    if isinstance(backbone, SwinTiny):
+        weights = {k: v for k, v in weights.items() if k in backbone.state_dict()}
+        twin = backbone
+    else:
+        twin = TimmBackbone(config.backbone, fold=False).body
+    problems = _misfits(twin.state_dict(), weights)
+    if problems:
+        raise WeightsError(f"backbone weights do not fit {config.backbone}: {problems}")
+    twin.load_state_dict(weights, strict=False)
+    if isinstance(backbone, TimmBackbone):
+        if config.backbone_norms == "folded":
+            fold_batch_norms(twin)
+        backbone.body.load_state_dict(twin.state_dict())
+
+
+def _misfits(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str:
+    """What keeps ``found`` from filling ``expected``, at most five names; empty if nothing."""
+    # Published Swin checkpoints have no norms on the first three stages' outputs.
+    optional = ("num_batches_tracked", "norm0.", "norm1.", "norm2.", "norm3.")
+    missing = [
+        f"{name} is missing"
+        for name in expected
+        if name not in found
+        and not name.endswith(optional[0])
+        and not name.startswith(optional[1:])
+    ]
+    shapes = [
+        f"{name} is {tuple(found[name].shape)}, expected {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in found and found[name].shape != value.shape
+    ]
+    problems = missing + shapes
+    more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+    return "; ".join(problems[:5]) + more

@@ -1,0 +1,134 @@
+"""Every choice that makes a network, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from hodor.errors import WeightsError
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class HodorConfig:
+    """A network, stated whole. The defaults are the released network, since weights exist for it.
+
+    Where paper and released code differ, the paper's form has a name here too; ``paper()`` takes
+    them all. Values are checked when the config is made.
+
+    Raises:
+        WeightsError: a value is not among the allowed ones, or values do not fit together.
+    """
+
+    backbone: str = "swin_tiny"
+    """``swin_tiny`` (ours, as the paper's) or any timm name with features at strides 4 to 32."""
+    backbone_norms: Literal["batch", "folded"] = "batch"
+    """``folded`` merges a timm backbone's batch norms into its convolutions, for good: faster."""
+    pixel_mean: tuple[float, float, float] = IMAGENET_MEAN
+    """Subtracted from RGB values in 0..255."""
+    pixel_std: tuple[float, float, float] = IMAGENET_STD
+    """Divides RGB values after the mean is subtracted."""
+
+    channels: int = 256
+    heads: int = 8
+    encoder_layers: int = 5
+    decoder_layers: int = 5
+    zero_layers: Literal["none", "paper"] = "none"
+    """What stands in for zero layers: nothing (released), or a three-layer MLP in the encoder and
+    two 3x3 convolutions in the decoder (paper, section 4.3)."""
+    barebones: bool = False
+    """No encoder, no decoder: pooled features times F4 (Table 3, row 8)."""
+    joint_objects: bool = True
+    """All objects in one pass, or each alone with the logits merged (Table 3, row 1)."""
+    masking: Literal["soft", "none", "hard"] = "soft"
+    """How masks enter the encoder's attention (Eq. 2; Table 3, rows 2 and 3)."""
+    alpha_inside_scaling: bool = False
+    """Eq. 2 divides alpha by the root of the width with the logits; the released code does not."""
+    pooling: Literal["hard", "soft"] = "hard"
+    """First descriptors: mean over pixels with mask > 0.5, without gradient (released), or the
+    mean weighted by the mask, with gradients (paper, section 3.1)."""
+    deformable: bool = True
+    """Deformable or plain 3x3 convolution in the decoder (Table 3, row 9)."""
+    background_grid: tuple[int, int] = (3, 3)
+    """Rows and columns of background cells (section 3; Table 3, row 10)."""
+    catch_all: bool = True
+    """The extra background logit that no descriptor stands behind (Eq. S1)."""
+    embeddings: bool = True
+    """Learned embeddings of objects and cells on queries and keys (released; not in the paper)."""
+    encoder_positions: bool = False
+    """Sine position code on the encoder's keys."""
+    decoder_positions: bool = True
+    """Sine position code on the decoder's queries."""
+    normalize_first: bool = False
+    """The pre-norm form of both transformers."""
+    ffn_layers: Literal[2, 3] = 2
+    """Fully connected layers in an FFN: two (released) or three (paper)."""
+    fusion: Literal["quarter", "full"] = "quarter"
+    """F4 added to the first quarter of the upsampled channels (released) or to all (Eq. 4)."""
+    logit_projection: bool = True
+    """Descriptors pass a linear layer before the product with F4 (released), or not (Eq. 4)."""
+
+    dropout: float = 0.1
+    drop_path: float = 0.2
+    """Stochastic depth of ``swin_tiny``, rising linearly over its blocks."""
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                allowed = ", ".join(map(repr, get_args(hint)))
+                raise WeightsError(f"config: {name} is {value!r}; it must be one of {allowed}")
+        if self.channels % (2 * self.heads) or self.channels % 16:
+            raise WeightsError(
+                f"config: channels is {self.channels} with {self.heads} heads; it must be a "
+                "multiple of 16 and of twice the heads"
+            )
+        if min(self.encoder_layers, self.decoder_layers) < 0 or min(self.background_grid) < 1:
+            raise WeightsError("config: layers must be 0 or more, background_grid 1 or more")
+
+    @property
+    def cells(self) -> int:
+        """Number of background cells, G."""
+        return self.background_grid[0] * self.background_grid[1]
+
+    @property
+    def background_channels(self) -> int:
+        """Number of background channels that stand before the objects in the logits."""
+        if not self.joint_objects:
+            return 1
+        return self.cells + (self.catch_all and not self.barebones)
+
+    @classmethod
+    def paper(cls, **changes: Any) -> Self:
+        """The network as the paper's text and equations state it; ``changes`` override fields."""
+        forms: dict[str, Any] = {
+            "alpha_inside_scaling": True,
+            "pooling": "soft",
+            "ffn_layers": 3,
+            "fusion": "full",
+            "logit_projection": False,
+            "embeddings": False,
+            "decoder_positions": False,
+            "zero_layers": "paper",
+        }
+        return cls(**(forms | changes))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The config that ``to_dict`` wrote; lists become tuples.
+
+        Raises:
+            WeightsError: an unknown field, or a value that is not allowed.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise WeightsError(
+                f"config: unknown field {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            )
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values, for JSON."""
+        return asdict(self)

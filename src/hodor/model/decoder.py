@@ -1,0 +1,219 @@
+"""The re-segmentation decoder (section 3.2): a pyramid and descriptors to logits."""
+
+import copy
+import math
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hodor.model.attention import DescriptorAttention, FeedForward, sine_positions
+from hodor.model.config import HodorConfig
+from hodor.model.deform import DeformableConv
+from hodor.model.pyramid import Pyramid
+
+NORM_GROUPS = 16  # after the deformable convolution
+HEAD_NORM_GROUPS = 8
+
+
+class Descriptors(NamedTuple):
+    """What one frame's patches look like."""
+
+    objects: Tensor
+    """(B, O, C)"""
+    background: Tensor
+    """(B, G, C); with objects one at a time (B, O * G, C), an object's cells together"""
+
+
+class History(NamedTuple):
+    """Descriptors of past frames, in any order."""
+
+    objects: Tensor
+    """(B, T, O, C)"""
+    background: Tensor
+    """(B, T, G, C)"""
+    object_valid: Tensor | None = None
+    """(B, T, O) bool: whether the object is described in that frame; None: all are"""
+    background_valid: Tensor | None = None
+    """(B, T) bool: whether the background is described in that frame; None: always"""
+
+    @classmethod
+    def of(cls, *frames: Descriptors) -> "History":
+        """A history in which everything is described in every frame."""
+        objects = torch.stack([d.objects for d in frames], 1)
+        return cls(objects, torch.stack([d.background for d in frames], 1))
+
+    def valid_keys(self) -> Tensor | None:
+        """Which of all descriptors may be listened to, background first: (B, T * (G + O)) bool."""
+        if self.object_valid is None and self.background_valid is None:
+            return None
+        b, t, o, _ = self.objects.shape
+        device = self.objects.device
+        objects = self.object_valid
+        if objects is None:
+            objects = torch.ones(b, t, o, dtype=torch.bool, device=device)
+        background = self.background_valid
+        if background is None:
+            background = torch.ones(b, t, dtype=torch.bool, device=device)
+        background = background[..., None].expand(-1, -1, self.background.shape[2])
+        return torch.cat([background.flatten(1), objects.flatten(1)], 1)
+
+
+class DecoderLayer(nn.Module):
+    """Eq. 3: (deformable) convolution, cross-attention to descriptors, FFN."""
+
+    def __init__(self, config: HodorConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.normalize_first = config.normalize_first
+        self.conv: nn.Module = (
+            DeformableConv(c) if config.deformable else nn.Conv2d(c, c, 3, padding=1)
+        )
+        self.conv_norm = nn.GroupNorm(NORM_GROUPS, c)
+        self.attention = DescriptorAttention(config)
+        self.attention_norm = nn.Identity() if config.normalize_first else nn.LayerNorm(c)
+        self.ffn = FeedForward(config, hidden=c)
+        self.ffn_norm = nn.LayerNorm(c)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        f8: Tensor,
+        positions: Tensor | float,
+        objects: tuple[Tensor, Tensor],
+        background: tuple[Tensor, Tensor],
+        valid: Tensor | None,
+    ) -> Tensor:
+        """Refine the map ``f8`` (B, C, y, x); the rest as ``DescriptorAttention`` takes it."""
+        b, c, h, w = f8.shape
+        f8 = f8 + self.conv_norm(F.relu(self.conv(f8)))
+        x = f8.flatten(2).transpose(1, 2)  # (B, N, C)
+        attended = self.attention(x + positions, objects, background, valid)
+        x = self.attention_norm(x + self.dropout(attended))
+        if self.normalize_first:
+            x = x + self.ffn_norm(self.ffn(x))
+        else:
+            x = self.ffn_norm(x + self.ffn(x))
+        return x.transpose(1, 2).reshape(b, c, h, w)
+
+
+class Head(nn.Module):
+    """Eqs. 4 and S1: the refined map at stride 4, and its product with the descriptors."""
+
+    def __init__(self, config: HodorConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.scale = 1 / math.sqrt(c)
+        self.width = c // 4 if config.fusion == "quarter" else c
+        self.reduce: nn.Module = nn.Identity()
+        if config.fusion == "quarter":
+            self.reduce = nn.Sequential(
+                nn.Conv2d(c, self.width, 1, bias=False),
+                nn.ReLU(),
+                nn.GroupNorm(HEAD_NORM_GROUPS, self.width),
+            )
+        self.fuse = nn.Sequential(
+            nn.Conv2d(c, c, 3, padding=1, bias=False),
+            nn.ReLU(),
+            nn.GroupNorm(HEAD_NORM_GROUPS, c),
+        )
+        self.catch_all: nn.Module | None = None
+        if config.catch_all:
+            self.catch_all = nn.Sequential(
+                nn.Conv2d(c, c // 2, 3, padding=1, bias=False),
+                nn.GroupNorm(HEAD_NORM_GROUPS, c // 2),
+                nn.ReLU(),
+                nn.Conv2d(c // 2, 1, 1, bias=False),
+            )
+        project = config.logit_projection
+        self.objects = nn.Linear(c, c) if project else nn.Identity()
+        self.background = nn.Linear(c, c) if project else nn.Identity()
+
+    def merge(self, pyramid: Pyramid, f8: Tensor) -> Tensor:
+        """F4 of the last layer: (B, C, h/4, w/4), from ``f8`` (B, C, h/8, w/8)."""
+        up = F.interpolate(f8, scale_factor=2, mode="bilinear", align_corners=False)
+        fine = self.reduce(pyramid.f4)
+        if self.width < up.shape[1]:
+            fine = torch.cat([up[:, : self.width] + fine, up[:, self.width :]], 1)
+        else:
+            fine = up + fine
+        return cast(Tensor, self.fuse(fine))
+
+    def forward(self, f4: Tensor, history: History) -> Tensor:
+        """Logits (B, K + O, h/4, w/4): catch-all, cells, objects; maximum over the history."""
+        objects = product(f4, self.objects(history.objects)) * self.scale
+        if history.object_valid is not None:
+            objects = objects.masked_fill(~history.object_valid[..., None, None], -math.inf)
+        background = product(f4, self.background(history.background)) * self.scale
+        if history.background_valid is not None:
+            blocked = ~history.background_valid[:, :, None, None, None]
+            background = background.masked_fill(blocked, -math.inf)
+        parts = [background.amax(1), objects.amax(1)]
+        if self.catch_all is not None:
+            parts.insert(0, self.catch_all(f4))
+        return torch.cat([part.float() for part in parts], 1)
+
+
+def product(f4: Tensor, descriptors: Tensor) -> Tensor:
+    """Dot product of every pixel with every descriptor: (B, T, P, y, x)."""
+    b, t, p, c = descriptors.shape
+    h, w = f4.shape[-2:]
+    return (descriptors.reshape(b, t * p, c) @ f4.flatten(2)).view(b, t, p, h, w)
+
+
+class Decoder(nn.Module):
+    """Refines F8 while it listens to descriptors, then tells which pixel is whose."""
+
+    def __init__(self, config: HodorConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.config = config
+        layer = DecoderLayer(config)
+        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(config.decoder_layers))
+        self.norm = nn.GroupNorm(1, c) if config.normalize_first else nn.Identity()
+        self.stand_in: nn.Module = nn.Identity()
+        if config.decoder_layers == 0 and config.zero_layers == "paper":
+            self.stand_in = nn.Sequential(
+                nn.Conv2d(c, c, 3, padding=1), nn.ReLU(), nn.Conv2d(c, c, 3, padding=1)
+            )
+        self.head = Head(config)
+
+    def forward(
+        self,
+        pyramid: Pyramid,
+        history: History,
+        object_embedding: Tensor,
+        background_embedding: Tensor,
+    ) -> Tensor:
+        """Logits (B, K + O, h/4, w/4) of the objects in ``history`` (Eqs. 3, 4, S1).
+
+        Args:
+            pyramid: of the frame to segment.
+            history: of past frames.
+            object_embedding: (C,), shared by all objects.
+            background_embedding: (G, C), one for each cell.
+        """
+        f8 = self.refine(pyramid, history, object_embedding, background_embedding)
+        return cast(Tensor, self.head(self.head.merge(pyramid, f8), history))
+
+    def refine(
+        self,
+        pyramid: Pyramid,
+        history: History,
+        object_embedding: Tensor,
+        background_embedding: Tensor,
+    ) -> Tensor:
+        """The map F8 after the last layer: (B, C, h/8, w/8)."""
+        f8 = pyramid.f8
+        h, w = f8.shape[-2:]
+        positions: Tensor | float = 0.0
+        if self.config.decoder_positions:
+            positions = sine_positions(h, w, f8.shape[1], f8.device, f8.dtype)
+        o, g = history.objects, history.background
+        objects = ((o + object_embedding).flatten(1, 2), o.flatten(1, 2))
+        background = ((g + background_embedding).flatten(1, 2), g.flatten(1, 2))
+        valid = history.valid_keys()
+        for layer in self.layers:
+            f8 = layer(f8, positions, objects, background, valid)
+        return cast(Tensor, self.stand_in(self.norm(f8)))

@@ -1,0 +1,167 @@
+"""HODOR: extract a pyramid, describe patches, segment another frame."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from hodor.model.backbone import make_backbone
+from hodor.model.config import HodorConfig
+from hodor.model.decoder import Decoder, Descriptors, History, product
+from hodor.model.encoder import Encoder
+from hodor.model.patches import STRIDE, patch_masks, to_stride_8
+from hodor.model.pyramid import FeaturePyramid, Pyramid
+
+SIZE_MULTIPLE = 32  # sides of an image are padded to a multiple of this
+
+
+class Hodor(nn.Module):
+    """The network of the paper: any number of objects in one pass.
+
+    Three steps, each differentiable::
+
+        pyramid = network.extract(images)                  # section 3
+        descriptors = network.describe(pyramid, masks)     # section 3.1
+        logits = network.segment(other_pyramid, History.of(descriptors))  # section 3.2
+
+    Args:
+        config: every choice; the default is the released network.
+    """
+
+    def __init__(self, config: HodorConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or HodorConfig()
+        self.backbone = make_backbone(config)
+        self.pyramid = FeaturePyramid(self.backbone.channels, config.channels)
+        if not config.barebones:
+            self.encoder = Encoder(config)
+            self.decoder = Decoder(config)
+        if config.embeddings and not config.barebones:
+            self.object_embedding = nn.Parameter(torch.randn(config.channels))
+            self.background_embedding = nn.Parameter(torch.randn(config.cells, config.channels))
+        else:
+            self.register_buffer(
+                "object_embedding", torch.zeros(config.channels), persistent=False
+            )
+            self.register_buffer(
+                "background_embedding",
+                torch.zeros(config.cells, config.channels),
+                persistent=False,
+            )
+
+    def extract(self, images: Tensor) -> Pyramid:
+        """Features of normalised ``images`` (B, 3, h, w); h and w are multiples of 32."""
+        return cast(Pyramid, self.pyramid(self.backbone(images)))
+
+    def describe(self, pyramid: Pyramid, masks: Tensor) -> Descriptors:
+        """Descriptors of objects and background cells.
+
+        Args:
+            pyramid: of the frame that the masks belong to.
+            masks: (B, O, y, x) in [0, 1], soft or hard. At the image's size (given masks: the
+                background is cut there, then all are resized) or at stride 8 (predicted masks).
+
+        Returns:
+            Objects (B, O, C) and background (B, G, C); see ``Descriptors`` for one at a time.
+        """
+        if self.config.joint_objects:
+            return self._describe(pyramid.f8, masks)
+        b, o = masks.shape[:2]
+        d = self._describe(pyramid.f8.repeat_interleave(o, 0), masks.flatten(0, 1)[:, None])
+        return Descriptors(
+            d.objects.reshape(b, o, -1),
+            d.background.reshape(b, o * self.config.cells, -1),
+        )
+
+    def describe_patches(self, pyramid: Pyramid, objects: Tensor, cells: Tensor) -> Descriptors:
+        """Descriptors from masks at stride 8 whose background is cut already.
+
+        Args:
+            pyramid: of the frame.
+            objects: (B, O, h/8, w/8).
+            cells: (B, G, h/8, w/8).
+        """
+        masks = torch.cat([cells, objects], 1).to(pyramid.f8.dtype)
+        count = objects.shape[1]
+        if self.config.barebones:
+            pooled = Encoder.pool(self, pyramid.f8, masks, count)  # type: ignore[arg-type]
+            return Descriptors(pooled[:, -count:], pooled[:, :-count])
+        embedding = torch.cat(
+            [self.background_embedding, self.object_embedding.expand(count, -1)], 0
+        )
+        d = self.encoder(pyramid.f8, masks, count, embedding)
+        return Descriptors(d[:, -count:], d[:, :-count])
+
+    def segment(self, pyramid: Pyramid, history: History) -> Tensor:
+        """Find the objects of ``history`` in a frame.
+
+        Args:
+            pyramid: of the frame to segment.
+            history: descriptors of past frames.
+
+        Returns:
+            Logits (B, K + O, h/4, w/4), float32: K = ``config.background_channels`` of background
+            (catch-all, then cells), then objects in the history's order. A softmax over channels
+            gives the masks (Eq. 4).
+        """
+        if self.config.joint_objects:
+            return self._segment(pyramid, history)
+        b, t, o, _ = history.objects.shape
+        alone = _one_at_a_time(history, self.config.cells)
+        repeated = Pyramid(*(f.repeat_interleave(o, 0) for f in pyramid))
+        logits = self._segment(repeated, alone)  # (B * O, K' + 1, y, x)
+        # Each pass has a background of its own; what counts is how far the object beats it.
+        ahead = (logits[:, -1] - logits[:, :-1].amax(1)).view(b, o, *logits.shape[-2:])
+        return torch.cat([torch.zeros_like(ahead[:, :1]), ahead], 1)
+
+    def forward(self, images: Tensor, masks: Tensor, targets: Tensor) -> Tensor:
+        """Segment the objects of ``images`` in ``targets``: logits at stride 4."""
+        descriptors = self.describe(self.extract(images), masks)
+        return self.segment(self.extract(targets), History.of(descriptors))
+
+    def _describe(self, f8: Tensor, masks: Tensor) -> Descriptors:
+        objects, cells = patch_masks(masks, self.config.background_grid)
+        if masks.shape[-2:] != f8.shape[-2:]:
+            both = to_stride_8(torch.cat([cells, objects], 1))
+            cells, objects = both.split([cells.shape[1], objects.shape[1]], 1)
+        return self.describe_patches(Pyramid(f8, f8), objects, cells)
+
+    def _segment(self, pyramid: Pyramid, history: History) -> Tensor:
+        if self.config.barebones:
+            scale = self.config.channels**-0.5
+            both = torch.cat([history.background, history.objects], 2)
+            return (product(pyramid.f4, both) * scale).amax(1).float()
+        return cast(
+            Tensor,
+            self.decoder(pyramid, history, self.object_embedding, self.background_embedding),
+        )
+
+
+def _one_at_a_time(history: History, cells: int) -> History:
+    """The history of each object alone, as a batch of B * O histories of one object."""
+    b, t, o, c = history.objects.shape
+    objects = history.objects.transpose(1, 2).reshape(b * o, t, 1, c)
+    background = history.background.view(b, t, o, cells, c).transpose(1, 2)
+    valid = history.object_valid
+    if valid is not None:
+        valid = valid.transpose(1, 2).reshape(b * o, t)
+    return History(
+        objects,
+        background.reshape(b * o, t, cells, c),
+        None if valid is None else valid[..., None],
+        valid,
+    )
+
+
+def normalise(config: HodorConfig, frames: Tensor) -> Tensor:
+    """RGB values in 0..255, (..., 3, h, w), to what ``config``'s backbone expects."""
+    mean = frames.new_tensor(config.pixel_mean)[:, None, None]
+    std = frames.new_tensor(config.pixel_std)[:, None, None]
+    return (frames - mean) / std
+
+
+def object_probabilities(logits: Tensor, background: int) -> Tensor:
+    """Objects' masks (B, O, y, x) from logits (B, background + O, y, x) (Eq. 4)."""
+    return logits.softmax(1)[:, background:]
+
+
