@@ -18,6 +18,7 @@ from hodor.model import (
     patch_masks,
     to_stride_8,
 )
+from hodor.model.encoder import pool
 
 # README of the recordings, section 7: suggested tolerances.
 FEATURES = DESCRIPTORS = 5e-5
@@ -75,7 +76,7 @@ def test_pyramid_and_descriptors_equal_the_recorded_ones(name: str) -> None:
     if "F4_target" in data:
         close(pyramid.f4[-1], data["F4_target"].reshape(pyramid.f4[-1].shape), FEATURES)
     masks = torch.cat([cells, objects], 1)
-    first = network.encoder.pool(pyramid.f8[:-1], masks, objects.shape[1])
+    first = pool(network.config, pyramid.f8[:-1], masks, objects.shape[1])
     close(first, data["desc_init"], DESCRIPTORS)
     close(descriptors.objects, data["fg_desc"], DESCRIPTORS)
     close(descriptors.background, data["bg_desc"], DESCRIPTORS)
@@ -114,7 +115,7 @@ def test_logits_and_label_maps_equal_the_recorded_ones(name: str) -> None:
 @torch.no_grad()
 def test_deformable_offsets_of_each_decoder_layer_equal_the_recorded_ones() -> None:
     data, network = case_of("c4d")
-    pyramid, descriptors = describe(data, network)
+    pyramid, _descriptors = describe(data, network)
     layer = network.decoder.layers[0]
     f8 = pyramid.f8[-1:]
     at = torch.from_numpy(data["sample_pixels_f8"].astype(np.int64))

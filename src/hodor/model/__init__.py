@@ -5,7 +5,12 @@ from hodor.model.config import HodorConfig
 from hodor.model.decoder import Descriptors, History
 from hodor.model.deform import deform_conv2d, deform_conv2d_plain
 from hodor.model.network import SIZE_MULTIPLE, Hodor, normalise, object_probabilities
-from hodor.model.patches import background_cells, patch_masks, to_stride_8
+from hodor.model.patches import (
+    background_cells,
+    objects_to_stride_8,
+    patch_masks,
+    to_stride_8,
+)
 from hodor.model.pyramid import Pyramid
 from hodor.model.released import convert_released, released_name
 
@@ -24,6 +29,7 @@ __all__ = [
     "load_backbone_weights",
     "normalise",
     "object_probabilities",
+    "objects_to_stride_8",
     "patch_masks",
     "released_name",
     "to_stride_8",

@@ -1,5 +1,6 @@
 """Attention between descriptors and pixels, and the sine code of positions."""
 
+import itertools
 import math
 from functools import lru_cache
 from typing import cast
@@ -23,6 +24,11 @@ def join_heads(x: Tensor) -> Tensor:
     """(B, heads, N, C/heads) to (B, N, C)."""
     b, heads, n, width = x.shape
     return x.transpose(1, 2).reshape(b, n, heads * width)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Softmax and sampling positions need more digits than bfloat16 has."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class MaskedCrossAttention(nn.Module):
@@ -62,7 +68,9 @@ class MaskedCrossAttention(nn.Module):
         q = split_heads(self.query(descriptors), self.heads)
         k = split_heads(self.key(keys), self.heads)
         v = split_heads(self.value(values), self.heads)
-        logits = (q @ k.transpose(-2, -1)).float() / math.sqrt(q.shape[-1])  # (B, heads, P, N)
+        logits = at_least_float32(q @ k.transpose(-2, -1)) / math.sqrt(
+            q.shape[-1]
+        )  # (B, heads, P, N)
         weights = (logits + self._bias(masks)).softmax(-1).to(v.dtype)
         return cast(Tensor, self.output(join_heads(self.dropout(weights) @ v)))
 
@@ -71,11 +79,11 @@ class MaskedCrossAttention(nn.Module):
         if self.masking == "none":
             return 0.0
         if self.masking == "soft":
-            alpha = self.alpha_scale * self.alpha.float()[:, None, None]
-            return alpha * (masks.float()[:, None] - 1)
+            alpha = self.alpha_scale * self.alpha[:, None, None]
+            return alpha * (masks.to(alpha.dtype)[:, None] - 1)
         seen = masks > 0.5
         seen = seen | ~seen.any(-1, keepdim=True)  # an empty patch looks everywhere
-        return torch.zeros_like(masks, dtype=torch.float32).masked_fill(~seen, -math.inf)[:, None]
+        return torch.zeros_like(at_least_float32(masks)).masked_fill(~seen, -math.inf)[:, None]
 
 
 class DescriptorAttention(nn.Module):
@@ -157,9 +165,7 @@ class FeedForward(nn.Module):
         super().__init__()
         c = config.channels
         widths = [c, *[hidden] * (config.ffn_layers - 1), c]
-        self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:

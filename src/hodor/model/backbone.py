@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import timm
 import torch
@@ -27,9 +27,7 @@ class WindowAttention(nn.Module):
         self.heads = heads
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
-        self.relative_position_bias_table = nn.Parameter(
-            torch.zeros((2 * WINDOW - 1) ** 2, heads)
-        )
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * WINDOW - 1) ** 2, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         self.register_buffer(
             "relative_position_index", _relative_position_index(), persistent=False
@@ -54,7 +52,7 @@ def _relative_position_index() -> Tensor:
     axis = torch.arange(WINDOW)
     tokens = torch.stack(torch.meshgrid(axis, axis, indexing="ij")).flatten(1)  # (2, 49)
     apart = tokens[:, :, None] - tokens[:, None, :] + WINDOW - 1
-    return cast(Tensor, apart[0] * (2 * WINDOW - 1) + apart[1])
+    return apart[0] * (2 * WINDOW - 1) + apart[1]
 
 
 @lru_cache(maxsize=32)
@@ -154,9 +152,7 @@ class PatchMerging(nn.Module):
 class SwinStage(nn.Module):
     """Blocks at one resolution, and the merging that leads to the next."""
 
-    def __init__(
-        self, channels: int, heads: int, drop_paths: Sequence[float], last: bool
-    ) -> None:
+    def __init__(self, channels: int, heads: int, drop_paths: Sequence[float], last: bool) -> None:
         super().__init__()
         self.blocks = nn.Sequential(
             *(
@@ -234,12 +230,12 @@ def _timm_features(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     """
     plain, _, tag = name.partition(".")
     converted = tag in ("mlcommons", "tensorflow")
-    options = {"pad_type": "same"} if converted else {}
+    options: dict[str, Any] = {"pad_type": "same"} if converted else {}
     try:
-        probe = timm.create_model(plain, features_only=True, pretrained=False, **options)
+        probe: Any = timm.create_model(plain, features_only=True, pretrained=False, **options)
         strides = probe.feature_info.reduction()
         levels = [max(i for i, s in enumerate(strides) if s == want) for want in (4, 8, 16, 32)]
-        model = timm.create_model(
+        model: Any = timm.create_model(
             plain, features_only=True, pretrained=False, out_indices=levels, **options
         )
     except (RuntimeError, ValueError, TypeError, KeyError) as error:

@@ -31,6 +31,9 @@ class HodorConfig:
     """Divides RGB values after the mean is subtracted."""
 
     channels: int = 256
+    fine_channels: int | None = None
+    """Channels at stride 4, where most of a small network's time goes; None: as many as
+    ``channels`` (paper)."""
     heads: int = 8
     encoder_layers: int = 5
     decoder_layers: int = 5
@@ -84,6 +87,15 @@ class HodorConfig:
                 f"config: channels is {self.channels} with {self.heads} heads; it must be a "
                 "multiple of 16 and of twice the heads"
             )
+        if self.stride_4_channels % 16:
+            raise WeightsError("config: fine_channels must be a multiple of 16")
+        if self.stride_4_channels != self.channels and (
+            self.barebones or not self.logit_projection
+        ):
+            raise WeightsError(
+                "config: fine_channels must equal channels without a logit projection (it maps "
+                "descriptors to stride 4)"
+            )
         if min(self.encoder_layers, self.decoder_layers) < 0 or min(self.background_grid) < 1:
             raise WeightsError("config: layers must be 0 or more, background_grid 1 or more")
 
@@ -91,6 +103,11 @@ class HodorConfig:
     def cells(self) -> int:
         """Number of background cells, G."""
         return self.background_grid[0] * self.background_grid[1]
+
+    @property
+    def stride_4_channels(self) -> int:
+        """Channels of F4 and of the head."""
+        return self.fine_channels or self.channels
 
     @property
     def background_channels(self) -> int:
@@ -127,7 +144,10 @@ class HodorConfig:
             raise WeightsError(
                 f"config: unknown field {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        fixed: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**fixed)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, for JSON."""

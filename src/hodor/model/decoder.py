@@ -8,7 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hodor.model.attention import DescriptorAttention, FeedForward, sine_positions
+from hodor.model.attention import (
+    DescriptorAttention,
+    FeedForward,
+    at_least_float32,
+    sine_positions,
+)
 from hodor.model.config import HodorConfig
 from hodor.model.deform import DeformableConv
 from hodor.model.pyramid import Pyramid
@@ -87,10 +92,10 @@ class DecoderLayer(nn.Module):
     ) -> Tensor:
         """Refine the map ``f8`` (B, C, y, x); the rest as ``DescriptorAttention`` takes it."""
         b, c, h, w = f8.shape
-        f8 = f8 + self.conv_norm(F.relu(self.conv(f8)))
+        f8 = f8 + cast(Tensor, self.conv_norm(F.relu(self.conv(f8))))
         x = f8.flatten(2).transpose(1, 2)  # (B, N, C)
         attended = self.attention(x + positions, objects, background, valid)
-        x = self.attention_norm(x + self.dropout(attended))
+        x = cast(Tensor, self.attention_norm(x + self.dropout(attended)))
         if self.normalize_first:
             x = x + self.ffn_norm(self.ffn(x))
         else:
@@ -103,36 +108,37 @@ class Head(nn.Module):
 
     def __init__(self, config: HodorConfig) -> None:
         super().__init__()
-        c = config.channels
-        self.scale = 1 / math.sqrt(c)
-        self.width = c // 4 if config.fusion == "quarter" else c
+        c, fine = config.channels, config.stride_4_channels
+        self.scale = 1 / math.sqrt(fine)
+        self.width = fine // 4 if config.fusion == "quarter" else fine
+        self.narrow = nn.Conv2d(c, fine, 1) if fine != c else nn.Identity()
         self.reduce: nn.Module = nn.Identity()
         if config.fusion == "quarter":
             self.reduce = nn.Sequential(
-                nn.Conv2d(c, self.width, 1, bias=False),
+                nn.Conv2d(fine, self.width, 1, bias=False),
                 nn.ReLU(),
-                nn.GroupNorm(HEAD_NORM_GROUPS, self.width),
+                nn.GroupNorm(min(HEAD_NORM_GROUPS, self.width // 2), self.width),
             )
         self.fuse = nn.Sequential(
-            nn.Conv2d(c, c, 3, padding=1, bias=False),
+            nn.Conv2d(fine, fine, 3, padding=1, bias=False),
             nn.ReLU(),
-            nn.GroupNorm(HEAD_NORM_GROUPS, c),
+            nn.GroupNorm(HEAD_NORM_GROUPS, fine),
         )
         self.catch_all: nn.Module | None = None
         if config.catch_all:
             self.catch_all = nn.Sequential(
-                nn.Conv2d(c, c // 2, 3, padding=1, bias=False),
-                nn.GroupNorm(HEAD_NORM_GROUPS, c // 2),
+                nn.Conv2d(fine, fine // 2, 3, padding=1, bias=False),
+                nn.GroupNorm(HEAD_NORM_GROUPS, fine // 2),
                 nn.ReLU(),
-                nn.Conv2d(c // 2, 1, 1, bias=False),
+                nn.Conv2d(fine // 2, 1, 1, bias=False),
             )
         project = config.logit_projection
-        self.objects = nn.Linear(c, c) if project else nn.Identity()
-        self.background = nn.Linear(c, c) if project else nn.Identity()
+        self.objects = nn.Linear(c, fine) if project else nn.Identity()
+        self.background = nn.Linear(c, fine) if project else nn.Identity()
 
     def merge(self, pyramid: Pyramid, f8: Tensor) -> Tensor:
-        """F4 of the last layer: (B, C, h/4, w/4), from ``f8`` (B, C, h/8, w/8)."""
-        up = F.interpolate(f8, scale_factor=2, mode="bilinear", align_corners=False)
+        """F4 of the last layer: (B, fine C, h/4, w/4), from ``f8`` (B, C, h/8, w/8)."""
+        up = F.interpolate(self.narrow(f8), scale_factor=2, mode="bilinear", align_corners=False)
         fine = self.reduce(pyramid.f4)
         if self.width < up.shape[1]:
             fine = torch.cat([up[:, : self.width] + fine, up[:, self.width :]], 1)
@@ -142,21 +148,38 @@ class Head(nn.Module):
 
     def forward(self, f4: Tensor, history: History) -> Tensor:
         """Logits (B, K + O, h/4, w/4): catch-all, cells, objects; maximum over the history."""
-        objects = product(f4, self.objects(history.objects)) * self.scale
-        if history.object_valid is not None:
-            objects = objects.masked_fill(~history.object_valid[..., None, None], -math.inf)
-        background = product(f4, self.background(history.background)) * self.scale
-        if history.background_valid is not None:
-            blocked = ~history.background_valid[:, :, None, None, None]
-            background = background.masked_fill(blocked, -math.inf)
-        parts = [background.amax(1), objects.amax(1)]
+        projected = history._replace(
+            objects=self.objects(history.objects), background=self.background(history.background)
+        )
+        logits = compare(f4, projected, self.scale)
         if self.catch_all is not None:
-            parts.insert(0, self.catch_all(f4))
-        return torch.cat([part.float() for part in parts], 1)
+            logits = torch.cat([self.catch_all(f4), logits], 1)
+        return at_least_float32(logits)
 
 
-def product(f4: Tensor, descriptors: Tensor) -> Tensor:
-    """Dot product of every pixel with every descriptor: (B, T, P, y, x)."""
+def compare(f4: Tensor, history: History, scale: float) -> Tensor:
+    """Dot product of every pixel with every descriptor, at its greatest over the history.
+
+    Args:
+        f4: (B, C, y, x).
+        history: whose descriptors have the map's channels.
+        scale: factor on the products.
+
+    Returns:
+        (B, G + O, y, x), background first.
+    """
+    objects = _product(f4, history.objects) * scale
+    if history.object_valid is not None:
+        objects = objects.masked_fill(~history.object_valid[..., None, None], -math.inf)
+    background = _product(f4, history.background) * scale
+    if history.background_valid is not None:
+        blocked = ~history.background_valid[:, :, None, None, None]
+        background = background.masked_fill(blocked, -math.inf)
+    return torch.cat([background.amax(1), objects.amax(1)], 1)
+
+
+def _product(f4: Tensor, descriptors: Tensor) -> Tensor:
+    """(B, C, y, x) and (B, T, P, C) to (B, T, P, y, x)."""
     b, t, p, c = descriptors.shape
     h, w = f4.shape[-2:]
     return (descriptors.reshape(b, t * p, c) @ f4.flatten(2)).view(b, t, p, h, w)

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
+from hodor.model.attention import at_least_float32
+
 TAPS = 9  # of a 3x3 kernel
 
 
@@ -23,14 +25,14 @@ def deform_conv2d_plain(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor
         (B, D, h, w).
     """
     b, c, h, w = x.shape
-    offset = offsets.float().view(b, TAPS, 2, h, w)
+    offset = at_least_float32(offsets).view(b, TAPS, 2, h, w)
     tap = torch.arange(TAPS, device=x.device)
     y = torch.arange(h, device=x.device).view(1, 1, h, 1) + (tap // 3 - 1).view(1, TAPS, 1, 1)
     z = torch.arange(w, device=x.device).view(1, 1, 1, w) + (tap % 3 - 1).view(1, TAPS, 1, 1)
     grid_y = (2 * (offset[:, :, 0] + y) + 1) / h - 1
     grid_x = (2 * (offset[:, :, 1] + z) + 1) / w - 1
     grid = torch.stack([grid_x, grid_y], -1).view(b, TAPS * h, w, 2)
-    sampled = F.grid_sample(x.float(), grid, align_corners=False).view(b, c, TAPS, h * w)
+    sampled = F.grid_sample(x.to(grid.dtype), grid, align_corners=False).view(b, c, TAPS, h * w)
     columns = sampled.flatten(1, 2).to(x.dtype)
     return torch.baddbmm(bias[None, :, None], weight.flatten(1).expand(b, -1, -1), columns).view(
         b, -1, h, w
@@ -42,10 +44,8 @@ def deform_conv2d(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor) -> T
     if x.device.type not in ("cpu", "cuda"):
         return deform_conv2d_plain(x, offsets, weight, bias)
     # torchvision's kernels know no bfloat16.
-    result = torchvision_deform_conv2d(
-        x.float(), offsets.float(), weight.float(), bias.float(), padding=1
-    )
-    return cast(Tensor, result.to(x.dtype))
+    full = [at_least_float32(tensor) for tensor in (x, offsets, weight, bias)]
+    return cast(Tensor, torchvision_deform_conv2d(*full, padding=1).to(x.dtype))
 
 
 class DeformableConv(nn.Module):
@@ -61,5 +61,6 @@ class DeformableConv(nn.Module):
         bias = cast(Tensor, self.conv.bias)
         # Offsets are pixel positions: bfloat16 would round them to whole pixels far from zero.
         with torch.autocast(x.device.type, enabled=False):
-            offsets = self.offsets(x.float())
-            return deform_conv2d(x.float(), offsets, self.conv.weight, bias).to(x.dtype)
+            full = at_least_float32(x)
+            sampled = deform_conv2d(full, self.offsets(full), self.conv.weight, bias)
+            return sampled.to(x.dtype)

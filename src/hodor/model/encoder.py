@@ -3,7 +3,6 @@
 import copy
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from hodor.model.attention import FeedForward, MaskedCrossAttention, sine_positions
@@ -85,7 +84,7 @@ class Encoder(nn.Module):
         Returns:
             Descriptors (B, P, C), in the order of ``masks``.
         """
-        d = self.pool(f8, masks, objects)
+        d = pool(self.config, f8, masks, objects)
         pixels = f8.flatten(2).transpose(1, 2)  # (B, N, C)
         keys = pixels
         if self.config.encoder_positions:
@@ -95,8 +94,9 @@ class Encoder(nn.Module):
             d = layer(d, embedding, keys, pixels, masks.flatten(2))
         return cast(Tensor, self.stand_in(self.norm(d)))
 
-    def pool(self, f8: Tensor, masks: Tensor, objects: int) -> Tensor:
-        """First descriptors (B, P, C) by average pooling."""
-        if self.config.pooling == "soft":
-            return pool_soft(f8, masks)
-        return pool_hard(f8, masks, objects).to(torch.float32)
+
+def pool(config: HodorConfig, f8: Tensor, masks: Tensor, objects: int) -> Tensor:
+    """First descriptors (B, P, C) by average pooling, as ``config.pooling`` says."""
+    if config.pooling == "soft":
+        return pool_soft(f8, masks)
+    return pool_hard(f8, masks, objects)

@@ -1,15 +1,15 @@
 """HODOR: extract a pyramid, describe patches, segment another frame."""
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from hodor.model.backbone import make_backbone
 from hodor.model.config import HodorConfig
-from hodor.model.decoder import Decoder, Descriptors, History, product
-from hodor.model.encoder import Encoder
-from hodor.model.patches import STRIDE, patch_masks, to_stride_8
+from hodor.model.decoder import Decoder, Descriptors, History, compare
+from hodor.model.encoder import Encoder, pool
+from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
 
 SIZE_MULTIPLE = 32  # sides of an image are padded to a multiple of this
@@ -31,8 +31,12 @@ class Hodor(nn.Module):
     def __init__(self, config: HodorConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or HodorConfig()
+        self.about: dict[str, Any] = {}
+        """What the model's file says of it: name, scores, defaults for tracking."""
         self.backbone = make_backbone(config)
-        self.pyramid = FeaturePyramid(self.backbone.channels, config.channels)
+        self.pyramid = FeaturePyramid(
+            self.backbone.channels, config.stride_4_channels, config.channels
+        )
         if not config.barebones:
             self.encoder = Encoder(config)
             self.decoder = Decoder(config)
@@ -40,9 +44,7 @@ class Hodor(nn.Module):
             self.object_embedding = nn.Parameter(torch.randn(config.channels))
             self.background_embedding = nn.Parameter(torch.randn(config.cells, config.channels))
         else:
-            self.register_buffer(
-                "object_embedding", torch.zeros(config.channels), persistent=False
-            )
+            self.register_buffer("object_embedding", torch.zeros(config.channels), persistent=False)
             self.register_buffer(
                 "background_embedding",
                 torch.zeros(config.cells, config.channels),
@@ -84,7 +86,7 @@ class Hodor(nn.Module):
         masks = torch.cat([cells, objects], 1).to(pyramid.f8.dtype)
         count = objects.shape[1]
         if self.config.barebones:
-            pooled = Encoder.pool(self, pyramid.f8, masks, count)  # type: ignore[arg-type]
+            pooled = pool(self.config, pyramid.f8, masks, count)
             return Descriptors(pooled[:, -count:], pooled[:, :-count])
         embedding = torch.cat(
             [self.background_embedding, self.object_embedding.expand(count, -1)], 0
@@ -106,7 +108,7 @@ class Hodor(nn.Module):
         """
         if self.config.joint_objects:
             return self._segment(pyramid, history)
-        b, t, o, _ = history.objects.shape
+        b, _t, o, _ = history.objects.shape
         alone = _one_at_a_time(history, self.config.cells)
         repeated = Pyramid(*(f.repeat_interleave(o, 0) for f in pyramid))
         logits = self._segment(repeated, alone)  # (B * O, K' + 1, y, x)
@@ -122,15 +124,12 @@ class Hodor(nn.Module):
     def _describe(self, f8: Tensor, masks: Tensor) -> Descriptors:
         objects, cells = patch_masks(masks, self.config.background_grid)
         if masks.shape[-2:] != f8.shape[-2:]:
-            both = to_stride_8(torch.cat([cells, objects], 1))
-            cells, objects = both.split([cells.shape[1], objects.shape[1]], 1)
+            cells, objects = to_stride_8(cells), objects_to_stride_8(objects)
         return self.describe_patches(Pyramid(f8, f8), objects, cells)
 
     def _segment(self, pyramid: Pyramid, history: History) -> Tensor:
         if self.config.barebones:
-            scale = self.config.channels**-0.5
-            both = torch.cat([history.background, history.objects], 2)
-            return (product(pyramid.f4, both) * scale).amax(1).float()
+            return compare(pyramid.f4, history, self.config.channels**-0.5)
         return cast(
             Tensor,
             self.decoder(pyramid, history, self.object_embedding, self.background_embedding),
@@ -163,5 +162,3 @@ def normalise(config: HodorConfig, frames: Tensor) -> Tensor:
 def object_probabilities(logits: Tensor, background: int) -> Tensor:
     """Objects' masks (B, O, y, x) from logits (B, background + O, y, x) (Eq. 4)."""
     return logits.softmax(1)[:, background:]
-
-

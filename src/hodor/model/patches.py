@@ -30,7 +30,8 @@ def patch_masks(masks: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
         Objects (B, O, y, x) as given, and background (B, G, y, x).
     """
     free = (1 - masks.sum(1, keepdim=True)).clamp(min=0)
-    cells = background_cells(*masks.shape[-2:], grid, masks.device)
+    h, w = masks.shape[-2:]
+    cells = background_cells(h, w, grid, masks.device)
     return masks, free * cells.to(masks.dtype)
 
 
@@ -38,10 +39,18 @@ def to_stride_8(masks: Tensor) -> Tensor:
     """Bring masks from the image's resolution to F8's: (B, P, h, w) to (B, P, h/8, w/8).
 
     Bilinear without antialiasing, as published: each value is the mean of the central 2 x 2 of
-    its 8 x 8 block. A mask that this misses altogether though it is not empty (the released code
-    drops such an object) keeps its place: its area average, scaled to a maximum of 1.
+    its 8 x 8 block.
     """
-    small = F.interpolate(masks, scale_factor=1 / STRIDE, mode="bilinear", align_corners=False)
+    return F.interpolate(masks, scale_factor=1 / STRIDE, mode="bilinear", align_corners=False)
+
+
+def objects_to_stride_8(masks: Tensor) -> Tensor:
+    """``to_stride_8`` for objects, none of which gets lost.
+
+    A mask that misses every central 2 x 2 though it is not empty (the released code drops such an
+    object) keeps its place: its area average, scaled to a maximum of 1.
+    """
+    small = to_stride_8(masks)
     missed = (small.amax((-2, -1)) <= 0) & (masks.amax((-2, -1)) > 0)
     if missed.any():
         area = F.avg_pool2d(masks, STRIDE)

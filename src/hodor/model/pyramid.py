@@ -13,7 +13,7 @@ class Pyramid(NamedTuple):
     """Features of a batch of images."""
 
     f4: Tensor
-    """(B, C, h/4, w/4)"""
+    """(B, fine C, h/4, w/4)"""
     f8: Tensor
     """(B, C, h/8, w/8)"""
 
@@ -23,14 +23,16 @@ class FeaturePyramid(nn.Module):
 
     Args:
         widths: channels of the backbone's features at strides 4, 8, 16, 32.
-        channels: channels of every level.
+        fine: channels of F4.
+        channels: channels of F8 and of the merged levels.
     """
 
-    def __init__(self, widths: Sequence[int], channels: int) -> None:
+    def __init__(self, widths: Sequence[int], fine: int, channels: int) -> None:
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in widths)
-        self.output = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-        self.norms = nn.ModuleList(nn.GroupNorm(LEVEL_NORM_GROUPS, channels) for _ in range(2))
+        levels = (fine, channels)
+        self.output = nn.ModuleList(nn.Conv2d(channels, c, 3, padding=1) for c in levels)
+        self.norms = nn.ModuleList(nn.GroupNorm(LEVEL_NORM_GROUPS, c) for c in levels)
 
     def forward(self, features: Sequence[Tensor]) -> Pyramid:
         """Merge ``features`` (four tensors, fine to coarse) into a pyramid."""

@@ -60,7 +60,10 @@ _NAMES = (
         r"decoder\.attn_layers\.(\d+)\.self_attn_conv_substitute\.2\.(.*)",
         r"decoder.layers.\1.conv_norm.\2",
     ),
-    (r"decoder\.attn_layers\.(\d+)\.cross_attn\.q_proj\.(.*)", r"decoder.layers.\1.attention.query.\2"),
+    (
+        r"decoder\.attn_layers\.(\d+)\.cross_attn\.q_proj\.(.*)",
+        r"decoder.layers.\1.attention.query.\2",
+    ),
     (
         r"decoder\.attn_layers\.(\d+)\.([kv])_proj_([fb]g)\.(.*)",
         r"decoder.layers.\1.attention.<\3>_<\2>.\4",

@@ -1,0 +1,43 @@
+"""``hodor demo``."""
+
+import shutil
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from hodor.assets import sample_clip, sample_masks
+from hodor.cli.track import tell
+from hodor.tracking import Tracker, track_video, write_summary
+from hodor.video import LabelMapSink, OverlaySink, Sink, open_reference_masks, open_source
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def demo(
+    out: Path = typer.Option(Path("demo-out"), help="Folder for results; made anew."),
+    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+) -> None:
+    """Follow the objects of a bundled clip with the bundled model, and say where to look."""
+    console = Console(stderr=True)
+    console.print("Following three objects through the bundled sample clip ...")
+    for part in ("labels", "overlay.mp4", "summary.json"):
+        old = out / part
+        shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
+    tracker = Tracker.from_pretrained(device=device)
+    with open_source(str(sample_clip())) as source:
+        masks = open_reference_masks(sample_masks())
+        sinks: list[Sink] = [
+            LabelMapSink(out / "labels"),
+            OverlaySink(out / "overlay.mp4", source.fps),
+        ]
+        summary = track_video(tracker, source, masks, sinks)
+    write_summary(out / "summary.json", summary.to_dict(tracker))
+    tell(console, summary, tracker, out)
+    console.print(
+        f"  {out / 'overlay.mp4'}: the clip with what was found\n"
+        f"  {out / 'labels'}: a PNG of object ids for each frame\n"
+        f"  {out / 'summary.json'}: options, speed, confidence over time",
+        highlight=False,
+    )

@@ -1,0 +1,70 @@
+"""Entry point: commands are imported when they are called, so that --help answers at once."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from hodor import __version__
+from hodor.errors import HodorError
+
+COMMANDS = {
+    "track": "Follow objects through a video, a folder of images or a camera.",
+    "train": "Train a model from still images with masks.",
+    "evaluate": "Score results, or a model, with J and F as DAVIS defines them.",
+    "weights": "List, describe, check and convert models.",
+    "demo": "Follow the objects of a small bundled clip.",
+}
+
+
+class Lazy(TyperGroup):
+    """Commands by name, each in a module of its own."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, or for the overview only its name and line."""
+        if cmd_name not in COMMANDS:
+            return None
+        # Importing PyTorch takes seconds, and the list of commands does not need it.
+        if not any(word in COMMANDS for word in sys.argv[1:]):
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
+        module: Any = import_module(f"hodor.cli.{cmd_name}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=Lazy,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Follow any objects through any video, given their masks in one frame.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hodor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, help="Show the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; an error that a user can mend ends in one line."""
+    try:
+        app()
+    except HodorError as error:
+        typer.echo("hodor: " + " ".join(str(error).split()), err=True)
+        sys.exit(1)

@@ -1,0 +1,207 @@
+"""``hodor track``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hodor.errors import HodorError, MaskError
+from hodor.tracking import Progress as Step
+from hodor.tracking import References, Summary, Tracker, resume, track_video, write_summary
+from hodor.video import (
+    LabelMapSink,
+    OverlaySink,
+    ReferenceMasks,
+    RleSink,
+    Sink,
+    Source,
+    open_reference_masks,
+    open_source,
+)
+from hodor.weights import DEFAULT
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+STATE = ".state.safetensors"
+RUN = ".run.json"
+
+
+@app.command()
+def track(
+    source: str = typer.Argument(
+        help="Video file, folder or pattern of images, camera (0, camera:1) or stream URL."
+    ),
+    masks: Path | None = typer.Option(
+        None,
+        help="First frame's masks: palette PNG, 8/16-bit PNG of ids, or 0/255; or a folder with a "
+        "file for each annotated frame.",
+    ),
+    references: Path | None = typer.Option(
+        None, help="Objects from another video, as --save-references wrote them; needs no masks."
+    ),
+    out: Path = typer.Option(..., help="Folder for results."),
+    model: str = typer.Option(DEFAULT, help="Bundled name, .safetensors file or hub:ORG/REPO."),
+    size: int | None = typer.Option(
+        None,
+        min=64,
+        help="Shorter side, in pixels, at which the network sees frames; larger is finer and "
+        "slower. Default: the model's.",
+    ),
+    window: int | None = typer.Option(
+        None, min=1, help="Past frames remembered. Default: the model's (paper: 7)."
+    ),
+    keep_reference: bool | None = typer.Option(
+        None,
+        "--keep-reference/--no-keep-reference",
+        help="Remember the given masks' frame for good. Default: the model's (paper: no).",
+    ),
+    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+    precision: str = typer.Option(
+        "auto", help="auto, fp32 or bf16; auto is bf16 where the processor has it natively."
+    ),
+    overlay: bool = typer.Option(False, "--overlay", help="Also write overlay.mp4."),
+    rle: bool = typer.Option(False, "--rle", help="Also write masks.json with COCO RLE."),
+    save_references: Path | None = typer.Option(
+        None, help="Write the objects' descriptors, to follow them in another video."
+    ),
+    resume_run: bool = typer.Option(False, "--resume", help="Go on where a killed run stopped."),
+) -> None:
+    """Follow objects through SOURCE, given their masks in one frame.
+
+    Results in OUT: labels/ (a PNG of ids for each frame, under the frame's name), summary.json,
+    and what --overlay and --rle add.
+
+        hodor track my.mp4 --masks first.png --out out --overlay
+    """
+    console = Console(stderr=True)
+    if masks is None and references is None:
+        raise MaskError("nothing to follow: give --masks FILE (or FOLDER) or --references FILE")
+    with open_source(source) as frames:
+        given = None if masks is None else open_reference_masks(masks)
+        tracker = Tracker.from_pretrained(
+            model,
+            size=size,
+            window=window,
+            keep_reference=keep_reference,
+            device=device,
+            precision=precision,
+        )
+        settings: dict[str, Any] = {
+            "source": str(source),
+            "masks": None if masks is None else str(masks),
+            "references": None if references is None else str(references),
+            "model": model,
+            "options": str(tracker.options),
+            "overlay": overlay,
+            "rle": rle,
+        }
+        summary = _begin(out, settings, tracker, resume_run=resume_run)
+        if summary is None and references is not None:
+            tracker.add_references(References.load(references))
+        sinks = _sinks(out, frames, given, tracker, overlay=overlay, rle=rle)
+        summary = _run(console, tracker, frames, given, sinks, out / STATE, summary)
+    if save_references is not None:
+        tracker.references().save(save_references)
+    write_summary(out / "summary.json", summary.to_dict(tracker))
+    (out / RUN).unlink(missing_ok=True)
+    tell(console, summary, tracker, out)
+
+
+def _begin(
+    out: Path, settings: dict[str, Any], tracker: Tracker, *, resume_run: bool
+) -> Summary | None:
+    """Make the results' folder, or find where a killed run stopped (None: from the start)."""
+    note, state = out / RUN, out / STATE
+    if not resume_run:
+        if (out / "labels").is_dir() and any((out / "labels").iterdir()):
+            raise HodorError(
+                f"{out}: holds results already; choose another folder, or go on with a stopped run "
+                "by --resume"
+            )
+    elif (out / "summary.json").is_file() and not note.is_file():
+        raise HodorError(f"{out}: the run in it is finished; there is nothing to resume")
+    elif note.is_file() and json.loads(note.read_text()) != settings:
+        raise HodorError(
+            f"{out}: was begun with other settings ({note.read_text()}); resume with the same"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(settings), encoding="utf-8")
+    except OSError as error:
+        raise HodorError(f"{out}: cannot be written ({error.strerror})") from error
+    if resume_run and state.is_file():
+        return resume(tracker, state)
+    state.unlink(missing_ok=True)
+    return None
+
+
+def _sinks(
+    out: Path,
+    source: Source,
+    masks: ReferenceMasks | None,
+    tracker: Tracker,
+    *,
+    overlay: bool,
+    rle: bool,
+) -> list[Sink]:
+    start = tracker.next_index
+    largest = max([*tracker.ids, *(masks.ids if masks else ())], default=0)
+    sinks: list[Sink] = [LabelMapSink(out / "labels", wide=largest > 255, resume_from=start)]
+    if overlay:
+        sinks.append(OverlaySink(out / "overlay.mp4", source.fps, resume_from=start))
+    if rle:
+        sinks.append(RleSink(out / "masks.json", video=source.name, resume_from=start))
+    return sinks
+
+
+def _run(
+    console: Console,
+    tracker: Tracker,
+    source: Source,
+    masks: ReferenceMasks | None,
+    sinks: list[Sink],
+    state: Path,
+    summary: Summary | None,
+) -> Summary:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[speed]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        length = source.length or source.estimated_length
+        task = bar.add_task(source.name, total=length, completed=tracker.next_index, speed="")
+
+        def report(step: Step) -> None:
+            late = "" if step.latency is None else f", {1000 * step.latency:.0f} ms behind"
+            speed = bar.tasks[0].speed
+            text = "" if speed is None else f"{speed:.1f} frames/s{late}"
+            bar.update(task, completed=step.frame.index + 1, speed=text)
+
+        return track_video(
+            tracker, source, masks, sinks, state=state, summary=summary, report=report
+        )
+
+
+def tell(console: Console, summary: Summary, tracker: Tracker, out: Path) -> None:
+    """Say what was done, what was odd, and where the results are."""
+    values = summary.to_dict(tracker)
+    console.print(
+        f"{summary.frames} frames, objects {', '.join(map(str, values['objects']))}: "
+        f"{values['frames_per_second']:.1f} frames/s end to end on {values['device']} "
+        f"({values['precision']}, size {tracker.options.size})",
+        highlight=False,
+    )
+    for i, numbers in values["confidence"].items():
+        known = [n for n in numbers if n is not None]
+        lost = sum(n == 0 for n in known)
+        mean = sum(known) / len(known)
+        away = f", not visible in {lost} frames" if lost else ""
+        console.print(f"  object {i}: mean confidence {mean:.2f}{away}", highlight=False)
+    for warning in summary.warnings:
+        console.print(f"[yellow]warning[/]: {warning}", highlight=False)
+    console.print(f"results in {out}", highlight=False)

@@ -1,0 +1,180 @@
+"""Clips made from still images: warped copies, with objects of other images pasted in front."""
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hodor.data.colour import Colour, blur_some, change_colours
+from hodor.data.stills import Still
+from hodor.data.warp import Motion, elastic_field, random_affine, sampling_map, uniform
+
+VISIBLE = 0.0015  # of the frame: an object that shows less in frame 0 cannot be the reference
+TRIES = 8
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """How clips are made."""
+
+    size: tuple[int, int] = (224, 384)
+    """Height and width of a frame, multiples of 32."""
+    frames: int = 3
+    """T of the paper."""
+    objects: tuple[float, ...] = (0.5, 0.35, 0.15)
+    """Share of batches with 1, 2, ... followed objects."""
+    extra: float = 0.3
+    """Share of clips with one more object in front that is not followed: an occluder."""
+    pasted_only: float = 0.35
+    """Share of clips whose followed objects are all pasted: smaller in the frame than a still's own
+    objects, which become part of the background."""
+    same_source: float = 0.15
+    """Share of pasted objects taken from the clip's own still: a look-alike."""
+    still: float = 0.0
+    """Share of clips whose frames are exact copies before colours change (Table 1, row 2)."""
+    zoom: tuple[float, float] = (0.7, 1.35)
+    """Side of what a frame shows, in units of the largest window that fits in the still; over 1 the
+    still is continued by its mirror image."""
+    motion: Motion = field(default_factory=Motion)
+    colour: Colour = field(default_factory=Colour)
+
+
+class Clip(NamedTuple):
+    """A training clip."""
+
+    frames: Tensor
+    """(T, 3, h, w) RGB in 0..255, uint8"""
+    labels: Tensor
+    """(T, h, w) uint8: 0 is background, 1..n are the followed objects"""
+
+
+class _Layer(NamedTuple):
+    image: Tensor  # (T, 3, h, w)
+    ids: Tensor  # (T, h, w), of the still
+    alpha: Tensor | None  # (T, 1, h, w); None covers the whole frame
+
+
+def make_clip(
+    main: Still, others: list[Still], followed: int, settings: ClipSettings, g: torch.Generator
+) -> Clip:
+    """Make a clip in which ``followed`` objects, all visible in frame 0, are labelled.
+
+    Objects come from ``main`` and, where it has too few, are pasted from ``others``. Draws again
+    when an object is hidden in frame 0; the last draw is taken with what is visible, so a clip may
+    hold an object with an empty mask.
+
+    Args:
+        main: the still that fills the frames.
+        others: stills to paste from, at least ``followed`` + 1 of them.
+        followed: number of objects, n.
+        g: all randomness.
+    """
+    for _ in range(TRIES):
+        clip = _draw(main, others, followed, settings, g)
+        areas = torch.bincount(clip.labels[0].flatten().int(), minlength=followed + 1)
+        if (areas[1:] >= VISIBLE * clip.labels[0].numel()).all():
+            break
+    return clip
+
+
+def _draw(
+    main: Still, others: list[Still], followed: int, settings: ClipSettings, g: torch.Generator
+) -> Clip:
+    of_main = int(main.labels.max())
+    take = min(of_main, followed, 1 + int(torch.randint(0, followed, (1,), generator=g)))
+    if torch.rand(1, generator=g) < settings.pasted_only:
+        take = 0
+    tracked = (torch.randperm(of_main, generator=g)[:take] + 1).tolist()
+    pasted = followed - take
+    extra = int(torch.rand(1, generator=g) < settings.extra)
+    layers = [_main_layer(main, tracked, settings, g)]
+    for number in range(pasted + extra):
+        own = bool(torch.rand(1, generator=g) < settings.same_source)
+        layers.append(_pasted_layer(main if own else others[number], settings, g))
+    order = (torch.randperm(pasted + extra, generator=g) + 1).tolist()
+    image, labels = layers[0].image, torch.zeros_like(layers[0].ids)
+    for number, label in enumerate(tracked, 1):
+        labels[layers[0].ids == label] = number
+    for position in order:
+        layer = layers[position]
+        alpha = cast(Tensor, layer.alpha)
+        image = image + (layer.image - image) * alpha
+        is_followed = position <= pasted
+        labels[alpha[:, 0] > 0.5] = take + position if is_followed else 0
+    image = blur_some(change_colours(image, settings.colour, g), settings.colour, g)
+    return Clip(image.round().to(torch.uint8), labels.to(torch.uint8))
+
+
+def _warp(settings: ClipSettings, g: torch.Generator, centre: Tensor, zoom: float) -> Tensor:
+    """A map (T, h, w, 2) of random movement about a place in a still."""
+    t, motion = settings.frames, settings.motion
+    if torch.rand(1, generator=g) < settings.still:
+        affine = torch.eye(2, 3).expand(t, 2, 3)
+        return sampling_map(settings.size, affine, None, centre, zoom)
+    strength = float(uniform(g, 0.2, 1.0, 1))
+    affine = random_affine(t, motion, strength, g)
+    elastic = None
+    if torch.rand(1, generator=g) < motion.elastic_share:
+        elastic = elastic_field(t, settings.size, motion.elastic * strength, g)
+    return sampling_map(settings.size, affine, elastic, centre, zoom)
+
+
+def _main_layer(
+    still: Still, tracked: list[int], settings: ClipSettings, g: torch.Generator
+) -> _Layer:
+    source = still.labels.shape
+    h, w = settings.size
+    fits = min(source[0] / h, source[1] / w)
+    zoom = fits * float(uniform(g, *settings.zoom, 1))
+    y, x = np.nonzero(np.isin(still.labels, tracked) if tracked else still.labels)
+    middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
+    # The window holds the objects' middle, and stays inside the still where it can.
+    half = torch.tensor([w, h]) * zoom / 2
+    middle = middle + (uniform(g, -1, 1, 2) * half * 0.6)
+    limit = torch.tensor([source[1], source[0]]) - half
+    centre = torch.maximum(torch.minimum(middle, limit), half)
+    at = _flip(_warp(settings, g, centre, zoom), g)
+    return _sample(still.image, still.labels, at, cv2.BORDER_REFLECT)
+
+
+def _pasted_layer(still: Still, settings: ClipSettings, g: torch.Generator) -> _Layer:
+    ids = int(torch.randint(1, int(still.labels.max()) + 1, (1,), generator=g))
+    mask = (still.labels == ids).astype(np.uint8)
+    y, x = np.nonzero(mask)
+    h, w = settings.size
+    share = float(uniform(g, 0.12, 0.42, 1))  # of the frame's sides
+    zoom = math.sqrt(len(y) / (h * w)) / share
+    place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
+    middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
+    at = _flip(_warp(settings, g, middle - place * zoom, zoom), g)
+    return _sample(still.image, mask, at, cv2.BORDER_CONSTANT)
+
+
+def _flip(at: Tensor, g: torch.Generator) -> Tensor:
+    """Mirror all frames, half of the time."""
+    return at.flip(2) if torch.rand(1, generator=g) < 0.5 else at
+
+
+def _sample(image: NDArray[np.uint8], labels: NDArray[np.uint8], at: Tensor, border: int) -> _Layer:
+    """Warp a still's colours (bilinear), its ids (nearest) and its objects' edge (bilinear)."""
+    t, h, w, _ = at.shape
+    # OpenCV is several times as fast here as grid_sample, which works on floats; all frames of
+    # the clip go through one call, one below the other.
+    where = at.reshape(t * h, w, 2).numpy()
+    no_map = np.empty(0, np.float32)  # ``where`` holds both coordinates
+    ids = cv2.remap(labels, where, no_map, cv2.INTER_NEAREST, borderMode=border)
+    colours = cv2.remap(image, where, no_map, cv2.INTER_LINEAR, borderMode=border)
+    alpha = None
+    if border == cv2.BORDER_CONSTANT:
+        edge = cv2.remap(labels * 255, where, no_map, cv2.INTER_LINEAR, borderMode=border)
+        alpha = torch.from_numpy(edge).view(t, 1, h, w).float() / 255
+    return _Layer(
+        torch.from_numpy(colours).view(t, h, w, 3).permute(0, 3, 1, 2).float(),
+        torch.from_numpy(ids).view(t, h, w),
+        alpha,
+    )

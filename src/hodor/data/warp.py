@@ -1,0 +1,101 @@
+"""Random movement of an image: affine and elastic, as sampling grids."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How far things move between the frames of a clip. S4 of the paper, and beyond.
+
+    Each frame is warped from the still itself, not from the frame before it.
+    """
+
+    translate: float = 0.15
+    """Largest shift, as a share of the frame's sides (S4: 0.25)."""
+    rotate: float = 20.0
+    """Degrees, either way (published: 20)."""
+    scale: float = 1.3
+    """Largest change of size; as often smaller as larger."""
+    shear: float = 10.0
+    """Degrees, either way (S4: 10)."""
+    elastic: float = 0.03
+    """Smooth non-rigid displacement, as a share of the frame's sides (beyond the paper)."""
+    elastic_share: float = 0.6
+    """Share of layers that move non-rigidly."""
+
+
+def uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
+    """Uniform numbers in [low, high)."""
+    return torch.rand(shape, generator=generator) * (high - low) + low
+
+
+def random_affine(frames: int, motion: Motion, strength: float, g: torch.Generator) -> Tensor:
+    """Maps from frame to layer coordinates, centred, unit = pixels: (frames, 2, 2) and shifts.
+
+    Returns:
+        (frames, 2, 3): linear part, and a shift as a share of the frame's sides (x, y).
+    """
+    angle = uniform(g, -1, 1, frames) * math.radians(motion.rotate) * strength
+    shear = uniform(g, -1, 1, frames, 2) * math.radians(motion.shear) * strength
+    size = torch.exp(uniform(g, -1, 1, frames) * math.log(motion.scale) * strength)
+    stretch = torch.exp(uniform(g, -1, 1, frames) * 0.1 * strength)
+    cos, sin = angle.cos(), angle.sin()
+    rotation = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+    ones = torch.ones(frames)
+    slant = torch.stack(
+        [
+            torch.stack([ones, shear[:, 0].tan()], -1),
+            torch.stack([shear[:, 1].tan(), ones], -1),
+        ],
+        -2,
+    )
+    sizes = torch.stack([size * stretch, size / stretch], -1)
+    linear = rotation @ slant * sizes[:, None, :]
+    shift = uniform(g, -1, 1, frames, 2) * motion.translate * strength
+    return torch.cat([linear, shift[..., None]], -1)
+
+
+def elastic_field(frames: int, size: tuple[int, int], amount: float, g: torch.Generator) -> Tensor:
+    """Smooth displacements in pixels (x, y) on the frame: (frames, h, w, 2)."""
+    h, w = size
+    coarse = torch.randn(frames, 4, 6, 2, generator=g) * amount / 2 * torch.tensor([w, h])
+    fine = [cv2.resize(field, (w, h), interpolation=cv2.INTER_CUBIC) for field in coarse.numpy()]
+    return torch.from_numpy(np.stack(fine))
+
+
+def sampling_map(
+    size: tuple[int, int], affine: Tensor, elastic: Tensor | None, centre: Tensor, zoom: float
+) -> Tensor:
+    """Where each pixel of each frame looks in a still, for ``cv2.remap``.
+
+    Args:
+        size: (h, w) of a frame.
+        affine: (T, 2, 3), see ``random_affine``.
+        elastic: (T, h, w, 2) in pixels, or None.
+        centre: (2,) point (x, y) of the still, in its pixels, that the frame's middle shows.
+        zoom: pixels of the still for each pixel of a frame.
+
+    Returns:
+        (T, h, w, 2): x and y in the still, in pixels, where 0 is the first pixel's centre.
+    """
+    h, w = size
+    x = (torch.arange(w) + 0.5 - w / 2).expand(1, h, w)
+    y = (torch.arange(h) + 0.5 - h / 2)[:, None].expand(1, h, w)
+    if elastic is not None:
+        x, y = x + elastic[..., 0], y + elastic[..., 1]
+    linear = affine[:, :, :2, None, None] * zoom
+    shift = affine[:, :, 2] * torch.tensor([w, h]) * zoom + centre - 0.5
+    # Written out: a matrix product of two by two for each pixel is several times as slow.
+    return torch.stack(
+        [
+            linear[:, 0, 0] * x + linear[:, 0, 1] * y + shift[:, 0, None, None],
+            linear[:, 1, 0] * x + linear[:, 1, 1] * y + shift[:, 1, None, None],
+        ],
+        -1,
+    )

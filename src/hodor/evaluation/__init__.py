@@ -1,0 +1,48 @@
+"""J and F, the DAVIS layout, scores of result folders, baselines, and clips made of stills."""
+
+from hodor.evaluation.baselines import copy_first_mask, optical_flow
+from hodor.evaluation.davis import DavisDataset, DavisSequence
+from hodor.evaluation.label_map_files import read_label_map
+from hodor.evaluation.metrics import (
+    ObjectMeasures,
+    Statistics,
+    boundary_accuracy,
+    boundary_map,
+    measure_label_maps,
+    region_similarity,
+    statistics,
+)
+from hodor.evaluation.moving_stills import Cutout, make_clip
+from hodor.evaluation.moving_stills_benchmark import cut_out, moving_stills_benchmark, write_davis
+from hodor.evaluation.paths import Keyframe, Path2D
+from hodor.evaluation.reports import score_table, write_csv
+from hodor.evaluation.scores import ObjectScores, Scores, score_folder
+from hodor.evaluation.tracked import track_dataset
+
+__all__ = [
+    "Cutout",
+    "DavisDataset",
+    "DavisSequence",
+    "Keyframe",
+    "ObjectMeasures",
+    "ObjectScores",
+    "Path2D",
+    "Scores",
+    "Statistics",
+    "boundary_accuracy",
+    "boundary_map",
+    "copy_first_mask",
+    "cut_out",
+    "make_clip",
+    "measure_label_maps",
+    "moving_stills_benchmark",
+    "optical_flow",
+    "read_label_map",
+    "region_similarity",
+    "score_folder",
+    "score_table",
+    "statistics",
+    "track_dataset",
+    "write_csv",
+    "write_davis",
+]

@@ -1,0 +1,74 @@
+"""Label maps as PNG files: indices in, indices out, colours never looked at."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hodor.errors import DataError
+
+LabelMap = NDArray[np.uint8]
+"""Label map (H, W): one object id per pixel, 0 is background."""
+
+_INDEX_MODES = ("P", "L", "1")
+# What Pillow raises on damaged files: UnidentifiedImageError is an OSError, a wrong checksum in a
+# PNG a SyntaxError, a broken header a ValueError.
+_UNREADABLE = (OSError, SyntaxError, ValueError)
+
+
+def read_label_map(path: Path) -> LabelMap:
+    """Label map (H, W) uint8 of a PNG with a palette (its indices) or in greys (their values).
+
+    Raises DataError when the file cannot be read or holds colours without a palette.
+    """
+    try:
+        with Image.open(path) as picture:
+            _check_mode(path, picture)
+            return np.asarray(picture).astype(np.uint8, copy=False)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def read_frame(path: Path) -> NDArray[np.uint8]:
+    """Frame (H, W, 3) uint8 RGB of an image file. Raises DataError when it cannot be read."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def label_map_size(path: Path) -> tuple[int, int]:
+    """Height and width of a label map's PNG, whose checksums are checked but nothing decoded.
+
+    Raises DataError when the file is missing, damaged or holds colours without a palette.
+    """
+    try:
+        with Image.open(path) as picture:
+            _check_mode(path, picture)
+            picture.verify()
+            return picture.height, picture.width
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def frame_size(path: Path) -> tuple[int, int]:
+    """Height and width in an image file's header. Raises DataError when there is none."""
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def _check_mode(path: Path, picture: Image.Image) -> None:
+    if picture.mode not in _INDEX_MODES:
+        raise DataError(
+            f"{path} has no 8-bit object ids (Pillow mode {picture.mode}); save it as a PNG with "
+            "a palette, or in greys whose value is the id"
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read ({error}); write the file again")

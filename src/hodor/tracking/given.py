@@ -1,0 +1,86 @@
+"""Checks on frames and masks that come from users."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.errors import MaskError, SourceError
+
+MAX_ID = 65535
+
+Masks = NDArray[np.integer[Any]] | Mapping[int, NDArray[Any]]
+
+
+def check_frame(frame: NDArray[np.uint8]) -> None:
+    """A frame is (H, W, 3) uint8 RGB.
+
+    Raises:
+        SourceError: it is something else.
+    """
+    found = f"{getattr(frame, 'dtype', type(frame).__name__)} {np.shape(frame)}"
+    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3:
+        raise SourceError(f"frame: expected an RGB array (H, W, 3), found {found}")
+    if frame.dtype != np.uint8:
+        raise SourceError(f"frame: expected uint8 values 0..255, found {found}")
+    if min(frame.shape[:2]) < 2:
+        raise SourceError(f"frame: {found} is too small to segment")
+
+
+def label_map(masks: Masks, size: tuple[int, int]) -> NDArray[np.integer[Any]]:
+    """Given masks as one label map (H, W); where masks of a mapping overlap, the later id wins.
+
+    Args:
+        masks: a label map, or masks (H, W) of bool or 0/1 by id.
+        size: (H, W) of the frame.
+
+    Raises:
+        MaskError: wrong size, not integers, ids out of range, or nothing in it.
+    """
+    if isinstance(masks, Mapping):
+        return _from_mapping(masks, size)
+    labels = np.asarray(masks)
+    _check_size("label map", labels, size)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise MaskError(
+            f"label map: expected integers, one id for each pixel, found {labels.dtype}; soft or "
+            "antialiased masks must be cut at a threshold first"
+        )
+    if labels.min() < 0 or labels.max() > MAX_ID:
+        raise MaskError(
+            f"label map: ids run from 1 to {MAX_ID}, found {labels.min()} to {labels.max()}"
+        )
+    if not labels.any():
+        raise MaskError("label map: no object in it (all zero); leave masks out for such frames")
+    return labels
+
+
+def _from_mapping(
+    masks: Mapping[int, NDArray[Any]], size: tuple[int, int]
+) -> NDArray[np.integer[Any]]:
+    labels = np.zeros(size, np.uint16)
+    for number, mask in masks.items():
+        if not isinstance(number, (int, np.integer)) or not 1 <= number <= MAX_ID:
+            raise MaskError(f"object id {number!r}: ids are integers from 1 to {MAX_ID}")
+        region = np.asarray(mask)
+        _check_size(f"mask of object {number}", region, size)
+        if region.dtype != np.bool_ and not np.isin(np.unique(region), (0, 1)).all():
+            raise MaskError(f"mask of object {number}: expected bool or 0 and 1, found more values")
+        if not region.any():
+            raise MaskError(f"mask of object {number}: empty; to stop following it, remove it")
+        labels[region.astype(bool)] = number
+    if not masks:
+        raise MaskError("masks: an empty mapping; leave masks out for frames without any")
+    hidden = [number for number in masks if not (labels == number).any()]
+    if hidden:
+        raise MaskError(f"masks: object {hidden[0]} is covered wholly by the masks after it")
+    return labels
+
+
+def _check_size(what: str, array: NDArray[Any], size: tuple[int, int]) -> None:
+    if array.shape != size:
+        raise MaskError(
+            f"{what}: its size is {' x '.join(map(str, array.shape))}, the frame's is "
+            f"{size[0]} x {size[1]} (rows x columns)"
+        )

@@ -1,0 +1,150 @@
+"""The tracker's memory: descriptors of past frames, and nothing else."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from hodor.model import History
+
+MAX_REFERENCES = 8  # given frames kept for good; the first and the latest, when there are more
+
+
+@dataclass(frozen=True)
+class Described:
+    """Descriptors of one frame, by object id."""
+
+    index: int
+    """Frame number; negative for references from another video"""
+    objects: dict[int, Tensor]
+    """(C,) for each object that is described here"""
+    background: Tensor | None
+    """(G, C), or None; with objects one at a time, ``alone`` holds each object's own"""
+    alone: dict[int, Tensor] = field(default_factory=dict)
+    """(G, C) for each object, in networks that take objects one at a time"""
+
+    def without(self, ids: Iterable[int]) -> "Described":
+        """The same without some objects."""
+        gone = set(ids)
+        return replace(
+            self,
+            objects={i: d for i, d in self.objects.items() if i not in gone},
+            alone={i: d for i, d in self.alone.items() if i not in gone},
+        )
+
+    def only(self, ids: Iterable[int]) -> "Described":
+        """The same with no other objects."""
+        return self.without(set(self.objects) - set(ids))
+
+    def moved(self, index: int, device: torch.device) -> "Described":
+        """The same under another frame number, on a device."""
+        return Described(
+            index,
+            {i: d.to(device) for i, d in self.objects.items()},
+            None if self.background is None else self.background.to(device),
+            {i: d.to(device) for i, d in self.alone.items()},
+        )
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this comes from another video."""
+        return self.index < 0
+
+
+class Memory:
+    """A sliding window of frames, the frames with given masks, and each object's last sight.
+
+    Args:
+        window: frames remembered.
+        keep_reference: whether frames with given masks stay in use after they leave the window.
+    """
+
+    def __init__(self, window: int, *, keep_reference: bool) -> None:
+        self.window = window
+        self.keep_reference = keep_reference
+        self.recent: list[Described] = []
+        self.references: list[Described] = []
+        self.last_seen: dict[int, Described] = {}
+
+    @property
+    def ids(self) -> list[int]:
+        """Objects that are remembered, sorted."""
+        frames = [*self.recent, *self.references, *self.last_seen.values()]
+        return sorted({i for frame in frames for i in frame.objects})
+
+    def push(self, frame: Described) -> None:
+        """Remember one more frame; what leaves the window is forgotten.
+
+        An object whose only descriptor leaves the window keeps it until it is seen again.
+        """
+        for i in frame.objects:
+            self.last_seen.pop(i, None)
+        self.recent.append(frame)
+        while len(self.recent) > self.window:
+            leaving = self.recent.pop(0)
+            for i in leaving.objects:
+                if not any(i in later.objects for later in self.recent):
+                    self.last_seen[i] = leaving.only([i])
+
+    def add_reference(self, frame: Described) -> None:
+        """Remember descriptors of given masks."""
+        self.references.append(frame)
+        if len(self.references) > MAX_REFERENCES:
+            del self.references[1]
+
+    def forget(self, ids: Iterable[int], *, references: bool = True) -> None:
+        """Drop what is known of objects; with ``references`` false, only what was predicted."""
+        gone = list(ids)
+        self.recent = [frame.without(gone) for frame in self.recent]
+        for i in gone:
+            self.last_seen.pop(i, None)
+        if references:
+            kept = [frame.without(gone) for frame in self.references]
+            self.references = [frame for frame in kept if frame.objects]
+
+    def frames(self) -> list[Described]:
+        """The frames that decoding listens to, oldest first."""
+        within = {frame.index for frame in self.recent}
+        kept = [
+            frame
+            for frame in self.references
+            # A reference that is still in the window is not counted twice. One from another video
+            # is all that is known of its objects at first.
+            if frame.index not in within and (self.keep_reference or frame.foreign)
+        ]
+        return [*kept, *self.last_seen.values(), *self.recent]
+
+    def assemble(self, ids: Sequence[int], extra: Sequence[Described] = ()) -> History:
+        """The history of ``ids``, in that order, as the network takes it (batch of one)."""
+        frames = [*self.frames(), *extra]
+        alone = any(frame.alone for frame in frames)
+        some = next(d for frame in frames for d in frame.objects.values())
+        empty = torch.zeros_like(some)
+        objects = torch.stack([torch.stack([f.objects.get(i, empty) for i in ids]) for f in frames])
+        valid = torch.tensor([[i in f.objects for i in ids] for f in frames], device=some.device)
+        if alone:
+            cells = next(d for f in frames for d in f.alone.values())
+            nothing = torch.zeros_like(cells)
+            own = [torch.cat([f.alone.get(i, nothing) for i in ids]) for f in frames]
+            return History(objects[None], torch.stack(own)[None], valid[None])
+        return self._joint(frames, objects, valid)
+
+    @staticmethod
+    def _joint(frames: Sequence[Described], objects: Tensor, valid: Tensor) -> History:
+        # The scene of another video is only a stand-in until this one's is known.
+        home = any(frame.background is not None and not frame.foreign for frame in frames)
+        use = [frame.background is not None and not (home and frame.foreign) for frame in frames]
+        some = next(frame.background for frame in frames if frame.background is not None)
+        nothing = torch.zeros_like(some)
+        cells = [
+            frame.background if known and frame.background is not None else nothing
+            for frame, known in zip(frames, use, strict=True)
+        ]
+        all_valid = bool(valid.all())
+        return History(
+            objects[None],
+            torch.stack(cells)[None],
+            None if all_valid else valid[None],
+            None if all(use) else torch.tensor(use, device=valid.device)[None],
+        )

@@ -1,0 +1,86 @@
+"""What can be chosen when following objects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from hodor.errors import HodorError
+
+RELEASED_ASPECT = 864 / 448  # published_behaviour 5: long side limited to MAX_DIM / MIN_DIM
+
+
+@dataclass(frozen=True)
+class TrackerOptions:
+    """Options of a tracker. The defaults are the paper's; a model's file may carry its own.
+
+    Raises:
+        HodorError: a value is out of range.
+    """
+
+    size: int = 512
+    """Shorter side, in pixels, at which the network sees a frame."""
+    window: int = 7
+    """Frames whose descriptors are remembered (section 3.3)."""
+    keep_reference: bool = False
+    """Keep descriptors of given masks for good, beside the window (off in the paper)."""
+    skip_lost: bool = False
+    """Take no descriptor of an object from a frame in which it is not visible (off: paper)."""
+    decode_new: bool = False
+    """Let a new object take part in decoding the frame that its mask comes with (as released).
+    Without it, its mask is set in afterwards, and nothing else changes in that frame."""
+    long_side: float = RELEASED_ASPECT
+    """Longest side, in units of ``size``; a longer frame is shrunk further."""
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or self.window < 1 or self.long_side < 1:
+            raise HodorError(
+                f"tracker options: size {self.size} must be at least 32, window {self.window} at "
+                f"least 1, long_side {self.long_side} at least 1"
+            )
+
+    def changed(self, values: Mapping[str, Any]) -> "TrackerOptions":
+        """These options with the values that are not None put in."""
+        return replace(self, **{k: v for k, v in values.items() if v is not None})
+
+
+def choose_device(device: str | torch.device) -> torch.device:
+    """The device that ``auto``, or a name, stands for.
+
+    Raises:
+        HodorError: this machine or this PyTorch does not have it.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).splitlines()[0]
+        raise HodorError(
+            f"device {device}: not available here ({first}); use --device auto or cpu"
+        ) from error
+    return chosen
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
+    """The dtype that ``auto``, ``fp32`` or ``bf16`` stands for.
+
+    ``auto`` is bfloat16 where the processor has it natively, float32 elsewhere: emulated bfloat16
+    is many times slower.
+
+    Raises:
+        HodorError: an unknown name.
+    """
+    if precision == "auto":
+        native = (device.type == "cuda" and torch.cuda.is_bf16_supported(False)) or (
+            device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        )
+        return torch.bfloat16 if native else torch.float32
+    known = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    if precision not in known:
+        raise HodorError(f"precision {precision!r}: it must be auto, fp32 or bf16")
+    return known[precision]

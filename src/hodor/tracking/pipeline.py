@@ -1,0 +1,286 @@
+"""A whole video: read, track and write at the same time, and go on after a kill."""
+
+import json
+import os
+import queue
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hodor.errors import HodorError
+from hodor.tracking.result import Result
+from hodor.tracking.state import load_state, save_state
+from hodor.tracking.tracker import Tracker
+from hodor.video import Frame, ReferenceMasks, Sink, Source
+
+COMMIT_EVERY = 100  # frames; what a kill can cost
+AHEAD = 4  # frames read and results waiting to be written; all that is held of a video
+
+
+@dataclass(frozen=True)
+class Progress:
+    """After one frame, for whoever shows it."""
+
+    frame: Frame
+    result: Result
+    done: int
+    """Frames tracked in this run"""
+    latency: float | None
+    """Seconds since a live source captured the frame"""
+
+
+@dataclass
+class Summary:
+    """What a run did; ``to_dict`` is what ``summary.json`` holds."""
+
+    source: str
+    frames: int = 0
+    seconds: float = 0.0
+    """Wall-clock, end to end, of this run"""
+    tracked: int = 0
+    """Frames of this run, fewer than ``frames`` after a resume"""
+    warnings: list[str] = field(default_factory=list)
+    confidence: "dict[int, array[float]]" = field(default_factory=dict)
+    """By id, one value a frame; NaN before the object was known"""
+
+    def add(self, result: Result) -> None:
+        """Take in one frame."""
+        for i in result.ids:
+            values = self.confidence.setdefault(i, array("f"))
+            values.extend([float("nan")] * (self.frames - len(values)))
+            values.append(result.confidence[i])
+        self.frames += 1
+        self.tracked += 1
+        for message in result.warnings:
+            text = f"frame {result.index}: {message}"
+            if text not in self.warnings:
+                self.warnings.append(text)
+
+    def to_dict(self, tracker: Tracker) -> dict[str, Any]:
+        """Plain values for JSON."""
+        about = tracker.network.about
+        return {
+            "source": self.source,
+            "frames": self.frames,
+            "objects": sorted(self.confidence),
+            "frames_per_second": round(self.tracked / self.seconds, 3) if self.seconds else None,
+            "seconds": round(self.seconds, 3),
+            "model": {"name": about.get("name"), "backbone": tracker.network.config.backbone},
+            "device": str(tracker.device),
+            "precision": str(tracker.dtype).removeprefix("torch."),
+            "options": asdict(tracker.options),
+            "warnings": self.warnings,
+            "confidence": {str(i): _plain(v, self.frames) for i, v in self.confidence.items()},
+        }
+
+
+def _plain(values: Sequence[float], frames: int) -> list[float | None]:
+    """NaN is no JSON: None stands for frames in which the object was not known."""
+    padded = [*values, *[float("nan")] * (frames - len(values))]
+    return [None if v != v else round(v, 4) for v in padded]
+
+
+def track_video(
+    tracker: Tracker,
+    source: Source,
+    masks: ReferenceMasks | None,
+    sinks: Sequence[Sink],
+    *,
+    state: Path | None = None,
+    summary: Summary | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Summary:
+    """Follow objects through a source and write results as they come.
+
+    Frames are decoded and results written in threads of their own; at most a few frames wait.
+
+    Args:
+        tracker: new, with references, or loaded from a saved state.
+        source: where frames come from; read from ``tracker.next_index`` on.
+        masks: reference masks, or None if the tracker knows its objects.
+        sinks: where results go.
+        state: file for the tracker's state, saved at every commit, removed at the end.
+        summary: of the killed run that this one goes on from.
+        report: called after every frame.
+
+    Raises:
+        HodorError: the source, a mask or a sink failed. What was written is intact.
+    """
+    summary = summary or Summary(source.name)
+    writer = _Writer(sinks)
+    began = time.perf_counter()
+    try:
+        for frame in _read_ahead(source.frames(tracker.next_index)):
+            result = tracker.step(frame.pixels, masks.for_frame(frame) if masks else None)
+            summary.add(result)
+            summary.seconds = time.perf_counter() - began
+            writer.write(frame, result)
+            if summary.frames % COMMIT_EVERY == 0:
+                writer.commit(_saver(state, tracker, summary))
+            latency = None if frame.captured is None else time.monotonic() - frame.captured
+            report(Progress(frame, result, summary.tracked, latency))
+    except BaseException:
+        # What was computed before the failure is written before it is told.
+        writer.abandon()
+        raise
+    writer.close()
+    if state is not None:
+        state.unlink(missing_ok=True)
+    summary.warnings.extend(w for w in source.warnings if w not in summary.warnings)
+    unused = masks.unused() if masks else []
+    if unused:
+        summary.warnings.append(f"masks that belong to no frame: {', '.join(unused)}")
+    if summary.frames == 0:
+        raise HodorError(f"{source.name}: no frame to track")
+    summary.seconds = time.perf_counter() - began
+    return summary
+
+
+def resume(tracker: Tracker, state: Path) -> Summary:
+    """Bring a tracker to where a killed run last committed, and give that run's summary.
+
+    Raises:
+        HodorError: no state was saved, or it is of another model.
+    """
+    saved, extra = load_state(state)
+    tracker.load_state_dict(saved)
+    summary = Summary(extra["source"], extra["frames"], warnings=extra["warnings"])
+    for i, values in extra["confidence"].items():
+        numbers = [float("nan") if v is None else v for v in values]
+        summary.confidence[int(i)] = array("f", numbers)
+    return summary
+
+
+def write_summary(path: Path, values: dict[str, Any]) -> None:
+    """Write ``summary.json``, whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise HodorError(f"{path}: could not be written ({error.strerror})") from error
+
+
+def _saver(state: Path | None, tracker: Tracker, summary: Summary) -> Callable[[], None]:
+    """Something that saves the tracker as it is now, when it is called later."""
+    if state is None:
+        return lambda: None
+    now = tracker.state_dict()
+    extra = {
+        "source": summary.source,
+        "frames": summary.frames,
+        "warnings": list(summary.warnings),
+        "confidence": {str(i): _plain(v, summary.frames) for i, v in summary.confidence.items()},
+    }
+    return lambda: save_state(state, now, extra)
+
+
+def _read_ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The same frames, decoded in a thread."""
+    waiting: queue.Queue[Frame | BaseException | None] = queue.Queue(AHEAD)
+    stopped = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def read() -> None:
+        try:
+            for frame in frames:
+                put(frame)
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # told where the frames are used
+            put(error)
+
+    thread = threading.Thread(target=read, name="hodor-read", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+
+
+class _Writer:
+    """Sinks behind a bounded queue, in a thread; the first failure is raised to the caller."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self.sinks = sinks
+        self.waiting: queue.Queue[Callable[[], None] | None] = queue.Queue(AHEAD)
+        self.failure: BaseException | None = None
+        self.thread = threading.Thread(target=self._work, name="hodor-write", daemon=True)
+        self.thread.start()
+
+    def write(self, frame: Frame, result: Result) -> None:
+        """Queue one frame's results."""
+        # A result holds its logits for soft masks; only the map goes on.
+        labels, ids = result.label_map, result.ids
+
+        def job() -> None:
+            for sink in self.sinks:
+                sink.write(frame, labels, ids)
+
+        self._put(job)
+
+    def commit(self, then: Callable[[], None]) -> None:
+        """Queue a commit of all sinks; ``then`` runs when all that came before is safe."""
+
+        def job() -> None:
+            for sink in self.sinks:
+                sink.commit()
+            then()
+
+        self._put(job)
+
+    def close(self) -> None:
+        """Write what waits and finish the files."""
+        self._finish()
+        if self.failure is not None:
+            self._let_go()
+            raise self.failure
+        for sink in self.sinks:
+            sink.close()
+
+    def abandon(self) -> None:
+        """Write what waits, and leave the files ready to be resumed from the last commit.
+
+        No commit is made here: commits at other frames than an uninterrupted run's would cut the
+        overlay's parts elsewhere, and a resumed run is to give the same files.
+        """
+        self._finish()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for sink in self.sinks:
+            sink.abandon()
+
+    def _put(self, job: Callable[[], None]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.waiting.put(job)
+
+    def _finish(self) -> None:
+        self.waiting.put(None)
+        self.thread.join()
+
+    def _work(self) -> None:
+        while (job := self.waiting.get()) is not None:
+            if self.failure is not None:
+                continue  # keep the queue moving; nothing more is written
+            try:
+                job()
+            except BaseException as error:
+                self.failure = error

@@ -1,0 +1,48 @@
+"""Training state on disk, written whole or not at all."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hodor.errors import WeightsError
+
+LATEST = "checkpoint.pt"
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
+    """Write ``state`` as the folder's latest checkpoint; a kill leaves the one before it.
+
+    Raises:
+        WeightsError: the disk is full or the folder cannot be written.
+    """
+    path, fresh = folder / LATEST, folder / f".{LATEST}.{os.getpid()}"
+    try:
+        with fresh.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except (OSError, RuntimeError) as error:
+        fresh.unlink(missing_ok=True)
+        raise WeightsError(
+            f"{path}: the checkpoint could not be written ({error}); the one before it is intact. "
+            "Make room and go on with --resume"
+        ) from error
+    return path
+
+
+def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The folder's latest checkpoint, or None. Nothing in the file is run.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    path = folder / LATEST
+    if not path.is_file():
+        return None
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:
+        raise WeightsError(f"{path}: not a checkpoint of a training run ({error})") from error

@@ -1,0 +1,105 @@
+"""Cross-entropy plus Dice (S4 of the paper), in the forms that paper and released code take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hodor.training.propagation import Prediction
+
+EPSILON = 1e-6  # published_behaviour 6.2
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """The training objective."""
+
+    stride: Literal[1, 2, 4] = 1
+    """Resolution at which masks are compared, as a stride of the image (released: 1)."""
+    merge: Literal["max", "logsumexp"] = "max"
+    """How background logits become one channel before upsampling: the greatest of them (released),
+    or their logsumexp, which keeps the softmax of Eq. 4 as it is."""
+    dice: Literal["clip", "object"] = "clip"
+    """Dice over all objects and predictions of a clip at once (released), or for each object in
+    each prediction, then averaged."""
+    object_weight: float = 1.0
+    """Weight of object pixels in the cross-entropy; over 1, a missed object costs more than a
+    false one."""
+    frames: Literal["all", "first"] = "all"
+    """Supervise every prediction, or those of frame 0 only (sparse video)."""
+
+
+class Loss(NamedTuple):
+    """The two parts; their sum is minimised."""
+
+    dice: Tensor
+    cross_entropy: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Dice plus cross-entropy, both weighted by one (S4)."""
+        return self.dice + self.cross_entropy
+
+
+def clip_loss(
+    predictions: Sequence[Prediction], labels: Tensor, background: int, settings: LossSettings
+) -> Loss:
+    """Compare predictions with the truth.
+
+    Args:
+        predictions: of one batch of clips.
+        labels: (B, T, h, w) integer; objects 1..O.
+        background: K, the number of background channels.
+        settings: form of the loss.
+
+    Returns:
+        Scalars, means over the batch.
+    """
+    chosen = [p for p in predictions if settings.frames == "all" or p.target == 0]
+    full = [_upsampled(p.logits, background, settings) for p in chosen]
+    logits = torch.stack(full, 2)  # (B, 1 + O, N, y, x)
+    targets = torch.stack([_target(p, labels, settings.stride) for p in chosen], 1)
+    weight = None
+    if settings.object_weight != 1:
+        weight = logits.new_full((logits.shape[1],), settings.object_weight)
+        weight[0] = 1.0
+    entropy = F.cross_entropy(logits, targets, weight=weight, reduction="mean")
+    truth = F.one_hot(targets, logits.shape[1]).movedim(-1, 1)[:, 1:].to(logits.dtype)
+    guess = logits.softmax(1)[:, 1:]
+    dims = (1, 2, 3, 4) if settings.dice == "clip" else (3, 4)
+    return Loss(_dice(guess, truth, dims, settings.dice), entropy)
+
+
+def _upsampled(logits: Tensor, background: int, settings: LossSettings) -> Tensor:
+    """Logits (B, K + O, h/4, w/4) at the loss's resolution, background merged: (B, 1 + O, y, x)."""
+    behind = logits[:, :background]
+    one = behind.amax(1, True) if settings.merge == "max" else behind.logsumexp(1, True)
+    merged = torch.cat([one, logits[:, background:]], 1)
+    if settings.stride == 4:
+        return merged
+    scale = 4 // settings.stride
+    return F.interpolate(merged, scale_factor=scale, mode="bilinear", align_corners=False)
+
+
+def _target(prediction: Prediction, labels: Tensor, stride: int) -> Tensor:
+    """Labels (B, y, x) of the target frame, without objects that cannot be asked for."""
+    # The middle of each stride x stride block, as near as a pixel can be.
+    target = labels[:, prediction.target, stride // 2 :: stride, stride // 2 :: stride].long()
+    present = F.pad(prediction.present, (1, 0), value=True)  # background is always present
+    asked = present.gather(1, target.flatten(1)).view_as(target)
+    return target * asked
+
+
+def _dice(guess: Tensor, truth: Tensor, dims: tuple[int, ...], kind: str) -> Tensor:
+    overlap = 2 * (guess * truth).mean(dims)
+    both = guess.mean(dims) + truth.mean(dims)
+    dice = 1 - (overlap + EPSILON) / (both + EPSILON)
+    if kind == "clip":
+        # As released: a clip without any overlap adds nothing.
+        return torch.where(overlap > EPSILON, dice, torch.zeros_like(dice)).mean()
+    shown = truth.amax(dims) > 0
+    # Absent objects are left to the cross-entropy: Dice of an empty mask jumps between 0 and 1.
+    return (dice * shown).sum() / shown.sum().clamp(min=1)

@@ -1,0 +1,100 @@
+"""What every source gives (frames), and what every source is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+LabelMap = NDArray[np.uint8] | NDArray[np.uint16]
+"""One integer per pixel, (H, W): 0 is background, other values are the user's object ids."""
+
+DEFAULT_FPS = 25.0
+"""Frames per second where nothing states a rate, as in a folder of images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a video at source size.
+
+    index: position in the source, from 0. A live source counts dropped frames too.
+    name: stem under which results are saved: the image file's stem, else the index as "00042".
+    pixels: (H, W, 3) uint8 RGB.
+    time: seconds from the source's first frame.
+    captured: for live sources the moment of capture on ``time.monotonic``'s clock, in seconds.
+    """
+
+    index: int
+    name: str
+    pixels: NDArray[np.uint8]
+    time: float
+    captured: float | None = None
+
+
+def numbered_name(index: int) -> str:
+    """Name of a frame that has no file of its own: 42 -> "00042"."""
+    return f"{index:05d}"
+
+
+class Source(Protocol):
+    """Anything that gives frames in order, one at a time; use it in a ``with`` statement.
+
+    length: number of frames where the source states it, else None.
+    estimated_length: `length`, or a guess from duration and rate for a progress bar, or None.
+    fps: nominal frames per second; the true times are in the frames.
+    live: whether frames that come too late are dropped (cameras and streams).
+    warnings: messages for the user, gathered while reading; complete once `frames` has ended.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def length(self) -> int | None: ...
+    @property
+    def estimated_length(self) -> int | None: ...
+    @property
+    def fps(self) -> float: ...
+    @property
+    def live(self) -> bool: ...
+    @property
+    def warnings(self) -> list[str]: ...
+
+    def frames(self, start: int = 0) -> Iterator[Frame]:
+        """Read from frame `start` on; indices, names and times stay those of the whole source.
+
+        A live source has no past to skip: its first frame gets the index `start`.
+        Raises SourceError where a frame cannot be read and leaving it out would be a lie.
+        """
+        ...
+
+    def close(self) -> None:
+        """End reading and give back files, threads and devices. May be called twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Closing:
+    """The ``with`` statement for sources: leaving it closes."""
+
+    def close(self) -> None:
+        """Give back what is held; a source that holds nothing between frames has nothing to do."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,215 @@
+"""Parts of a video that is not finished: finished MP4 files, a list of them, joining them.
+
+An MP4 that was not finished cannot be read, so a video that must survive a kill is written in
+parts. The list names only finished parts; anything else in the folder is left over from a kill.
+"""
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from hodor.errors import HodorError
+from hodor.video.writing import flush_to_disk, replacing, temporary_path, whole_lines
+
+Codec = Literal["libx264", "mpeg4"]
+
+TICKS: dict[Codec, int] = {"libx264": 120_000, "mpeg4": 60_000}
+"""Ticks a second. 120000 states 24, 25, 30, 50 and 60 frames a second, their 1000/1001 forms and
+milliseconds exactly; MPEG-4 part 2 allows at most 65535."""
+
+# Without B-frames packets come in the order of frames, and parts are joined by shifting times.
+OPTIONS: dict[Codec, dict[str, str]] = {
+    "libx264": {"preset": "veryfast", "crf": "20", "bf": "0"},
+    "mpeg4": {"bf": "0"},
+}
+MPEG4_BITS_PER_PIXEL = 0.3
+
+BT709 = 1
+"""FFmpeg's number for the matrix, primaries and transfer that players expect of H.264."""
+LIMITED_RANGE = 1
+
+
+@dataclass(frozen=True)
+class Head:
+    """What all parts share: sides in pixels (even) and the encoder."""
+
+    height: int
+    width: int
+    codec: Codec
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished part: frames `first` up to before `next`, at ticks `start` to `last`."""
+
+    file: str
+    first: int
+    next: int
+    start: int
+    last: int
+
+
+class Parts:
+    """The folder of parts and its list. Owns all files in the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.head: Head | None = None
+        self.last: Part | None = None
+        self._list = folder / "parts.jsonl"
+
+    def resume(self, resume_from: int) -> None:
+        """Keep the parts before frame `resume_from`, remove the rest. 0 removes everything.
+
+        Raises HodorError if the parts do not end there; OSError.
+        """
+        if resume_from == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._list.exists():
+            return
+        self.head, listed = self._read()
+        kept = [part for part in listed if part.next <= resume_from]
+        if not kept or kept[-1].next != resume_from:
+            ends = ", ".join(str(part.next) for part in listed) or "none"
+            raise HodorError(
+                f"{self.folder} cannot be resumed from frame {resume_from}: its parts end before "
+                f"the frames {ends}. Resume from one of those, or start anew."
+            )
+        self.last = kept[-1]
+        with replacing(self._list) as temporary:
+            temporary.write_text(_line(self.head) + "".join(map(_line, kept)))
+        keep = {self._list.name, *(part.file for part in kept)}
+        for path in self.folder.iterdir():
+            if path.name not in keep:
+                path.unlink()
+
+    def begin(self, head: Head) -> None:
+        """Fix the size and encoder of all parts."""
+        self.head = head
+        self.folder.mkdir(exist_ok=True)
+        with replacing(self._list) as temporary:
+            temporary.write_text(_line(head))
+
+    def add(self, part: Part) -> None:
+        """List a finished part: from now on it survives a kill."""
+        with self._list.open("a") as file:
+            file.write(_line(part))
+            file.flush()
+            os.fsync(file.fileno())
+        self.last = part
+
+    def join(self, target: Path) -> None:
+        """Copy all packets into one MP4, with the times of their parts."""
+        head, parts = self._read()
+        options = {"movflags": "+faststart", "video_track_timescale": str(TICKS[head.codec])}
+        with av.open(str(target), "w", format="mp4", options=options) as joined:
+            stream: VideoStream | None = None
+            for part in parts:
+                stream = self._copy(part, head, joined, stream)
+
+    def remove(self) -> None:
+        """Remove all parts, the list first: without it the rest is only left over."""
+        self.head = self.last = None
+        self._list.unlink()
+        shutil.rmtree(self.folder)
+
+    def _copy(
+        self, part: Part, head: Head, joined: OutputContainer, stream: VideoStream | None
+    ) -> VideoStream:
+        with av.open(str(self.folder / part.file)) as container:
+            given = container.streams.video[0]
+            stream = stream or joined.add_stream_from_template(given)
+            if given.codec_context.extradata != stream.codec_context.extradata:
+                raise HodorError(
+                    f"{self.folder} holds parts of different encoders; start the overlay anew."
+                )
+            shift = Fraction(part.start, TICKS[head.codec])
+            for packet in container.demux(given):
+                if packet.pts is None or packet.dts is None:
+                    continue  # The empty packet at the end.
+                packet.pts += round(shift / packet.time_base)
+                packet.dts += round(shift / packet.time_base)
+                packet.stream = stream
+                joined.mux(packet)
+        return stream
+
+    def _read(self) -> tuple[Head, list[Part]]:
+        lines = whole_lines(self._list)
+        return Head(**json.loads(next(lines))), [Part(**json.loads(line)) for line in lines]
+
+
+class OpenPart:
+    """The part being written; nothing of it counts before `finish`."""
+
+    def __init__(self, parts: Parts, head: Head, first: int, start: int, rate: Fraction) -> None:
+        """first: index of its first frame; start: that frame's tick; rate: frames a second."""
+        self._path = parts.folder / f"{first:08d}.mp4"
+        self._head, self._first, self._start = head, first, start
+        self.next, self.last = first, start
+        ticks = TICKS[head.codec]
+        self._duration = round(ticks / rate)
+        self._time_base = Fraction(1, ticks)
+        options = {"video_track_timescale": str(ticks)}
+        self._container = av.open(
+            str(temporary_path(self._path)), "w", format="mp4", options=options
+        )
+        self._stream = _add_stream(self._container, head, rate)
+        self._stream.codec_context.time_base = self._time_base
+
+    def write(self, pixels: NDArray[np.uint8], index: int, tick: int) -> None:
+        """Encode (H, W, 3) uint8 RGB of the head's size; ticks must rise."""
+        picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+            format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED_RANGE
+        )
+        picture.pts, picture.time_base = tick - self._start, self._time_base
+        self.next, self.last = index + 1, tick
+        self._mux(picture)
+
+    def finish(self) -> Part:
+        """End the file and put it in place."""
+        self._mux(None)
+        self._container.close()
+        temporary = temporary_path(self._path)
+        flush_to_disk(temporary)
+        os.replace(temporary, self._path)
+        return Part(self._path.name, self._first, self.next, self._start, self.last)
+
+    def drop(self) -> None:
+        """Remove what was written."""
+        with suppress(OSError, av.FFmpegError):
+            self._container.close()
+        with suppress(OSError):
+            temporary_path(self._path).unlink(missing_ok=True)
+
+    def _mux(self, picture: av.VideoFrame | None) -> None:
+        for packet in self._stream.encode(picture):
+            packet.duration = self._duration  # Counts for the last frame only.
+            self._container.mux(packet)
+
+
+def _add_stream(container: OutputContainer, head: Head, rate: Fraction) -> VideoStream:
+    stream: VideoStream = container.add_stream(head.codec, rate, options=dict(OPTIONS[head.codec]))
+    stream.width, stream.height, stream.pix_fmt = head.width, head.height, "yuv420p"
+    stream.codec_context.colorspace = BT709
+    stream.codec_context.color_primaries = BT709
+    stream.codec_context.color_trc = BT709
+    stream.codec_context.color_range = LIMITED_RANGE
+    if head.codec == "mpeg4":
+        pixels = head.width * head.height
+        stream.bit_rate = round(MPEG4_BITS_PER_PIXEL * pixels * rate)
+    return stream
+
+
+def _line(record: Head | Part) -> str:
+    return json.dumps(asdict(record)) + "\n"

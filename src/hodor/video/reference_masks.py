@@ -1,0 +1,159 @@
+"""The masks that a user gives: which file belongs to which frame, all checked before the run."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from hodor.errors import MaskError
+from hodor.video.frames import Frame, LabelMap
+from hodor.video.label_maps import MASK_SUFFIXES, label_map_objects, read_label_map
+
+LISTED = 10
+"""At most so many problems or files are listed in a message."""
+
+
+def open_reference_masks(
+    path: str | Path,
+    source_names: Sequence[str] | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+) -> "ReferenceMasks":
+    """Open one mask file, which belongs to frame 0, or a folder with a file per annotated frame.
+
+    A folder's file belongs to the frame of the same name; where both names are numbers, to the
+    frame of the same number: 7.png and 00007.png both belong to frame 7 of a video.
+    source_names: the names of all frames, where they are known. size: (H, W) of the frames, where
+    known. Every file is read once here, so that a long run does not end at a bad one; what is
+    wrong with any of them is told in one MaskError.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MaskError(f"{path} does not exist; give a mask file or a folder of masks.")
+    if path.is_file():
+        _check([path], [], size)
+        return ReferenceMasks(first=path)
+    files = sorted(file for file in path.iterdir() if _is_mask(file))
+    if not files:
+        raise MaskError(f"{path} holds no masks; give a folder of PNG files, one a frame.")
+    _check(files, _clashes(files, source_names or ()), size)
+    masks = ReferenceMasks(by_name={file.stem: file for file in files})
+    if source_names is not None:
+        masks.expect(source_names)
+    return masks
+
+
+class ReferenceMasks:
+    """Label maps by frame. Only paths are kept; a map is read when its frame comes."""
+
+    def __init__(self, *, first: Path | None = None, by_name: Mapping[str, Path] | None = None):
+        self._first = first
+        self._by_name = dict(by_name or {})
+        self._by_number = {
+            int(name): path for name, path in self._by_name.items() if _is_number(name)
+        }
+        self._unused = {path for path in (first, *self._by_name.values()) if path is not None}
+        self._earliest: int | None = None
+
+    def for_frame(self, frame: Frame) -> LabelMap | None:
+        """The frame's label map, (H, W) uint8 or uint16, or None.
+
+        Raises MaskError if its size is not the frame's, or if the file has changed for the worse.
+        """
+        if self._earliest is None:
+            self._earliest = frame.index
+        path = self._first if frame.index == 0 else None
+        path = path or self._path_of(frame.name)
+        if path is None:
+            return None
+        self._unused.discard(path)
+        label_map = read_label_map(path)
+        if label_map.shape != frame.pixels.shape[:2]:
+            raise MaskError(f"{path} is {_size(label_map.shape)}{_but(frame.pixels.shape[:2])}")
+        return label_map
+
+    @property
+    def ids(self) -> list[int]:
+        """Object ids in all files, ascending; reads every file once."""
+        files = {self._first, *self._by_name.values()} - {None}
+        found = (label_map_objects(read_label_map(file)) for file in files if file is not None)
+        return sorted({number for objects in found for number in objects})
+
+    def unmatched(self, names: Iterable[str]) -> list[str]:
+        """Mask files that belong to none of the frames `names`, by file name."""
+        matched = {self._path_of(name) for name in names}
+        return sorted(path.name for path in self._by_name.values() if path not in matched)
+
+    def unused(self) -> list[str]:
+        """Mask files that no frame has asked for, by file name; final after the run.
+
+        In a run that began later than at frame 0, masks that belong before its beginning count as
+        used; by name this is known only of numbered masks.
+        """
+        earliest = self._earliest or 0
+        before = {path for number, path in self._by_number.items() if number < earliest}
+        if earliest > 0 and self._first is not None:
+            before.add(self._first)
+        return sorted(path.name for path in self._unused - before)
+
+    def expect(self, names: Sequence[str]) -> None:
+        """Raises MaskError if not a single mask belongs to one of the frames `names`."""
+        stray = self.unmatched(names)
+        if self._by_name and len(stray) == len(self._by_name):
+            raise MaskError(
+                f"No mask belongs to any frame: the masks are {_some(stray)}; the frames are "
+                f"{_some(names)}. Give each mask the name of its frame."
+            )
+
+    def _path_of(self, name: str) -> Path | None:
+        path = self._by_name.get(name)
+        if path is None and _is_number(name):
+            path = self._by_number.get(int(name))
+        return path
+
+
+def _check(files: Sequence[Path], problems: list[str], size: tuple[int, int] | None) -> None:
+    for file in files:
+        try:
+            shape = read_label_map(file).shape
+        except MaskError as error:
+            problems.append(str(error))
+            continue
+        if size is not None and shape != size:
+            problems.append(f"{file} is {_size(shape)}{_but(size)}")
+    if problems:
+        head = f"{len(problems)} problems with the masks: " if len(problems) > 1 else ""
+        rest = f" ... and {len(problems) - LISTED} more." if len(problems) > LISTED else ""
+        raise MaskError(head + " ".join(problems[:LISTED]) + rest)
+
+
+def _clashes(files: Sequence[Path], source_names: Collection[str]) -> list[str]:
+    """Files that belong to the same frame: of one stem, or of one number without own frames."""
+    by_frame: dict[str, list[Path]] = {}
+    for file in files:
+        own = file.stem in source_names or not _is_number(file.stem)
+        by_frame.setdefault(file.stem if own else str(int(file.stem)), []).append(file)
+    return [
+        f"{' and '.join(map(str, same))} belong to the same frame; keep one."
+        for same in by_frame.values()
+        if len(same) > 1
+    ]
+
+
+def _is_mask(path: Path) -> bool:
+    named_so = path.suffix.lower() in MASK_SUFFIXES and not path.name.startswith(".")
+    return named_so and path.is_file()
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal()
+
+
+def _size(shape: Sequence[int]) -> str:
+    return f"{shape[1]} x {shape[0]} pixels"
+
+
+def _but(shape: Sequence[int]) -> str:
+    return f", but the frame is {_size(shape)}; resize the mask with nearest-neighbour."
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]}, {names[1]} ... {names[-1]}"

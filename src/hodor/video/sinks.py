@@ -1,0 +1,230 @@
+"""Where results go, frame by frame: label maps as PNG files, masks as COCO RLE in JSON.
+
+All sinks can be resumed. A caller that calls `commit` after frame k and notes k + 1 may be killed
+at any moment after; it then opens the same sinks with ``resume_from=k + 1`` and goes on. What was
+written after the commit is dropped, and the final files have the same content as those of a run
+that was not killed and committed after the same frames (an overlay is encoded anew from each
+commit on). Commit and note a last time before `close`.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from hodor.errors import HodorError
+from hodor.video.frames import Frame, LabelMap
+from hodor.video.label_maps import write_label_map
+from hodor.video.writing import explained, make_folder, make_room, replacing, whole_lines
+
+
+class Sink(Protocol):
+    """Takes results in the order of frames. In a ``with`` statement, an error in its body leaves
+    what was committed ready to be resumed; without one the sink is closed.
+    """
+
+    def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
+        """Add one frame's label map (H, W) with the ids of the objects known so far.
+
+        Raises HodorError naming the file if it cannot be written.
+        """
+        ...
+
+    def commit(self) -> None:
+        """Make all that was written so far survive a kill."""
+        ...
+
+    def close(self) -> None:
+        """Commit and finish the final file. May be called twice."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go of open files without finishing them; what was committed can be resumed."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Finishing:
+    """The ``with`` statement for sinks: finish after success, stay resumable after an error."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Let go of open files without finishing them; committed frames can be resumed."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+
+class LabelMapSink(Finishing):
+    """One PNG per frame, named as the frame: palette with the DAVIS colours, or 16-bit greyscale.
+
+    A frame is safe as soon as it is written, so there is nothing to commit or to finish. Files of
+    frames that are not written again stay as they are.
+    """
+
+    def __init__(self, folder: str | Path, *, wide: bool = False, resume_from: int = 0) -> None:
+        """wide: 16 bits, for runs with an id above 255. resume_from: index of the first frame to
+        come, 0 for a new run; frames from there on replace what is in the folder.
+        """
+        self._folder = Path(folder)
+        self._wide = wide
+        make_folder(self._folder)
+        with explained(self._folder):
+            for leftover in self._folder.glob(".*.png.tmp"):
+                leftover.unlink()
+
+    def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
+        """Write `<frame.name>.png`, whole or not at all."""
+        write_label_map(self._folder / f"{frame.name}.png", label_map, wide=self._wide)
+
+    def commit(self) -> None:
+        """Nothing is left to do."""
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+class RleSink(Finishing):
+    """One JSON file with COCO run-length masks per frame and object.
+
+    Until `close` the frames are lines of the hidden file `.<name>.parts.jsonl` beside it. Objects
+    without a pixel in a frame are not listed there.
+    """
+
+    def __init__(self, path: str | Path, *, video: str, resume_from: int = 0) -> None:
+        """video: the source's name, for the file's head. resume_from: index of the first frame to
+        come, 0 for a new run. Raises HodorError if the frames before it are not all there.
+        """
+        self._path = Path(path)
+        self._video = video
+        self._parts = self._path.with_name(f".{self._path.name}.parts.jsonl")
+        self._file: IO[bytes] | None = None
+        self._next = resume_from
+        make_room(self._path)
+        with explained(self._parts):
+            self._resume(resume_from)
+
+    def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
+        """Add the frame's line: index, name, time in seconds, objects."""
+        height, width = label_map.shape
+        with explained(self._parts):
+            file = self._open_parts()
+            if file.tell() == 0:
+                file.write(_line({"video": self._video, "size": [height, width]}))
+            line = {
+                "index": frame.index,
+                "name": frame.name,
+                "time": round(frame.time, 6),
+                "objects": _objects(label_map, ids),
+            }
+            file.write(_line(line))
+
+    def commit(self) -> None:
+        """Flush the lines to the disk."""
+        if self._file is not None:
+            with explained(self._parts):
+                self._file.flush()
+                os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Make the JSON file of the lines, one in memory at a time, and remove them."""
+        self.commit()
+        self.abandon()
+        if self._parts.exists():
+            with explained(self._path):
+                with replacing(self._path) as temporary:
+                    self._assemble(temporary)
+                self._parts.unlink()
+
+    def abandon(self) -> None:
+        """Let go of the lines without finishing."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            with explained(self._parts):
+                file.close()
+
+    def _resume(self, resume_from: int) -> None:
+        """Cut the lines before the first one that is torn or not before `resume_from`."""
+        if resume_from == 0:
+            self._parts.unlink(missing_ok=True)
+        if not self._parts.exists():
+            return
+        keep, last = 0, -1
+        for line in whole_lines(self._parts):
+            index = json.loads(line).get("index", -1)
+            if index >= resume_from:
+                break
+            keep, last = keep + len(line), index
+        if last + 1 != resume_from:
+            raise HodorError(
+                f"{self._path} cannot be resumed from frame {resume_from}: frames up to {last} are "
+                "there; start anew."
+            )
+        os.truncate(self._parts, keep)
+
+    def _open_parts(self) -> IO[bytes]:
+        if self._file is None:
+            if self._next > 0 and not self._parts.exists():
+                raise HodorError(
+                    f"{self._path} cannot be resumed from frame {self._next}: its parts "
+                    f"({self._parts.name}) are gone; start anew."
+                )
+            self._file = self._parts.open("ab")
+        return self._file
+
+    def _assemble(self, target: Path) -> None:
+        lines = whole_lines(self._parts)
+        head = next(lines)
+        with target.open("wb") as file:
+            file.write(head.rstrip()[:-1] + b', "frames": [')
+            for number, line in enumerate(lines):
+                file.write((b",\n" if number else b"\n") + line.rstrip())
+            file.write(b"\n]}\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[dict[str, Any]]:
+    turned = np.asfortranarray(label_map)  # COCO counts runs down the columns.
+    objects = []
+    for number in ids:
+        mask: NDArray[np.uint8] = (turned == number).view(np.uint8)
+        rle = coco.encode(mask)
+        area = int(coco.area(rle))
+        if area > 0:
+            segmentation = {"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")}
+            bbox = [int(edge) for edge in coco.toBbox(rle)]
+            objects.append(
+                {"id": int(number), "area": area, "bbox": bbox, "segmentation": segmentation}
+            )
+    return objects
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"

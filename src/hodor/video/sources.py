@@ -1,0 +1,107 @@
+"""Opening a source: what the user names decides what it is."""
+
+import glob
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.errors import SourceError
+from hodor.video.frames import Source
+from hodor.video.images import (
+    IMAGE_SUFFIXES,
+    ArraySource,
+    ImagesSource,
+    is_image,
+    list_images,
+    read_image,
+    sort_naturally,
+)
+from hodor.video.live import LiveSource, camera_input, is_camera, stream_input
+from hodor.video.videos import VideoSource, ends
+
+
+def open_source(
+    what: str | Path | NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+    *,
+    fps: float | None = None,
+) -> Source:
+    """Open a video file, folder of images, glob pattern, image, arrays, camera or stream.
+
+    what: a path; a pattern such as "shots/*.png"; "0" or "camera:1" for a camera (a file or
+        folder of that name wins over "0"); a URL; (T, H, W, 3) uint8 RGB; a list of (H, W, 3).
+        A URL over http(s) whose video has an end is read whole; other URLs are live.
+    fps: frames per second of images and arrays (else 25); for a video it replaces the file's
+        timestamps; a camera is asked for it.
+    Raises SourceError in one line if it is missing, is no video or image, or holds no frames.
+    """
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise SourceError(f"fps must be a number above 0; found {fps}.")
+    if not isinstance(what, str | Path):
+        return ArraySource(what, fps=fps)
+    if isinstance(what, str) and "://" in what:
+        return _open_url(what, fps)
+    path = Path(what)
+    if path.is_dir():
+        return _open_folder(path, fps)
+    if path.is_file():
+        return _open_file(path, fps)
+    if is_camera(str(what)):
+        camera = str(what).removeprefix("camera:")
+        name = f"camera-{Path(camera).name}"
+        return LiveSource(camera_input(camera, fps=fps), name=name, fps=fps)
+    if glob.has_magic(str(what)):
+        return _open_pattern(str(what), fps)
+    raise SourceError(f"{path} does not exist; check the path.")
+
+
+def _open_url(url: str, fps: float | None) -> Source:
+    scheme = urlsplit(url).scheme.lower()
+    if scheme == "file":
+        return open_source(Path(unquote(urlsplit(url).path)), fps=fps)
+    if scheme in ("http", "https") and ends(url):
+        return VideoSource(url, fps=fps)
+    return LiveSource(stream_input(url), fps=fps)
+
+
+def _open_folder(folder: Path, fps: float | None) -> Source:
+    files = list_images(folder)
+    if not files:
+        raise SourceError(f"{folder} holds no images ({_suffixes()}); {_contents(folder)}.")
+    return ImagesSource(files, name=folder.resolve().name, fps=fps)
+
+
+def _open_file(path: Path, fps: float | None) -> Source:
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path} is empty (0 bytes); copy or export it again.")
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        return VideoSource(path, fps=fps)
+    read_image(path)
+    return ImagesSource([path], name=path.stem, fps=fps)
+
+
+def _open_pattern(pattern: str, fps: float | None) -> Source:
+    found = [Path(name) for name in glob.glob(pattern, recursive=True)]
+    files = sort_naturally([path for path in found if is_image(path)])
+    if files:
+        return ImagesSource(files, name=files[0].resolve().parent.name, fps=fps)
+    if len(found) == 1:
+        return open_source(found[0], fps=fps)
+    matches = f"its {len(found)} matches are no images" if found else "nothing matches it"
+    raise SourceError(f"{pattern} gives no images ({_suffixes()}): {matches}.")
+
+
+def _contents(folder: Path) -> str:
+    """What a folder holds instead of images, to tell a folder of folders from an empty one."""
+    names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+    if not names:
+        return "it is empty"
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"it holds {', '.join(names[:3])}{rest}; name a video or a folder of images"
+
+
+def _suffixes() -> str:
+    return ", ".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)

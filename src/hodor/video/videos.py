@@ -1,0 +1,242 @@
+"""Video files: every frame that decodes, once, with its own time and the right way up."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from hodor.errors import SourceError
+from hodor.video.containers import Input, Upright, nominal_rate, short_name
+from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
+
+RESTART_SECONDS = 1.0
+"""Timestamps that go back further than this have begun anew, as in recordings put together."""
+
+
+class VideoSource(Closing):
+    """A video file, or a video of known length behind a URL."""
+
+    live = False
+
+    def __init__(self, path: str | Path, *, fps: float | None = None) -> None:
+        """fps: replaces the file's own timestamps by a constant rate. Raises SourceError."""
+        self._input = Input(str(path))
+        self._fixed_fps = fps
+        self.name = short_name(self._input)
+        self.warnings: list[str] = []
+        container, stream = self._input.open()
+        with container:
+            rate = nominal_rate(stream) or DEFAULT_FPS
+            self.fps = fps or rate
+            self.length: int | None = stream.frames or None
+            self.estimated_length = self.length or _guess_length(container, stream, rate)
+
+    def frames(self, start: int = 0) -> Iterator[Frame]:
+        """Every frame that decodes. A damaged file adds one warning at its end.
+
+        Raises SourceError if no frame decodes at all.
+        """
+        tally = _Tally(constant_rate=self._fixed_fps is not None)
+        clock, upright = _Clock(self.fps), Upright()
+        for index, picture in enumerate(self._pictures(tally)):
+            time = clock.read(picture, tally)
+            # No seeking: where a seek lands depends on container and codec, and a frame too many
+            # or too few would shift every mask that follows. Decoding is cheap beside tracking.
+            if index >= start:
+                yield Frame(index, numbered_name(index), upright.pixels(picture), time)
+        self._conclude(tally, clock)
+
+    def _pictures(self, tally: "_Tally") -> Iterator[VideoFrame]:
+        for picture in self._decode("AUTO", tally):
+            if picture.is_corrupt and tally.comes_late(picture):
+                continue  # The remains of a lost frame, given after its successors.
+            tally.add_picture(picture)
+            yield picture
+        if not tally.lost_tail:
+            return
+        # PyAV ends a decoder's draining at the first error, and with it the intact frames that
+        # other decoding threads still held. Without those threads nothing is held: read again
+        # and give what follows the last frame given.
+        for number, picture in enumerate(self._decode("SLICE", _Tally(tally.constant_rate))):
+            if tally.misses(number, picture):
+                tally.add_picture(picture)
+                yield picture
+
+    def _decode(self, threads: Literal["AUTO", "SLICE"], tally: "_Tally") -> Iterator[VideoFrame]:
+        container, stream = self._input.open()
+        with container:
+            stream.thread_type = threads
+            tally.describe(container, stream)
+            with closing(_packets(container, stream, tally)) as packets:
+                for packet in packets:
+                    yield from _decode_packet(stream, packet, tally)
+
+    def _conclude(self, tally: "_Tally", clock: "_Clock") -> None:
+        label = self._input.label
+        if tally.pictures == 0:
+            raise SourceError(
+                f"{label} opens, but none of its frames decodes; it is damaged or incomplete. "
+                "Copy or export it again."
+            )
+        if tally.ended_early(clock.last):
+            of = f" of about {self.estimated_length}" if self.estimated_length else ""
+            self.warnings.append(
+                f"{label} is truncated: {tally.pictures}{of} frames could be decoded, reading "
+                f"stopped at {clock.last:.2f} s."
+            )
+        elif tally.faults:
+            self.warnings.append(
+                f"{label} is damaged (faults met: {tally.faults}): {tally.pictures} frames could "
+                f"be decoded, up to {clock.last:.2f} s; pictures near a fault may be broken."
+            )
+
+
+def ends(url: str) -> bool:
+    """Whether a URL holds a video of known duration, to be read whole, and no live stream."""
+    container, _ = Input(url).open()
+    with container:
+        return bool(container.duration and container.duration > 0)
+
+
+@dataclass
+class _Tally:
+    """What was seen of a file while reading it, to tell an intact one from a damaged one."""
+
+    constant_rate: bool
+    declared: int = 0
+    duration: float | None = None
+    time_base: Fraction = Fraction(1)
+    packets: int = 0
+    faults: int = 0
+    pictures: int = 0
+    last_packet: int | None = None
+    last_picture: int | None = None
+
+    def describe(self, container: InputContainer, stream: VideoStream) -> None:
+        self.declared = stream.frames
+        self.time_base = stream.time_base or Fraction(1)
+        self.duration = _duration(container, stream)
+        # AVI has no presentation times; with reordered frames what FFmpeg puts there is wrong.
+        if container.format.name == "avi" and stream.codec_context.has_b_frames:
+            self.constant_rate = True
+
+    def add_packet(self, packet: "Packet[VideoStream]") -> None:
+        self.packets += 1
+        self.faults += packet.is_corrupt
+        if packet.pts is not None and not packet.is_discard:
+            self.last_packet = max(packet.pts, self.last_packet or packet.pts)
+
+    def add_picture(self, picture: VideoFrame) -> None:
+        self.pictures += 1
+        self.faults += picture.is_corrupt
+        if picture.pts is not None:
+            self.last_picture = max(picture.pts, self.last_picture or picture.pts)
+
+    def comes_late(self, picture: VideoFrame) -> bool:
+        """Whether a later picture was given before."""
+        if picture.pts is None or self.last_picture is None:
+            return False
+        return picture.pts < self.last_picture
+
+    def misses(self, number: int, picture: VideoFrame) -> bool:
+        """Whether a picture of another reading comes after all that this one has."""
+        if picture.pts is None or self.last_picture is None:
+            return number >= self.pictures
+        return picture.pts > self.last_picture
+
+    @property
+    def lost_tail(self) -> bool:
+        if self.last_packet is None or self.last_picture is None:
+            return self.pictures < self.packets
+        return self.last_picture < self.last_packet
+
+    def ended_early(self, last_time: float) -> bool:
+        """Judged by time and by count: a count alone includes frames that an edit list hides."""
+        if self.declared and self.packets >= self.declared:
+            return False
+        if self.duration is None or self.pictures == 0:
+            return False
+        interval = last_time / max(self.pictures - 1, 1)
+        return last_time + interval < self.duration - max(3 * interval, 0.2)
+
+
+@dataclass
+class _Clock:
+    """Seconds since the first frame, from the file's timestamps where it has them; they rise."""
+
+    fps: float
+    first: float = 0.0
+    last: float = 0.0
+
+    def read(self, picture: VideoFrame, tally: _Tally) -> float:
+        stated = None if picture.pts is None else float(picture.pts * tally.time_base)
+        if tally.pictures == 1:
+            self.first = stated or 0.0
+        elif tally.constant_rate:
+            self.last = (tally.pictures - 1) / self.fps
+        elif stated is None:
+            self.last += 1 / self.fps
+        else:
+            self.last = self._risen(stated)
+        return self.last
+
+    def _risen(self, stated: float) -> float:
+        time = stated - self.first
+        if time > self.last:
+            return time
+        if self.last - time < RESTART_SECONDS:
+            return self.last + 0.5 / self.fps  # Half a step, so that the next frame is on time.
+        self.first = stated - self.last - 1 / self.fps
+        return self.last + 1 / self.fps
+
+
+def _packets(
+    container: InputContainer, stream: VideoStream, tally: _Tally
+) -> Generator["Packet[VideoStream] | None", None, None]:
+    """The stream's packets, then None to empty the decoder, also where reading breaks off."""
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                tally.add_packet(packet)
+                yield packet
+    except (av.FFmpegError, OSError):
+        tally.faults += 1
+    yield None
+
+
+def _decode_packet(
+    stream: VideoStream, packet: "Packet[VideoStream] | None", tally: _Tally
+) -> list[VideoFrame]:
+    try:
+        return stream.decode(packet)
+    except av.error.EOFError:
+        return []
+    except av.FFmpegError:
+        tally.faults += 1
+        return []
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+    """Seconds of the video stream as stated, not of a longer soundtrack beside it."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    stated = stream.metadata.get("DURATION")  # Matroska's tag, "00:00:02.400000000".
+    if stated is not None and stated.count(":") == 2:
+        hours, minutes, seconds = stated.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if container.duration is not None and len(container.streams) == 1:
+        return float(Fraction(container.duration, av.time_base))
+    return None
+
+
+def _guess_length(container: InputContainer, stream: VideoStream, fps: float) -> int | None:
+    seconds = _duration(container, stream)
+    return max(1, round(seconds * fps)) if seconds else None

@@ -1,0 +1,126 @@
+"""Models as files: safetensors with the config inside, so that one file is a whole model."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from hodor.errors import WeightsError
+from hodor.model import Hodor, HodorConfig
+
+FORMAT = "hodor-1"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model file says of itself."""
+
+    config: HodorConfig
+    about: dict[str, Any] = field(default_factory=dict)
+    """Name, recipe, scores, defaults for tracking, data and licences: plain values."""
+
+
+def save_model(
+    path: Path,
+    config: HodorConfig,
+    state: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a model whole or not at all.
+
+    Args:
+        path: a ``.safetensors`` file.
+        config: of the network.
+        state: its state dict.
+        about: plain values for ``ModelInfo.about``.
+        dtype: in which floating-point tensors are stored.
+
+    Raises:
+        WeightsError: the file cannot be written.
+    """
+    tensors = {
+        name: value.detach().cpu().to(dtype if value.is_floating_point() else None).contiguous()
+        for name, value in state.items()
+    }
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(config.to_dict()),
+        "about": json.dumps(dict(about)),
+    }
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, fresh, metadata)
+        fresh.replace(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        fresh.unlink(missing_ok=True)
+        raise WeightsError(f"{path}: the model could not be written ({error})") from error
+
+
+def read_info(path: Path) -> ModelInfo:
+    """Config and description of a model file, without its tensors.
+
+    Raises:
+        WeightsError: no such file, or not a model of ours.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; give a model's name, path or hub:ORG/REPO")
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise WeightsError(
+            f"{path}: not a safetensors file ({error}); a checkpoint of the authors' code is "
+            "turned into one by: hodor weights convert OFFICIAL.pth OUT.safetensors"
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(
+            f"{path}: safetensors without a hodor config (format {metadata.get('format')!r}, "
+            f"expected {FORMAT!r}); it was not written by hodor"
+        )
+    return ModelInfo(
+        HodorConfig.from_dict(json.loads(metadata["config"])), json.loads(metadata["about"])
+    )
+
+
+def read_model(path: Path, device: torch.device | str = "cpu") -> Hodor:
+    """A network from a model file, in evaluation mode, with its description in ``about``.
+
+    Nothing in the file is run.
+
+    Raises:
+        WeightsError: not a model of ours, or its tensors do not fit its config (they are named).
+    """
+    info = read_info(path)
+    network = Hodor(info.config)
+    state = {name: value.float() for name, value in load_file(path).items()}
+    expected = network.state_dict()
+    problems = [f"{name} is missing" for name in expected if name not in state]
+    problems += [f"{name} does not belong" for name in state if name not in expected]
+    problems += [
+        f"{name} is {tuple(value.shape)}, expected {tuple(expected[name].shape)}"
+        for name, value in state.items()
+        if name in expected and value.shape != expected[name].shape
+    ]
+    if problems:
+        more = f"; and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise WeightsError(f"{path}: " + "; ".join(problems[:10]) + more)
+    network.load_state_dict(state)
+    network.about = info.about
+    return network.to(device).eval()
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
