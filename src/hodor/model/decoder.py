@@ -97,9 +97,9 @@ class DecoderLayer(nn.Module):
         attended = self.attention(x + positions, objects, background, valid)
         x = cast(Tensor, self.attention_norm(x + self.dropout(attended)))
         if self.normalize_first:
-            x = x + self.ffn_norm(self.ffn(x))
+            x = x + cast(Tensor, self.ffn_norm(self.ffn(x)))
         else:
-            x = self.ffn_norm(x + self.ffn(x))
+            x = cast(Tensor, self.ffn_norm(x + self.ffn(x)))
         return x.transpose(1, 2).reshape(b, c, h, w)
 
 

@@ -111,16 +111,20 @@ def convert_released(
         )
     config = replace(config_of_released(theirs), **choices)
     ours: dict[str, Tensor] = {}
-    extra = []
+    names: dict[str, str] = {}
+    problems = []
     for name, value in theirs.items():
         if _UNUSED.match(name):
             continue
         translated = released_name(name)
         if translated is None:
-            extra.append(f"{name} is not known")
+            problems.append(f"{name} is not known")
         else:
-            ours[translated] = value.float()
-    _check(config, ours, extra)
+            ours[translated], names[translated] = value.float(), name
+    problems += _misfits(config, ours, names)
+    if problems:
+        more = f"; and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise WeightsError("released checkpoint: " + "; ".join(problems[:10]) + more)
     return config, ours
 
 
@@ -159,21 +163,17 @@ def config_of_released(state: Mapping[str, Tensor]) -> HodorConfig:
     )
 
 
-def _check(config: HodorConfig, ours: Mapping[str, Tensor], extra: list[str]) -> None:
+def _misfits(
+    config: HodorConfig, ours: Mapping[str, Tensor], names: Mapping[str, str]
+) -> list[str]:
+    """What keeps ``ours`` from filling the network; ``names`` gives the file's own names."""
     with torch.device("meta"):
         expected = Hodor(config).state_dict()
-    problems = [f"{_their_name(name)} is missing" for name in expected if name not in ours]
-    problems += [
-        f"{_their_name(name)} is {tuple(value.shape)}, expected {tuple(expected[name].shape)}"
+    missing = [f"the tensor for {name} is missing" for name in expected if name not in ours]
+    shapes = [
+        f"{names[name]} is {tuple(value.shape)}, expected {tuple(expected[name].shape)}"
         for name, value in ours.items()
         if name in expected and value.shape != expected[name].shape
     ]
-    problems += extra + [f"{_their_name(n)} does not belong" for n in ours if n not in expected]
-    if problems:
-        more = f"; and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise WeightsError("released checkpoint: " + "; ".join(problems[:10]) + more)
-
-
-def _their_name(ours: str) -> str:
-    """Our name with what it stands for, for messages about a file with their names."""
-    return f"tensor for {ours}"
+    extra = [f"{names[name]} does not belong" for name in ours if name not in expected]
+    return missing + shapes + extra

@@ -1,0 +1,270 @@
+"""Training: recipes, the loss, a network that learns, runs that go on after a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from hodor.errors import DataError, RecipeError, WeightsError
+from hodor.training import (
+    ClipModel,
+    LossSettings,
+    Prediction,
+    bundled_recipes,
+    clip_loss,
+    load_recipe,
+    train,
+)
+from hodor.weights import load_model
+
+COLOURS = [(220, 40, 40), (40, 90, 220)]
+
+
+@pytest.fixture(scope="module")
+def two_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images with one object each, a disc and a box, on textured ground."""
+    root = tmp_path_factory.mktemp("stills")
+    (root / "images").mkdir()
+    (root / "masks").mkdir()
+    rng = np.random.default_rng(0)
+    for number, colour in enumerate(COLOURS):
+        ground = rng.integers(90, 150, (12, 16, 3), np.uint8)
+        image = cv2.resize(ground, (128, 96), interpolation=cv2.INTER_CUBIC)
+        mask = np.zeros((96, 128), np.uint8)
+        if number:
+            mask[30:70, 40:90] = 255
+        else:
+            cv2.circle(mask, (60, 48), 24, 255, -1)
+        image[mask > 0] = colour
+        cv2.imwrite(str(root / "images" / f"{number}.png"), image[..., ::-1])
+        cv2.imwrite(str(root / "masks" / f"{number}.png"), mask)
+    return root
+
+
+def recipe_values(root: Path, **optimisation: Any) -> dict[str, Any]:
+    return {
+        "name": "tiny",
+        "root": str(root),
+        "model": {
+            "backbone": "mobilenetv2_035",
+            "backbone_norms": "folded",
+            "channels": 32,
+            "heads": 4,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "deformable": False,
+            "dropout": 0.0,
+            "pooling": "soft",
+            "fusion": "full",
+        },
+        "data": [{"kind": "masks", "images": "images", "masks": "masks"}],
+        "clips": {
+            "size": [64, 96],
+            "frames": 2,
+            "objects": [1.0],
+            "extra": 0.0,
+            "pasted_only": 0.0,
+            "zoom": [0.9, 1.0],
+            "motion": {"translate": 0.05, "rotate": 5.0, "elastic_share": 0.0},
+            "colour": {"clip": 0.2, "frame": 0.1, "blur": 0.0},
+        },
+        "schedule": "loop",
+        "loss": {"stride": 2, "merge": "logsumexp", "dice": "object"},
+        "mask_gradients": True,
+        "optimisation": {"iterations": 6, "batch": 2, "learning_rate": 2e-3, **optimisation},
+        "checkpoint_every": 2,
+        "pictures_every": 3,
+    }
+
+
+def recipe_file(folder: Path, values: dict[str, Any]) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def losses(folder: Path) -> list[float]:
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+def test_a_tiny_model_learns_two_images(two_images: Path, tmp_path: Path) -> None:
+    values = recipe_values(two_images, iterations=120, decay="cosine", warmup=5)
+    seen = []
+    train(
+        load_recipe(recipe_file(tmp_path, values)),
+        tmp_path / "run",
+        report=lambda p: seen.append(p.iou),
+    )
+    assert np.mean(seen[:3]) < 0.7
+    assert np.mean(seen[-10:]) > 0.9
+
+
+def test_a_trained_model_is_one_file_that_loads(two_images: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(recipe_file(tmp_path, recipe_values(two_images, average=0.9)))
+    model = train(recipe, tmp_path / "run")
+    network = load_model(model)
+    assert network.about["steps"] == 6
+    assert network.about["recipe"]["name"] == "tiny"
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["seed"] == 42
+
+
+def test_a_killed_run_goes_on_with_the_same_losses(two_images: Path, tmp_path: Path) -> None:
+    values = recipe_values(two_images, iterations=12)
+    path = recipe_file(tmp_path, values)
+    train(load_recipe(path), tmp_path / "whole")
+    killed = tmp_path / "killed"
+    command = [
+        sys.executable,
+        "-c",
+        "from hodor.cli import main; main()",
+        *("train", str(path), "--out", str(killed), "--device", "cpu"),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (killed / "checkpoint.pt").is_file() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+    process.wait()
+    done = len(losses(killed))
+    with pytest.raises(RecipeError, match="--resume"):
+        train(load_recipe(path), killed)
+    train(load_recipe(path), killed, resume=True)
+    assert done >= 2
+    np.testing.assert_allclose(losses(killed), losses(tmp_path / "whole"), rtol=1e-4)
+
+
+def test_a_damaged_checkpoint_is_told_and_not_run(two_images: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    recipe = load_recipe(recipe_file(tmp_path, recipe_values(two_images)))
+    with pytest.raises(WeightsError, match="not a checkpoint"):
+        train(recipe, tmp_path / "run", resume=True)
+
+
+def test_a_recipes_mistakes_are_all_named_with_their_lines(
+    two_images: Path, tmp_path: Path
+) -> None:
+    values = recipe_values(two_images, iterations=-1)
+    values["optimisation"]["learning_rat"] = 1
+    with pytest.raises(RecipeError) as told:
+        load_recipe(recipe_file(tmp_path, values))
+    assert "optimisation.iterations" in str(told.value)
+    assert "optimisation.learning_rat" in str(told.value)
+    assert "(line " in str(told.value)
+    values = recipe_values(two_images)
+    values["clips"]["framse"] = 3
+    with pytest.raises(RecipeError, match=r"clips\.framse is not known"):
+        load_recipe(recipe_file(tmp_path, values))
+    with pytest.raises(RecipeError, match="bundled are small-1, small-2"):
+        load_recipe("no-such-recipe")
+
+
+def test_settings_on_the_command_line_win(two_images: Path, tmp_path: Path) -> None:
+    path = recipe_file(tmp_path, recipe_values(two_images))
+    recipe = load_recipe(path, ["optimisation.batch=7", "clips.motion.rotate=1.5"])
+    assert recipe.optimisation.batch == 7
+    assert recipe.clip_settings().motion.rotate == 1.5
+    with pytest.raises(RecipeError, match="KEY=VALUE"):
+        load_recipe(path, ["batch"])
+
+
+def test_bundled_recipes_are_in_order() -> None:
+    assert bundled_recipes() == ["small-1", "small-2"]
+    for name in bundled_recipes():
+        recipe = load_recipe(name)
+        assert recipe.name == name
+        assert recipe.config().channels == 128
+
+
+def test_missing_data_is_told_before_the_first_step(tmp_path: Path) -> None:
+    recipe = load_recipe(recipe_file(tmp_path, recipe_values(tmp_path / "nowhere")))
+    with pytest.raises(DataError, match="no such folder"):
+        train(recipe, tmp_path / "run")
+
+
+def perfect(labels: torch.Tensor, present: torch.Tensor) -> Prediction:
+    """A prediction that is certain and right."""
+    small = labels[:, 0, 2::4, 2::4]
+    one_hot = torch.nn.functional.one_hot(small.long(), 3).movedim(-1, 1).float()
+    return Prediction(0, (one_hot - 0.5) * 40, present)
+
+
+def labels_of_two() -> torch.Tensor:
+    labels = torch.zeros(1, 1, 32, 32)
+    labels[0, 0, 8:16, 4:12] = 1
+    labels[0, 0, 16:24, 20:28] = 2
+    return labels
+
+
+@pytest.mark.parametrize("dice", ["clip", "object"])
+def test_a_right_prediction_costs_nothing_and_a_missed_object_does(dice: Any) -> None:
+    labels = labels_of_two()
+    everyone = torch.ones(1, 2, dtype=torch.bool)
+    settings = LossSettings(stride=4, dice=dice)
+    right = clip_loss([perfect(labels, everyone)], labels, 1, settings)
+    assert right.total.item() < 1e-3
+    missed = perfect(labels * (labels != 2), everyone)
+    assert clip_loss([missed], labels, 1, settings).total.item() > 0.3
+
+
+def test_an_object_that_cannot_be_asked_for_is_background() -> None:
+    labels = labels_of_two()
+    only_first = torch.tensor([[True, False]])
+    prediction = perfect(labels * (labels != 2), only_first)
+    settings = LossSettings(stride=4, dice="object")
+    assert clip_loss([prediction], labels, 1, settings).total.item() < 1e-3
+
+
+def test_object_weight_makes_misses_dearer_than_false_pixels() -> None:
+    labels = labels_of_two()
+    everyone = torch.ones(1, 2, dtype=torch.bool)
+    missed = perfect(labels * (labels != 2), everyone)
+
+    def entropy(weight: float) -> float:
+        settings = LossSettings(stride=4, object_weight=weight)
+        return clip_loss([missed], labels, 1, settings).cross_entropy.item()
+
+    assert entropy(3.0) > entropy(1.0)
+
+
+def test_mask_gradients_decide_whether_the_first_prediction_hears_of_the_second() -> None:
+    from hodor.model import Hodor, HodorConfig
+    from hodor.training import schedule
+
+    config = HodorConfig(
+        backbone="mobilenetv2_035",
+        channels=32,
+        heads=4,
+        encoder_layers=1,
+        decoder_layers=1,
+        deformable=False,
+        dropout=0.0,
+        pooling="soft",
+    )
+    torch.manual_seed(0)
+    network = Hodor(config).eval()
+    images, masks = torch.randn(1, 3, 3, 64, 96), torch.zeros(1, 1, 64, 96)
+    masks[..., 16:48, 24:72] = 1
+    presence = torch.ones(1, 1, 3, dtype=torch.bool)
+    gradients = []
+    for through in (True, False):
+        model = ClipModel(network, mask_gradients=through)
+        predictions = model(images, masks, presence, schedule("loop", 3, 0))
+        predictions[0].logits.retain_grad()
+        predictions[1].logits.sum().backward()
+        gradients.append(predictions[0].logits.grad)
+    assert gradients[0] is not None
+    assert gradients[0].abs().sum() > 0
+    assert gradients[1] is None
