@@ -1,21 +1,23 @@
 """A tiny network with random weights, a scene to follow, and trackers made of both."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from hodor.cli import main
 from hodor.model import History, Hodor, HodorConfig, Pyramid
 from hodor.tracking import Tracker, TrackerOptions
-from hodor.weights import save_model
+from hodor.weights import DEFAULT, catalogue, save_model, sha256
 
 SEED = 6  # with it, both objects of the scene win pixels in every frame
 SIZE = 64
@@ -29,6 +31,14 @@ class Scene:
     """(H, W, 3)"""
     labels: list[NDArray[np.uint8]]
     """(H, W)"""
+
+
+class Ran(NamedTuple):
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
 
 
 class Scripted(Hodor):
@@ -178,3 +188,33 @@ def run_python() -> Callable[..., "subprocess.CompletedProcess[str]"]:
         return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
     return run
+
+
+@pytest.fixture
+def hodor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ran]:
+    """Runs the command ``hodor`` with words, in this process."""
+
+    def run(*words: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["hodor", *map(str, words)])
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+        return Ran(code or 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def bundled(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny network in the place of the bundled models, under the default's name."""
+    folder = tmp_path / "bundled"
+    folder.mkdir()
+    path = folder / f"{DEFAULT}.safetensors"
+    path.write_bytes(tiny_model.read_bytes())
+    (folder / "sha256.json").write_text(json.dumps({DEFAULT: sha256(path)}))
+    monkeypatch.setattr(catalogue, "_folder", lambda: folder)
+    return path

@@ -250,7 +250,10 @@ def test_the_frame_size_may_change_in_the_middle(
 BAD_FRAMES = {
     "float": (np.zeros((60, 90, 3)), r"expected uint8 .*found float64 \(60, 90, 3\)"),
     "16 bit": (np.zeros((60, 90, 3), np.uint16), r"expected uint8 .*found uint16"),
-    "grey": (np.zeros((60, 90), np.uint8), r"expected an RGB array \(H, W, 3\), found .*\(60, 90\)"),
+    "grey": (
+        np.zeros((60, 90), np.uint8),
+        r"expected an RGB array \(H, W, 3\), found .*\(60, 90\)",
+    ),
     "four channels": (np.zeros((60, 90, 4), np.uint8), r"expected an RGB array.*\(60, 90, 4\)"),
     "channels first": (np.zeros((3, 60, 90), np.uint8), r"expected an RGB array.*\(3, 60, 90\)"),
     "no array": (None, r"expected an RGB array \(H, W, 3\), found NoneType"),
@@ -306,9 +309,7 @@ def test_bad_masks_are_told_and_change_nothing(
     make_tracker: MakeTracker, scene: Any, name: str
 ) -> None:
     masks, message = BAD_MASKS[name]
-    assert_bad_call_changes_nothing(
-        make_tracker, scene, MaskError, message, scene.frames[2], masks
-    )
+    assert_bad_call_changes_nothing(make_tracker, scene, MaskError, message, scene.frames[2], masks)
 
 
 def test_what_is_given_is_not_changed_and_what_is_returned_is_not_shared(

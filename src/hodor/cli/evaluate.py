@@ -43,7 +43,7 @@ def evaluate(
     if (results is None) == (model is None):
         raise HodorError("evaluate: give either a folder of RESULTS or --model NAME")
     console = Console()
-    dataset = DavisDataset(davis, year, split)
+    dataset = DavisDataset(davis, year, split, with_frames=model is not None)
     keep = nullcontext(str(out)) if out else tempfile.TemporaryDirectory()
     with keep as scratch:
         folder = results or Path(scratch)

@@ -13,6 +13,7 @@ from hodor.tracking import Progress as Step
 from hodor.tracking import References, Summary, Tracker, resume, track_video, write_summary
 from hodor.video import (
     LabelMapSink,
+    LiveSource,
     OverlaySink,
     ReferenceMasks,
     RleSink,
@@ -79,6 +80,8 @@ def track(
     if masks is None and references is None:
         raise MaskError("nothing to follow: give --masks FILE (or FOLDER) or --references FILE")
     with open_source(source) as frames:
+        if frames.live and resume_run:
+            raise HodorError(f"{source}: a live source cannot be resumed; choose another folder")
         given = None if masks is None else open_reference_masks(masks)
         tracker = Tracker.from_pretrained(
             model,
@@ -104,6 +107,8 @@ def track(
         summary = _run(console, tracker, frames, given, sinks, out / STATE, summary)
     if save_references is not None:
         tracker.references().save(save_references)
+    if isinstance(frames, LiveSource) and frames.dropped:
+        summary.warnings.append(f"{frames.dropped} frames came too late and were dropped")
     write_summary(out / "summary.json", summary.to_dict(tracker))
     (out / RUN).unlink(missing_ok=True)
     tell(console, summary, tracker, out)
@@ -122,7 +127,7 @@ def _begin(
             )
     elif (out / "summary.json").is_file() and not note.is_file():
         raise HodorError(f"{out}: the run in it is finished; there is nothing to resume")
-    elif note.is_file() and json.loads(note.read_text()) != settings:
+    elif _noted(note) not in (None, settings):
         raise HodorError(
             f"{out}: was begun with other settings ({note.read_text()}); resume with the same"
         )
@@ -135,6 +140,14 @@ def _begin(
         return resume(tracker, state)
     state.unlink(missing_ok=True)
     return None
+
+
+def _noted(note: Path) -> Any:
+    """Settings of the run that was begun here; None where a kill came before they were noted."""
+    try:
+        return json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _sinks(
@@ -172,7 +185,9 @@ def _run(
         TimeRemainingColumn(),
         TextColumn("{task.fields[speed]}"),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    # In a log file even a bar that is gone leaves an empty line.
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         length = source.length or source.estimated_length
         task = bar.add_task(source.name, total=length, completed=tracker.next_index, speed="")
 

@@ -1,6 +1,7 @@
 """``hodor weights``."""
 
 import json
+import warnings
 from pathlib import Path
 
 import torch
@@ -77,7 +78,8 @@ def convert(
     if not official.is_file():
         raise WeightsError(f"{official}: no such file")
     try:
-        checkpoint = torch.load(official, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of old pickles; what matters is told below
+            checkpoint = torch.load(official, map_location="cpu", weights_only=True)
     except Exception as error:
         first = str(error).splitlines()[0]
         raise WeightsError(

@@ -13,6 +13,7 @@ from torch import Tensor
 from hodor.data.colour import Colour, blur_some, change_colours
 from hodor.data.stills import Still
 from hodor.data.warp import Motion, elastic_field, random_affine, sampling_map, uniform
+from hodor.errors import RecipeError
 
 VISIBLE = 0.0015  # of the frame: an object that shows less in frame 0 cannot be the reference
 TRIES = 8
@@ -42,6 +43,15 @@ class ClipSettings:
     still is continued by its mirror image."""
     motion: Motion = field(default_factory=Motion)
     colour: Colour = field(default_factory=Colour)
+
+    def __post_init__(self) -> None:
+        if any(side % 32 or side <= 0 for side in self.size) or self.frames < 1:
+            raise RecipeError(
+                f"clips: size {list(self.size)} must be multiples of 32, frames {self.frames} at "
+                "least 1"
+            )
+        if not self.objects or min(self.objects) < 0 or sum(self.objects) <= 0:
+            raise RecipeError(f"clips.objects is {list(self.objects)}; shares of 1, 2, ... objects")
 
 
 class Clip(NamedTuple):

@@ -8,12 +8,13 @@ from typing import Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hodor.data.held_out import is_held_out
 from hodor.errors import DataError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+MAX_VALUES = 100  # in a mask; a smoothed one has about all 256
 MIN_AREA = 0.002  # of the picture: published_behaviour 6.5 asks for 2000 px of 640 x 480 or so
 
 
@@ -178,13 +179,19 @@ def _some(names: Sequence[str]) -> str:
 def _read_rgb(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, UnidentifiedImageError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as an image ({error})") from error
 
 
 def _read_ids(path: Path) -> NDArray[np.uint8]:
-    """A mask file as integers: palette indices, never colours."""
+    """A mask file as ids 0..255: palette indices, never colours.
+
+    Raises:
+        DataError: not integers of one channel, or so many values that edges must be smoothed.
+    """
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        raise DataError(f"{path}: JPEG changes values, so that ids are lost; save masks as PNG")
     try:
         with Image.open(path) as image:
             mask = np.asarray(image)
@@ -192,7 +199,15 @@ def _read_ids(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"{path}: cannot be read as a mask ({error})") from error
     if mask.ndim != 2:
         raise DataError(f"{path}: a mask has one channel of integers; this one is {mask.shape}")
-    return mask.astype(np.uint8)
+    values, ids = np.unique(mask, return_inverse=True)
+    if len(values) > MAX_VALUES:
+        raise DataError(
+            f"{path}: {len(values)} different values; a mask has one for each object. Antialiased "
+            "edges must be cut at a threshold first"
+        )
+    # Numbered in order; 0 stays background even where no pixel has it.
+    numbered: NDArray[np.uint8] = (ids.reshape(mask.shape) + (values[0] != 0)).astype(np.uint8)
+    return numbered
 
 
 def _still(

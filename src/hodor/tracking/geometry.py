@@ -35,7 +35,8 @@ class Geometry:
 
     def image(self, frame: NDArray[np.uint8], config: HodorConfig, device: torch.device) -> Tensor:
         """The network's image (1, 3, h, w) of a frame (H, W, 3): resized, normalised, padded."""
-        pixels = torch.from_numpy(np.ascontiguousarray(frame)).to(device)
+        # PyTorch warns of arrays that are not writable, such as Pillow's.
+        pixels = torch.from_numpy(np.require(frame, requirements=["C", "W"])).to(device)
         pixels = pixels.permute(2, 0, 1)[None].float()
         shrinks = self.source[0] / self.inner[0] > ANTIALIAS_FROM
         pixels = F.interpolate(

@@ -19,8 +19,9 @@ def check_frame(frame: NDArray[np.uint8]) -> None:
     Raises:
         SourceError: it is something else.
     """
-    found = f"{getattr(frame, 'dtype', type(frame).__name__)} {np.shape(frame)}"
-    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3:
+    is_array = isinstance(frame, np.ndarray)
+    found = f"{frame.dtype} {frame.shape}" if is_array else type(frame).__name__
+    if not is_array or frame.ndim != 3 or frame.shape[2] != 3:
         raise SourceError(f"frame: expected an RGB array (H, W, 3), found {found}")
     if frame.dtype != np.uint8:
         raise SourceError(f"frame: expected uint8 values 0..255, found {found}")

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hodor.model import History
@@ -52,6 +55,33 @@ class Described:
         return self.index < 0
 
 
+class Sight(NamedTuple):
+    """Where an object was last seen: a box in shares of the frame's width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    frames_ago: int = 0
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> "Sight":
+        """The box around a mask (H, W) that is not empty."""
+        h, w = mask.shape
+        y, x = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        return cls(x[0] / w, y[0] / h, (x[-1] + 1) / w, (y[-1] + 1) / h)
+
+    def near(self, size: tuple[int, int], reach: float) -> tuple[slice, slice]:
+        """Rows and columns of a map of ``size`` (h, w) that are within reach of the box."""
+        h, w = size
+        times = reach * (1 + self.frames_ago)
+        across = times * (min(h, w) + (self.right - self.left) * w)
+        down = times * (min(h, w) + (self.bottom - self.top) * h)
+        rows = slice(max(0, int(self.top * h - down)), int(self.bottom * h + down) + 1)
+        columns = slice(max(0, int(self.left * w - across)), int(self.right * w + across) + 1)
+        return rows, columns
+
+
 class Memory:
     """A sliding window of frames, the frames with given masks, and each object's last sight.
 
@@ -66,6 +96,7 @@ class Memory:
         self.recent: list[Described] = []
         self.references: list[Described] = []
         self.last_seen: dict[int, Described] = {}
+        self.sights: dict[int, Sight] = {}
 
     @property
     def ids(self) -> list[int]:
@@ -87,18 +118,42 @@ class Memory:
                 if not any(i in later.objects for later in self.recent):
                     self.last_seen[i] = leaving.only([i])
 
+    def note_sights(self, label_map: NDArray[np.integer[Any]], ids: Iterable[int]) -> None:
+        """Take in where objects are in the newest frame."""
+        small = label_map[::2, ::2]
+        for i in ids:
+            mask = small == i
+            if mask.any():
+                self.sights[i] = Sight.of(mask)
+            elif i in self.sights:
+                before = self.sights[i]
+                self.sights[i] = before._replace(frames_ago=before.frames_ago + 1)
+
     def add_reference(self, frame: Described) -> None:
         """Remember descriptors of given masks."""
         self.references.append(frame)
         if len(self.references) > MAX_REFERENCES:
-            del self.references[1]
+            self._drop_a_reference()
+
+    def _drop_a_reference(self) -> None:
+        """Forget the oldest but the first whose objects all have another one."""
+        for position, frame in enumerate(self.references[1:], 1):
+            others = self.references[:position] + self.references[position + 1 :]
+            if all(any(i in other.objects for other in others) for i in frame.objects):
+                del self.references[position]
+                return
 
     def forget(self, ids: Iterable[int], *, references: bool = True) -> None:
         """Drop what is known of objects; with ``references`` false, only what was predicted."""
         gone = list(ids)
-        self.recent = [frame.without(gone) for frame in self.recent]
+        given = {(frame.index, i) for frame in self.references for i in frame.objects}
+        self.recent = [
+            frame.without(i for i in gone if references or (frame.index, i) not in given)
+            for frame in self.recent
+        ]
         for i in gone:
             self.last_seen.pop(i, None)
+            self.sights.pop(i, None)
         if references:
             kept = [frame.without(gone) for frame in self.references]
             self.references = [frame for frame in kept if frame.objects]

@@ -27,6 +27,10 @@ class TrackerOptions:
     """Keep descriptors of given masks for good, beside the window (off in the paper)."""
     skip_lost: bool = False
     """Take no descriptor of an object from a frame in which it is not visible (off: paper)."""
+    reach: float | None = None
+    """How far outside the box of its last sight an object is looked for, as a share of the frame's
+    shorter side and of the box; as much again for each frame that it stays out of sight. None:
+    everywhere (paper)."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""
@@ -34,6 +38,8 @@ class TrackerOptions:
     """Longest side, in units of ``size``; a longer frame is shrunk further."""
 
     def __post_init__(self) -> None:
+        if self.reach is not None and self.reach <= 0:
+            raise HodorError(f"tracker options: reach {self.reach} must be over 0, or None")
         if self.size < 32 or self.window < 1 or self.long_side < 1:
             raise HodorError(
                 f"tracker options: size {self.size} must be at least 32, window {self.window} at "

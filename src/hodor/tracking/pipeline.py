@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hodor.errors import HodorError
+from hodor.errors import HodorError, MaskError
 from hodor.tracking.result import Result
 from hodor.tracking.state import load_state, save_state
 from hodor.tracking.tracker import Tracker
-from hodor.video import Frame, ReferenceMasks, Sink, Source
+from hodor.video import Frame, LabelMap, ReferenceMasks, Sink, Source
 
 COMMIT_EVERY = 100  # frames; what a kill can cost
 AHEAD = 4  # frames read and results waiting to be written; all that is held of a video
@@ -114,8 +114,8 @@ def track_video(
     writer = _Writer(sinks)
     began = time.perf_counter()
     try:
-        for frame in _read_ahead(source.frames(tracker.next_index)):
-            result = tracker.step(frame.pixels, masks.for_frame(frame) if masks else None)
+        for frame in _frames(source, tracker.next_index):
+            result = tracker.step(frame.pixels, _masks(masks, frame, summary))
             summary.add(result)
             summary.seconds = time.perf_counter() - began
             writer.write(frame, result)
@@ -123,6 +123,14 @@ def track_video(
                 writer.commit(_saver(state, tracker, summary))
             latency = None if frame.captured is None else time.monotonic() - frame.captured
             report(Progress(frame, result, summary.tracked, latency))
+        # With all of it noted, a kill while the files are being finished can be resumed too.
+        if summary.frames % COMMIT_EVERY != 0:
+            writer.commit(_saver(state, tracker, summary))
+    except KeyboardInterrupt:
+        if not source.live:
+            writer.abandon()
+            raise
+        # A camera has no end of its own: this is how its run is finished.
     except BaseException:
         # What was computed before the failure is written before it is told.
         writer.abandon()
@@ -131,11 +139,16 @@ def track_video(
     if state is not None:
         state.unlink(missing_ok=True)
     summary.warnings.extend(w for w in source.warnings if w not in summary.warnings)
-    unused = masks.unused() if masks else []
+    unused = masks.unused() if masks and summary.tracked else []
     if unused:
         summary.warnings.append(f"masks that belong to no frame: {', '.join(unused)}")
     if summary.frames == 0:
         raise HodorError(f"{source.name}: no frame to track")
+    if not summary.confidence:
+        raise MaskError(
+            f"{source.name}: no object was followed, since no mask belongs to any frame; give each "
+            "mask the name of its frame"
+        )
     summary.seconds = time.perf_counter() - began
     return summary
 
@@ -177,6 +190,20 @@ def _saver(state: Path | None, tracker: Tracker, summary: Summary) -> Callable[[
         "confidence": {str(i): _plain(v, summary.frames) for i, v in summary.confidence.items()},
     }
     return lambda: save_state(state, now, extra)
+
+
+def _frames(source: Source, start: int) -> Iterator[Frame]:
+    """Frames from ``start``; those of a live source one by one, since waiting makes them old."""
+    return source.frames() if source.live else _read_ahead(source.frames(start))
+
+
+def _masks(masks: ReferenceMasks | None, frame: Frame, summary: Summary) -> LabelMap | None:
+    """The frame's label map, if there is one with an object in it."""
+    given = masks.for_frame(frame) if masks else None
+    if given is not None and not given.any():
+        summary.warnings.append(f"frame {frame.name}: its mask holds no object and says nothing")
+        return None
+    return given
 
 
 def _read_ahead(frames: Iterator[Frame]) -> Iterator[Frame]:

@@ -64,15 +64,10 @@ class Result:
         if self._geometry is None:
             return np.ones((1, *self.label_map.shape), np.float32)
         p = source_probabilities(self._logits, self._channels, self._geometry, self._given)
-        behind = p[: len(p) - len(self._all_channels())].sum(0, keepdim=True)
-        found = dict(
-            zip(self._all_channels(), p[len(p) - len(self._all_channels()) :], strict=True)
-        )
-        return torch.cat([behind, *(found[i][None] for i in self.ids)]).cpu().numpy()
-
-    def _all_channels(self) -> tuple[int, ...]:
-        given = self._given.masks if self._given else {}
-        return tuple(sorted({*self._channels, *given}))
+        objects = p[len(p) - len(self.ids) :]
+        # What a given mask takes from its object falls to the background.
+        behind = (1 - objects.sum(0, keepdim=True)).clamp(min=0)
+        return torch.cat([behind, objects]).cpu().numpy()
 
     def _known(self, object_id: int) -> None:
         if object_id not in self.ids:
@@ -112,22 +107,29 @@ def source_probabilities(
 
 
 def label_map_of(
-    probabilities: Tensor, ids: tuple[int, ...], given: Given | None
+    probabilities: Tensor, channels: tuple[int, ...], ids: tuple[int, ...], given: Given | None
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Labels at source size: the best channel wins; given masks come back as they were.
 
     Args:
-        probabilities: (K + O, H, W), objects last.
-        ids: of the O objects.
+        probabilities: (K + O, H, W), objects last. Given masks are not put in yet: resized, they
+            would spread over their borders and take pixels from other objects.
+        channels: ids of the O objects.
+        ids: of all objects, given ones too.
         given: masks of this frame.
     """
     kind = np.uint8 if max(ids, default=0) <= 255 else np.uint16
-    background = len(probabilities) - len(ids)
-    best, behind = probabilities[background:].max(0), probabilities[:background].amax(0)
-    channel = torch.where(best.values > behind, best.indices + 1, 0).cpu().numpy()
-    labels: NDArray[Any] = np.array([0, *ids], kind)[channel]
+    background = len(probabilities) - len(channels)
+    objects, found = probabilities[background:], channels
     if given is not None:
-        labels[np.isin(labels, list(given.masks))] = 0
+        found = tuple(i for i in channels if i not in given.masks)
+        objects = objects[[channels.index(i) for i in found]]
+    labels: NDArray[Any] = np.zeros(probabilities.shape[1:], kind)
+    if found:
+        best, behind = objects.max(0), probabilities[:background].amax(0)
+        channel = torch.where(best.values > behind, best.indices + 1, 0).cpu().numpy()
+        labels = np.array([0, *found], kind)[channel]
+    if given is not None:
         labels[given.labels > 0] = given.labels[given.labels > 0]
     return labels
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from hodor.errors import HodorError, WeightsError
 from hodor.model import Hodor
-from hodor.tracking.history import Described, Memory
+from hodor.tracking.history import Described, Memory, Sight
 from hodor.tracking.options import TrackerOptions
 
 STATE_FORMAT = "hodor-state-1"
@@ -41,6 +42,8 @@ def memory_tensors(memory: Memory) -> dict[str, Tensor]:
         ("last_seen", list(memory.last_seen.values())),
     ):
         named |= _pack(kind, frames)
+    sights = [[float(i), *sight] for i, sight in memory.sights.items()]
+    named["sights"] = torch.tensor(sights, dtype=torch.float64).view(-1, 6)
     return named
 
 
@@ -50,6 +53,8 @@ def memory_from(tensors: Mapping[str, Tensor], empty: Memory, device: torch.devi
     empty.references = _unpack("references", tensors, device)
     last = _unpack("last_seen", tensors, device)
     empty.last_seen = {next(iter(frame.objects)): frame for frame in last}
+    for i, left, top, right, bottom, ago in tensors["sights"].tolist():
+        empty.sights[int(i)] = Sight(left, top, right, bottom, int(ago))
     return empty
 
 
@@ -169,7 +174,8 @@ def _save(
         save_file(tensors, fresh, metadata)
         fresh.replace(path)
     except (OSError, safetensors.SafetensorError) as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
         raise WeightsError(f"{path}: could not be written ({error})") from error
 
 

@@ -27,6 +27,9 @@ from hodor.tracking.result import (
 from hodor.tracking.state import References, memory_from, memory_tensors, network_print
 from hodor.weights import DEFAULT, load_model
 
+STRIDE = 4  # of logits
+RULED_OUT = -1e4  # a logit whose probability is zero
+
 
 class Tracker:
     """Follows objects through a video, frame by frame.
@@ -129,7 +132,7 @@ class Tracker:
         Raises:
             HodorError: one of them is not followed; then none is removed.
         """
-        gone = [ids] if isinstance(ids, int) else list(ids)
+        gone = list(ids) if isinstance(ids, Iterable) else [ids]
         unknown = [i for i in gone if i not in self.ids]
         if unknown:
             raise HodorError(f"object {unknown[0]} is not followed; followed are {list(self.ids)}")
@@ -213,7 +216,7 @@ class Tracker:
             return Result(index, nothing, (), {}, {})
         pyramid = self.network.extract(image)
         given, warnings = self._given(labels, geometry)
-        logits, channels = self._segment(pyramid, known, given)
+        logits, channels = self._segment(pyramid, known, given, geometry)
         result = self._result(index, logits, channels, geometry, given, warnings)
         self._remember(pyramid, result, given)
         self._next += 1
@@ -238,7 +241,7 @@ class Tracker:
         return Given(labels, masks), tuple(warnings)
 
     def _segment(
-        self, pyramid: Pyramid, known: tuple[int, ...], given: Given | None
+        self, pyramid: Pyramid, known: tuple[int, ...], given: Given | None, geometry: Geometry
     ) -> tuple[Tensor | None, tuple[int, ...]]:
         """Logits (K + O, h/4, w/4) float32 of the objects that are asked for, and their ids."""
         fresh = [i for i in given.masks if i not in known] if given else []
@@ -252,7 +255,24 @@ class Tracker:
         if not known:
             return None, ()
         history = self._memory.assemble(channels, extra)
-        return self.network.segment(pyramid, history)[0].float(), channels
+        logits = self.network.segment(pyramid, history)[0].float()
+        return self._within_reach(logits, channels, geometry), channels
+
+    def _within_reach(
+        self, logits: Tensor, channels: tuple[int, ...], geometry: Geometry
+    ) -> Tensor:
+        """Logits with objects ruled out far from where they were last seen, if that is asked."""
+        if self.options.reach is None:
+            return logits
+        size = (geometry.inner[0] // STRIDE, geometry.inner[1] // STRIDE)
+        background = len(logits) - len(channels)
+        ruled_out = torch.ones_like(logits, dtype=torch.bool)
+        ruled_out[:background] = False
+        for channel, i in enumerate(channels, background):
+            sight = self._memory.sights.get(i)
+            near = sight.near(size, self.options.reach) if sight else (slice(None), slice(None))
+            ruled_out[channel][near] = False
+        return logits.masked_fill(ruled_out, RULED_OUT)
 
     def _result(
         self,
@@ -264,15 +284,16 @@ class Tracker:
         warnings: tuple[str, ...],
     ) -> Result:
         ids = tuple(sorted({*channels, *(given.masks if given else ())}))
-        full = source_probabilities(logits, channels, geometry, given)
+        full = source_probabilities(logits, channels, geometry, None)
         confidence = dict.fromkeys(ids, 0.0)
         if logits is not None:
             background = len(logits) - len(channels)
-            values = confidences(logits.softmax(0), background)
+            h, w = (-(-side // STRIDE) for side in geometry.inner)  # without the padding
+            values = confidences(logits[:, :h, :w].softmax(0), background)
             confidence |= dict(zip(channels, values, strict=True))
         confidence |= dict.fromkeys(given.masks if given else (), 1.0)
         visible = {i: value > 0 for i, value in confidence.items()}
-        labels = label_map_of(full, ids, given)
+        labels = label_map_of(full, channels, ids, given)
         return Result(
             index, labels, ids, confidence, visible, warnings, channels, logits, geometry, given
         )
@@ -288,6 +309,7 @@ class Tracker:
         if self.options.skip_lost:
             frame = frame.without(i for i, seen in result.visible.items() if not seen)
         self._memory.push(frame)
+        self._memory.note_sights(result.label_map, result.ids)
 
     def _describe(self, pyramid: Pyramid, result: Result, given: Given | None) -> Described:
         described = self._descriptors(pyramid, result, given)

@@ -34,7 +34,7 @@ class TrainingLog:
             kept = [
                 line
                 for line in path.read_text(encoding="utf-8").splitlines()
-                if line.endswith("}") and json.loads(line)["step"] < first
+                if line.endswith("}") and json.loads(line).get("step", first) < first
             ]
         self.file = path.open("w", encoding="utf-8", buffering=1)
         self.file.writelines(line + "\n" for line in kept)

@@ -292,7 +292,7 @@ def restore(run: Run, saved: dict[str, Any]) -> None:
 def write_model(run: Run, path: Path) -> None:
     """Save the (averaged) network as a model that ``hodor track --model`` takes."""
     network = run.model.network
-    state = network.state_dict() if run.average is None else run.average.values
+    state = network.state_dict() | (run.average.values if run.average else {})
     recipe = json.loads(run.recipe.model_dump_json())
     about = {"name": run.recipe.name, "steps": run.step, "recipe": recipe}
     save_model(path, network.config, dict(state), about)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hodor.errors import RecipeError
 from hodor.training.propagation import Prediction
 
 EPSILON = 1e-6  # published_behaviour 6.2
@@ -30,6 +31,15 @@ class LossSettings:
     false one."""
     frames: Literal["all", "first"] = "all"
     """Supervise every prediction, or those of frame 0 only (sparse video)."""
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                allowed = ", ".join(map(repr, get_args(hint)))
+                raise RecipeError(f"loss.{name} is {value!r}; it must be one of {allowed}")
+        if not isinstance(self.object_weight, (int, float)) or self.object_weight <= 0:
+            raise RecipeError(f"loss.object_weight is {self.object_weight!r}; a number over 0")
 
 
 class Loss(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hodor.errors import RecipeError
 from hodor.model import Descriptors, History, Hodor, Pyramid
 
 Schedule = Literal["released", "there_and_back", "loop", "single"]
@@ -63,7 +64,9 @@ def _released(frames: int, odd: bool) -> list[Step]:
     if frames == 2:
         return [itself, out, Step((1,), 0, 1), Step((GIVEN, 1), 0, 1)]
     if frames != 3:
-        raise ValueError(f"the released schedule knows 2 or 3 frames, not {frames}")
+        raise RecipeError(
+            f"schedule released knows clips of 2 or 3 frames, not {frames}; take there_and_back"
+        )
     return [
         itself,
         out,

@@ -13,7 +13,7 @@ from hodor.data import ClipSettings
 from hodor.errors import HodorError, RecipeError
 from hodor.model import HodorConfig
 from hodor.training.losses import LossSettings
-from hodor.training.propagation import Schedule
+from hodor.training.propagation import Schedule, schedule
 
 
 class _Part(BaseModel):
@@ -178,7 +178,9 @@ def load_recipe(which: str | Path, changes: Sequence[str] = ()) -> Recipe:
         _apply(values, change)
     try:
         recipe = Recipe(**values)
-        recipe.config(), recipe.clip_settings(), recipe.loss_settings()
+        recipe.config()
+        recipe.loss_settings()
+        schedule(recipe.schedule, recipe.clip_settings().frames, 0)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg']}{_line_of(text, e['loc'])}"

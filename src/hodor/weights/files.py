@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ def save_model(
         save_file(tensors, fresh, metadata)
         fresh.replace(path)
     except (OSError, safetensors.SafetensorError) as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
         raise WeightsError(f"{path}: the model could not be written ({error})") from error
 
 

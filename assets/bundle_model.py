@@ -1,0 +1,49 @@
+"""Put a trained model into the package: half precision, with its options, log and sha256.
+
+    python assets/bundle_model.py small runs/small-1 runs/small-2 --about about.json
+
+Args: a name, the run folders in order (the last one's model is taken), and a JSON file with what
+``ModelInfo.about`` adds to the recipe: tracking options, scores, data and licence notes.
+"""
+
+import argparse
+import gzip
+import json
+from pathlib import Path
+
+import torch
+
+from hodor.weights import read_info, read_model, save_model, sha256
+
+BUNDLED = Path(__file__).parents[1] / "src/hodor/weights/bundled"
+
+
+def bundle(name: str, runs: list[Path], about: dict[str, object]) -> Path:
+    """Write model, logs and sha256; give the model's path."""
+    source = runs[-1] / "model.safetensors"
+    info = read_info(source)
+    described = info.about | about | {"name": name}
+    path = BUNDLED / f"{name}.safetensors"
+    save_model(path, info.config, read_model(source).state_dict(), described, dtype=torch.float16)
+    for run in runs:
+        with gzip.GzipFile(BUNDLED / f"{name}-{run.name}-log.jsonl.gz", "wb", mtime=0) as file:
+            file.write((run / "log.jsonl").read_bytes())
+    listing = BUNDLED / "sha256.json"
+    known = json.loads(listing.read_text()) if listing.is_file() else {}
+    listing.write_text(json.dumps(known | {name: sha256(path)}, indent=1) + "\n")
+    return path
+
+
+def main() -> None:
+    """Parse and bundle."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--about", type=Path, required=True)
+    given = parser.parse_args()
+    path = bundle(given.name, given.runs, json.loads(given.about.read_text()))
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

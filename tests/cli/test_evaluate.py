@@ -1,0 +1,57 @@
+"""``hodor evaluate``: a folder of results, or a model, to scores on paper and in files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hodor.evaluation import write_davis
+
+Hodor = Callable[..., Any]
+
+
+@pytest.fixture
+def davis(tmp_path: Path, scene: Any) -> Path:
+    """One sequence of six frames in DAVIS layout."""
+    root = tmp_path / "davis"
+    labels = np.stack(scene.labels[:6])
+    labels = np.where(labels == 3, 1, labels // 7 * 2).astype(np.uint8)
+    write_davis([("moving", np.stack(scene.frames[:6]), labels)], root)
+    return root
+
+
+def test_results_that_are_the_truth_score_one(hodor: Hodor, davis: Path, tmp_path: Path) -> None:
+    truth = davis / "Annotations/480p"
+    scores, tables = tmp_path / "scores.json", tmp_path / "tables"
+    ran = hodor("evaluate", truth, "--davis", davis, "--json", scores, "--csv", tables)
+    assert ran.code == 0, ran.err
+    assert "moving" in ran.out
+    assert json.loads(scores.read_text())["mean"]["J&F"] == 1
+    assert len(list(tables.glob("*.csv"))) == 2
+
+
+def test_a_models_tracks_are_scored_and_kept_if_asked(
+    hodor: Hodor, davis: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    scores, out = tmp_path / "scores.json", tmp_path / "out"
+    words = ("--davis", davis, "--json", scores, "--out", out, "--device", "cpu")
+    ran = hodor("evaluate", "--model", tiny_model, *words)
+    assert ran.code == 0, ran.err
+    assert "6 frames tracked at" in ran.out
+    assert 0 < json.loads(scores.read_text())["mean"]["J&F"] < 1
+    kept = sorted(path.name for path in (out / "moving").iterdir())
+    assert kept == [f"{t:05d}.png" for t in range(6)]
+    again = hodor("evaluate", out, "--davis", davis, "--json", tmp_path / "again.json")
+    assert again.code == 0, again.err
+    assert (tmp_path / "again.json").read_text() == scores.read_text()
+
+
+def test_results_that_are_not_there_are_told_in_one_line(
+    hodor: Hodor, davis: Path, tmp_path: Path
+) -> None:
+    ran = hodor("evaluate", tmp_path / "none", "--davis", davis)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert ran.err.startswith("hodor: ")

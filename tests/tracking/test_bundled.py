@@ -1,0 +1,87 @@
+"""The bundled model does its work: on the sample clip, and on an object that leaves and returns."""
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hodor import Tracker
+from hodor.assets import sample_clip, sample_masks, sample_truth
+from hodor.video import read_label_map
+
+EVERY = 4  # of the sample's frames: larger steps are harder, and the test is quicker
+SIZE = 256
+
+
+def frames() -> list[NDArray[np.uint8]]:
+    with av.open(str(sample_clip())) as video:
+        return [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+
+
+@pytest.fixture(scope="module")
+def tracker() -> Tracker:
+    return Tracker.from_pretrained(size=SIZE, device="cpu")
+
+
+def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def test_it_follows_the_three_objects_of_the_sample_clip(tracker: Tracker) -> None:
+    tracker.reset()
+    truth = sample_truth()[::EVERY]
+    first = read_label_map(sample_masks())
+    scores = []
+    for t, frame in enumerate(frames()[::EVERY]):
+        result = tracker.step(frame, first if t == 0 else None)
+        scores.append([iou(result.mask(i), truth[t] == i) for i in (1, 2, 3)])
+    mean = np.mean(scores[1:], 0)
+    copied = np.mean([[iou(truth[0] == i, t == i) for i in (1, 2, 3)] for t in truth[1:]], 0)
+    assert (mean > copied).all()  # better than standing still, for each object
+    assert mean.mean() > 0.6
+
+
+def test_an_object_that_leaves_is_not_visible_and_is_found_when_it_comes_back(
+    tracker: Tracker,
+) -> None:
+    tracker.reset()
+    clip, truth = frames(), sample_truth()
+    region = truth[0] == 1
+    ground = clip[0].copy()
+    ground[region] = np.median(clip[0][truth[0] == 0], axis=0)
+
+    def scene(shift: int | None) -> NDArray[np.uint8]:
+        """The first object moved sideways by some pixels, or gone."""
+        if shift is None:
+            return ground
+        moved = np.roll(region, shift, axis=1)
+        picture = ground.copy()
+        picture[moved] = np.roll(clip[0], shift, axis=1)[moved]
+        return picture
+
+    masks = region.astype(np.uint8)
+    shifts = [0, 8, 16, 24, None, None, None, None, 24, 16]
+    results = [tracker.step(scene(s), masks if t == 0 else None) for t, s in enumerate(shifts)]
+    assert [r.visible[1] for r in results[:4]] == [True] * 4
+    assert not results[6].visible[1]
+    assert not results[7].visible[1]
+    assert results[7].confidence[1] == 0
+    back = results[9]
+    assert back.visible[1]
+    assert iou(back.mask(1), np.roll(region, 16, axis=1)) > 0.5
+    assert results[1].confidence[1] > 0.5
+
+
+def test_objects_are_followed_in_another_clip_from_references_alone(
+    tracker: Tracker,
+) -> None:
+    tracker.reset()
+    clip, truth = frames(), sample_truth()
+    tracker.step(clip[0], read_label_map(sample_masks()))
+    references = tracker.references([1])
+    other = Tracker(tracker.network, tracker.options, device="cpu")
+    other.add_references(references)
+    mirrored = np.ascontiguousarray(clip[60][:, ::-1])
+    result = other.step(mirrored)
+    assert result.ids == (1,)
+    assert iou(result.mask(1), truth[60][:, ::-1] == 1) > 0.4

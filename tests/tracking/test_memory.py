@@ -1,0 +1,197 @@
+"""Nothing but descriptors is kept, and only so many of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hodor.tracking import Tracker, save_state
+
+MakeTracker = Callable[..., Tracker]
+Remembered = Callable[..., dict[int, list[int]]]
+
+FRAME = np.full((64, 96, 3), 99, np.uint8)
+HERE = (slice(2, 6), slice(3, 9))
+
+
+def size_of(tracker: Tracker, folder: Path) -> int:
+    path = folder / "state.safetensors"
+    save_state(path, tracker.state_dict(), {})
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("window", [1, 3, 7])
+def test_memory_holds_the_latest_frames_of_the_window(
+    make_tracker: MakeTracker, scene: Any, remembered: Remembered, window: int
+) -> None:
+    tracker = make_tracker(window=window)
+    for t, frame in enumerate(scene.frames):
+        tracker.step(frame, scene.labels[0] if t == 0 else None)
+        held = remembered(tracker)
+        assert list(held) == list(range(max(0, t + 1 - window), t + 1))
+        assert all(ids == [3, 7] for ids in held.values())
+    assert remembered(tracker, "last_seen") == {}
+
+
+def test_the_window_decides_how_far_back_tracking_looks(
+    make_tracker: MakeTracker, scene: Any
+) -> None:
+    """What is longer ago than the window changes nothing; what is not, does."""
+
+    def last(window: int, first: Any) -> Any:
+        tracker = make_tracker(window=window)
+        tracker.step(scene.frames[0], first)
+        tracker.step(scene.frames[1], scene.labels[1])
+        tracker.step(scene.frames[2], scene.labels[2])
+        return tracker.step(scene.frames[3])
+
+    other = np.where(scene.labels[5] == 3, 7, scene.labels[5] * 0 + 3).astype(np.uint8)
+    assert last(2, scene.labels[0]).confidence == last(2, other).confidence
+    assert last(3, scene.labels[0]).confidence != last(3, other).confidence
+
+
+def test_kept_references_outlive_the_window_and_change_what_is_found(
+    make_tracker: MakeTracker, scene: Any, remembered: Remembered
+) -> None:
+    keeping, forgetting = make_tracker(window=2, keep_reference=True), make_tracker(window=2)
+    for t in range(5):
+        results = []
+        for tracker in (keeping, forgetting):
+            results.append(tracker.step(scene.frames[t], scene.labels[0] if t == 0 else None))
+        # In the window a reference is not counted a second time.
+        identical = results[0].confidence == results[1].confidence
+        assert identical == (t <= 2), f"frame {t}"
+    assert remembered(keeping, "references") == {0: [3, 7]}
+    assert list(remembered(keeping)) == [3, 4]
+
+
+def test_at_most_eight_references_are_kept_the_first_and_the_latest(
+    make_tracker: MakeTracker, make_scene: Any, remembered: Remembered
+) -> None:
+    scene = make_scene(12)
+    tracker = make_tracker(window=2, keep_reference=True)
+    for frame, labels in zip(scene.frames, scene.labels, strict=True):
+        tracker.step(frame, labels)
+    assert list(remembered(tracker, "references")) == [0, 5, 6, 7, 8, 9, 10, 11]
+
+
+def test_no_object_loses_its_only_reference(
+    make_tracker: MakeTracker, make_scene: Any, remembered: Remembered
+) -> None:
+    """Twelve objects, each given in a frame of its own."""
+    scene = make_scene(12)
+    tracker = make_tracker(window=2, keep_reference=True)
+    for t, frame in enumerate(scene.frames):
+        mask = np.zeros((60, 90), bool)
+        mask[10:20, 5 * t : 5 * t + 10] = True
+        tracker.step(frame, {t + 1: mask})
+    assert tracker.ids == tuple(range(1, 13))
+    assert tracker.references().ids == tracker.ids
+
+
+def test_a_lost_object_is_described_from_frames_without_it_unless_told_otherwise(
+    make_tracker: MakeTracker, scripted: Any, remembered: Remembered
+) -> None:
+    for skip_lost, expected in ((False, [1, 2]), (True, [2])):
+        tracker = make_tracker(scripted([HERE, None][::-1]), skip_lost=skip_lost)
+        labels = np.zeros((64, 96), np.uint8)
+        labels[4:20, 4:20], labels[30:40, 40:60] = 1, 2
+        tracker.step(FRAME, labels)
+        tracker.step(FRAME)
+        assert remembered(tracker)[1] == expected
+
+
+def test_a_lost_object_keeps_its_last_sight_until_it_is_seen_again(
+    make_tracker: MakeTracker, scripted: Any, remembered: Remembered
+) -> None:
+    plan = [[HERE], *[[None]] * 5, [HERE], *[[None]] * 2]
+    tracker = make_tracker(scripted(*plan), window=2, skip_lost=True)
+    labels = np.zeros((64, 96), np.uint8)
+    labels[4:20, 4:20] = 9
+    held = []
+    for t in range(1 + len(plan)):
+        result = tracker.step(FRAME, labels if t == 0 else None)
+        assert result.ids == (9,)
+        held.append((remembered(tracker), remembered(tracker, "last_seen")))
+    assert held[1] == ({0: [9], 1: [9]}, {})
+    assert held[2] == ({1: [9], 2: []}, {})
+    for t in range(3, 7):
+        assert held[t] == ({t - 1: [], t: []}, {1: [9]})
+    assert held[7] == ({6: [], 7: [9]}, {})
+    assert held[9] == ({8: [], 9: []}, {7: [9]})
+
+
+def test_a_lost_object_can_be_removed(make_tracker: MakeTracker, scripted: Any) -> None:
+    tracker = make_tracker(scripted(*[[None]] * 3), window=1, skip_lost=True)
+    labels = np.zeros((64, 96), np.uint8)
+    labels[4:20, 4:20] = 9
+    for t in range(4):
+        tracker.step(FRAME, labels if t == 0 else None)
+    tracker.remove(9)
+    assert tracker.ids == ()
+    assert tracker.step(FRAME).ids == ()
+
+
+def test_the_state_stays_small_and_does_not_grow(
+    make_tracker: MakeTracker, scene: Any, tmp_path: Path
+) -> None:
+    tracker = make_tracker(keep_reference=True, skip_lost=True)
+    sizes = []
+    for t in range(50):
+        tracker.step(scene.frames[t % 12], scene.labels[0] if t == 0 else None)
+        if t in (20, 49):
+            sizes.append(size_of(tracker, tmp_path))
+    assert sizes[1] == pytest.approx(sizes[0], abs=64)  # digits of frame numbers
+    assert sizes[1] < 300_000
+
+
+def test_the_state_holds_no_pictures(make_tracker: MakeTracker, make_scene: Any) -> None:
+    sizes = []
+    for size in ((60, 90), (240, 360)):
+        tracker, scene = make_tracker(), make_scene(3, size)
+        for t in range(3):
+            tracker.step(scene.frames[t], scene.labels[0] if t == 0 else None)
+        memory = tracker.state_dict()["memory"]
+        sizes.append({name: tuple(value.shape) for name, value in memory.items()})
+        assert all(not value.requires_grad for value in memory.values())
+    assert sizes[0] == sizes[1]
+
+
+def test_a_tiny_mask_is_followed_with_a_warning(make_tracker: MakeTracker) -> None:
+    tracker = make_tracker()
+    large = np.random.default_rng(0).integers(0, 255, (360, 640, 3), np.uint8)
+    labels = np.zeros((360, 640), np.uint8)
+    labels[200:202, 301:303] = 6
+    labels[20:120, 20:160] = 2
+    result = tracker.step(large, labels)
+    assert len(result.warnings) == 1
+    assert "object 6 covers 4 px" in result.warnings[0]
+    assert "size 64" in result.warnings[0]
+    np.testing.assert_array_equal(result.label_map, labels)
+    after = tracker.step(large)
+    assert after.ids == (2, 6)
+    assert after.warnings == ()
+
+
+def test_a_tiny_mask_is_described_from_its_own_place(make_tracker: MakeTracker) -> None:
+    """At size 64 a cell of the network's map is 45 px of a frame of 360 x 640."""
+    picture = np.zeros((360, 640, 3), np.uint8)
+    picture[:, :320], picture[:, 320:] = (200, 40, 40), (30, 80, 220)
+    picture[::7] //= 2
+
+    def descriptor(top: int, left: int, side: int) -> torch.Tensor:
+        labels = np.zeros((360, 640), np.uint8)
+        labels[top : top + side, left : left + side] = 1
+        tracker = make_tracker()
+        tracker.step(picture, labels)
+        found: torch.Tensor = tracker.references().frames[0].objects[1]
+        return found
+
+    tiny = descriptor(181, 136, 2)
+    whole_cell, elsewhere = descriptor(180, 135, 45), descriptor(181, 496, 2)
+    assert not torch.equal(tiny, elsewhere)
+    near, far = (tiny - whole_cell).norm(), (tiny - elsewhere).norm()
+    assert near < 0.5 * far

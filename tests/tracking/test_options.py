@@ -1,0 +1,78 @@
+"""What can be chosen, and what is told of a wrong choice."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from hodor.errors import HodorError
+from hodor.tracking import Tracker, TrackerOptions, choose_device, choose_precision
+
+
+def test_the_defaults_are_the_papers() -> None:
+    options = TrackerOptions()
+    assert (options.size, options.window) == (512, 7)
+    assert [options.keep_reference, options.skip_lost, options.decode_new] == [False] * 3
+
+
+@pytest.mark.parametrize("wrong", [{"size": 31}, {"window": 0}, {"long_side": 0.5}])
+def test_options_out_of_range_are_told_with_the_range(wrong: Any) -> None:
+    name, value = next(iter(wrong.items()))
+    with pytest.raises(HodorError, match=f"{name} {value} (must be )?at least"):
+        TrackerOptions(**wrong)
+
+
+def test_none_leaves_an_option_as_it_is() -> None:
+    options = TrackerOptions(size=96).changed({"size": None, "window": 2, "keep_reference": False})
+    assert options == TrackerOptions(size=96, window=2)
+
+
+def test_devices_by_name() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device(torch.device("cpu")) == torch.device("cpu")
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(
+            "cuda",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA"),
+        ),
+        pytest.param(
+            "mps",
+            marks=pytest.mark.skipif(
+                torch.backends.mps.is_available(), reason="this machine has MPS"
+            ),
+        ),
+        "toaster",
+    ],
+)
+def test_a_device_that_is_not_here_is_told_in_one_line(device: str) -> None:
+    with pytest.raises(HodorError, match=f"device {device}: not available here") as told:
+        choose_device(device)
+    assert "\n" not in str(told.value)
+
+
+def test_precision_by_name() -> None:
+    cpu = torch.device("cpu")
+    assert choose_precision("fp32", cpu) == torch.float32
+    assert choose_precision("bf16", cpu) == torch.bfloat16
+    assert choose_precision("auto", cpu) in (torch.float32, torch.bfloat16)
+    with pytest.raises(HodorError, match="precision 'half': it must be auto, fp32 or bf16"):
+        choose_precision("half", cpu)
+
+
+def test_bfloat16_tracks_nearly_as_float32(tiny_network: Any, scene: Any) -> None:
+    results = []
+    for precision in ("fp32", "bf16"):
+        options = TrackerOptions(size=64)
+        tracker = Tracker(tiny_network, options, device="cpu", precision=precision)
+        tracker.step(scene.frames[0], scene.labels[0])
+        results.append(tracker.step(scene.frames[1]))
+    assert (results[0].label_map == results[1].label_map).mean() > 0.9
+    for number in (3, 7):
+        assert results[1].confidence[number] == pytest.approx(
+            results[0].confidence[number], abs=0.05
+        )
