@@ -22,7 +22,9 @@ def bundle(name: str, runs: list[Path], about: dict[str, object]) -> Path:
     """Write model, logs and sha256; give the model's path."""
     source = runs[-1] / "model.safetensors"
     info = read_info(source)
-    described = info.about | about | {"name": name}
+    # The recipes themselves are in the package; a run's own copy holds paths of its machine.
+    recipes = [run.name for run in runs]
+    described = info.about | about | {"name": name, "recipe": recipes}
     path = BUNDLED / f"{name}.safetensors"
     save_model(path, info.config, read_model(source).state_dict(), described, dtype=torch.float16)
     for run in runs:

@@ -62,6 +62,7 @@ def save_model(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, fresh, metadata)
+        fresh.chmod(0o644)  # safetensors writes files that only their owner can read
         fresh.replace(path)
     except (OSError, safetensors.SafetensorError) as error:
         with suppress(OSError):
