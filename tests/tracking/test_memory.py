@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from hodor.tracking import Tracker, save_state
+from hodor.model import Hodor
+from hodor.tracking import Tracker, TrackerOptions, save_state
+from hodor.tracking.history import Sight
 
 MakeTracker = Callable[..., Tracker]
 Remembered = Callable[..., dict[int, list[int]]]
@@ -195,3 +197,26 @@ def test_a_tiny_mask_is_described_from_its_own_place(make_tracker: MakeTracker) 
     assert not torch.equal(tiny, elsewhere)
     near, far = (tiny - whole_cell).norm(), (tiny - elsewhere).norm()
     assert near < 0.5 * far
+
+
+def test_reach_rules_an_object_out_far_from_its_last_sight() -> None:
+    mask = np.zeros((100, 200), bool)
+    mask[50:75, 50:75] = True
+    sight = Sight.of(mask)
+    assert sight == Sight(0.25, 0.5, 0.375, 0.75)
+    # an eighth of the shorter side (100) and of the box (25) on each side
+    near = sight.near((100, 200), reach=0.125)
+    assert near == (slice(34, 91), slice(34, 91))
+    later = sight._replace(frames_ago=2).near((100, 200), reach=0.125)
+    assert later == (slice(3, 122), slice(3, 122))
+
+
+def test_a_tracker_with_reach_finds_nothing_beyond_it(tiny_network: Hodor) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (4, 64, 128, 3), np.uint8)
+    masks = np.zeros((64, 128), np.uint8)
+    masks[24:32, 8:16] = 1
+    options = TrackerOptions(size=64, long_side=2, reach=0.1)
+    tracker = Tracker(tiny_network, options, device="cpu", precision="fp32")
+    tracker.step(frames[0], masks)
+    label_map = tracker.step(frames[1]).label_map
+    assert not label_map[:, 40:].any()

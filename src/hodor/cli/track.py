@@ -58,6 +58,12 @@ def track(
         "--keep-reference/--no-keep-reference",
         help="Remember the given masks' frame for good. Default: the model's (paper: no).",
     ),
+    reach: float | None = typer.Option(
+        None,
+        help="How far from where it was last seen an object can be, in shares of the frame's "
+        "shorter side and of its own size, such as 0.15: helps against look-alikes, hinders "
+        "finding again after an occlusion. Default: anywhere.",
+    ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option(
         "auto", help="auto, fp32 or bf16; auto is bf16 where the processor has it natively."
@@ -88,6 +94,7 @@ def track(
             size=size,
             window=window,
             keep_reference=keep_reference,
+            reach=reach,
             device=device,
             precision=precision,
         )

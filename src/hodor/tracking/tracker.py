@@ -82,6 +82,7 @@ class Tracker:
         size: int | None = None,
         window: int | None = None,
         keep_reference: bool | None = None,
+        reach: float | None = None,
         device: str | torch.device = "auto",
         precision: str = "auto",
     ) -> "Tracker":
@@ -92,7 +93,12 @@ class Tracker:
         """
         network = load_model(model)
         options = TrackerOptions().changed(network.about.get("tracking", {}))
-        chosen = {"size": size, "window": window, "keep_reference": keep_reference}
+        chosen = {
+            "size": size,
+            "window": window,
+            "keep_reference": keep_reference,
+            "reach": reach,
+        }
         return cls(network, options.changed(chosen), device=device, precision=precision)
 
     @property
