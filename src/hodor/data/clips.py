@@ -176,7 +176,8 @@ def _sample(image: NDArray[np.uint8], labels: NDArray[np.uint8], at: Tensor, bor
     # OpenCV is several times as fast here as grid_sample, which works on floats; all frames of
     # the clip go through one call, one below the other.
     where = at.reshape(t * h, w, 2).numpy()
-    no_map = np.empty(0, np.float32)  # ``where`` holds both coordinates
+    # OpenCV's stubs do not know that the second map may be missing.
+    no_map = cast(NDArray[np.float32], None)
     ids = cv2.remap(labels, where, no_map, cv2.INTER_NEAREST, borderMode=border)
     colours = cv2.remap(image, where, no_map, cv2.INTER_LINEAR, borderMode=border)
     alpha = None
