@@ -100,6 +100,8 @@ def losses(folder: Path) -> list[float]:
 
 def test_a_tiny_model_learns_two_images(two_images: Path, tmp_path: Path) -> None:
     values = recipe_values(two_images, iterations=120, decay="cosine", warmup=5)
+    values["model"]["backbone_norms"] = "batch"
+    values["clips"] |= {"still": 1.0, "zoom": [1.0, 1.0], "size": [96, 128]}
     seen = []
     train(
         load_recipe(recipe_file(tmp_path, values)),
