@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -61,6 +61,19 @@ class Scripted(Hodor):
         return logits
 
 
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """PyTorch on one thread, in this process and its children.
+
+    For networks as small as these a second thread only waits: very long where cores are busy.
+    """
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @cache
 def _network(seed: int, kind: type[Hodor], **changes: Any) -> Hodor:
     fields: dict[str, Any] = {
@@ -71,14 +84,13 @@ def _network(seed: int, kind: type[Hodor], **changes: Any) -> Hodor:
         "decoder_layers": 1,
         "deformable": False,
     }
-    network = kind(HodorConfig(**(fields | changes)))
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        network = kind(HodorConfig(**(fields | changes)))
         for value in network.parameters():
             if value.ndim > 1:
                 # With the weights that training starts from, all pixels would look alike.
-                deviation = (2 / value[0].numel()) ** 0.5
-                value.copy_(torch.randn(value.shape, generator=generator) * deviation)
+                value.normal_(std=(2 / value[0].numel()) ** 0.5)
     return network.eval()
 
 
@@ -185,7 +197,7 @@ def run_python() -> Callable[..., "subprocess.CompletedProcess[str]"]:
 
     def run(program: str, *words: object) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", program, *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
     return run
 

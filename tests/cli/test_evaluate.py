@@ -10,6 +10,8 @@ import pytest
 
 from hodor.evaluation import write_davis
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Hodor = Callable[..., Any]
 
 

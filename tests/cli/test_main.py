@@ -9,6 +9,8 @@ import pytest
 
 from hodor.errors import HodorError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Hodor = Callable[..., Any]
 
 HELP = """

@@ -17,6 +17,8 @@ from video.tiny_videos import write_video
 from hodor.tracking.pipeline import COMMIT_EVERY
 from hodor.video import write_label_map
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FRAMES = 250
 KILLED_AT = 130  # a commit was made at 100
 COMMAND = [sys.executable, "-c", "from hodor.cli import main; main()"]
@@ -30,7 +32,7 @@ def decoded(path: Path) -> list[Any]:
 def kill_at(words: list[str], file: Path) -> None:
     """Begin a run and kill it as soon as a file is there."""
     run = subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True)
-    patience = time.monotonic() + 120
+    patience = time.monotonic() + 300
     while not file.exists() and run.poll() is None and time.monotonic() < patience:
         time.sleep(0.002)
     run.kill()

@@ -12,6 +12,8 @@ from hodor.model import Hodor
 from hodor.tracking import Tracker, TrackerOptions, save_state
 from hodor.tracking.history import Sight
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MakeTracker = Callable[..., Tracker]
 Remembered = Callable[..., dict[int, list[int]]]
 

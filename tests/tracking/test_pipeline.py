@@ -24,6 +24,8 @@ from hodor.video import (
     write_label_map,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MakeTracker = Callable[..., Tracker]
 
 MEMORY = """

@@ -9,6 +9,8 @@ import pytest
 from hodor.errors import HodorError
 from hodor.tracking import Tracker
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MakeTracker = Callable[..., Tracker]
 Scripts = Callable[..., Any]
 

@@ -12,6 +12,8 @@ from hodor.model import Hodor
 from hodor.tracking import References, Tracker, TrackerOptions, load_state, save_state
 from hodor.weights import save_model
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MakeTracker = Callable[..., Tracker]
 
 GO_ON = """
@@ -74,11 +76,12 @@ def test_a_state_from_a_file_equals_the_tracker(
     changes: Any,
 ) -> None:
     network = make_network(**changes)
-    tracker = started(make_tracker, scene, network=network, keep_reference=True, window=2)
+    options = {"keep_reference": True, "window": 2, "reach": 0.1}
+    tracker = started(make_tracker, scene, network=network, **options)
     save_state(tmp_path / "state", tracker.state_dict(), {})
     other = make_tracker(network, size=32, window=7)
     other.load_state_dict(load_state(tmp_path / "state")[0])
-    assert other.options == tracker.options == TrackerOptions(64, 2, True)
+    assert other.options == tracker.options == TrackerOptions(size=64, **options)
     assert (other.ids, other.next_index) == (tracker.ids, tracker.next_index)
     for frame in scene.frames[6:9]:
         here, there = tracker.step(frame), other.step(frame)

@@ -10,6 +10,8 @@ from hodor.errors import HodorError, MaskError, SourceError
 from hodor.model import Hodor
 from hodor.tracking import Result, Tracker
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MakeTracker = Callable[..., Tracker]
 
 

@@ -63,7 +63,13 @@ def evaluate(
             console.print(f"{frames} frames tracked at {frames / seconds:.1f} frames/s")
         scores = score_folder(folder, dataset, workers=workers)
     console.print(score_table(scores, objects=objects))
-    if csv is not None:
-        write_csv(scores, csv)
-    if json_file is not None:
-        json_file.write_text(json.dumps(scores.to_json(), indent=1) + "\n", encoding="utf-8")
+    try:
+        if csv is not None:
+            write_csv(scores, csv)
+        if json_file is not None:
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.write_text(json.dumps(scores.to_json(), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise HodorError(
+            f"{error.filename}: the scores could not be written ({error.strerror}); they are above"
+        ) from error

@@ -112,12 +112,13 @@ def track(
             tracker.add_references(References.load(references))
         sinks = _sinks(out, frames, given, tracker, overlay=overlay, rle=rle)
         summary = _run(console, tracker, frames, given, sinks, out / STATE, summary)
-    if save_references is not None:
-        tracker.references().save(save_references)
     if isinstance(frames, LiveSource) and frames.dropped:
         summary.warnings.append(f"{frames.dropped} frames came too late and were dropped")
     write_summary(out / "summary.json", summary.to_dict(tracker))
     (out / RUN).unlink(missing_ok=True)
+    if save_references is not None:
+        # Last, so that a file that cannot be written costs nothing else.
+        tracker.references().save(save_references)
     tell(console, summary, tracker, out)
 
 
@@ -204,9 +205,14 @@ def _run(
             text = "" if speed is None else f"{speed:.1f} frames/s{late}"
             bar.update(task, completed=step.frame.index + 1, speed=text)
 
-        return track_video(
-            tracker, source, masks, sinks, state=state, summary=summary, report=report
-        )
+        try:
+            return track_video(
+                tracker, source, masks, sinks, state=state, summary=summary, report=report
+            )
+        except KeyboardInterrupt:
+            if not isinstance(source, LiveSource):
+                console.print("stopped; the same command with --resume goes on from here")
+            raise
 
 
 def tell(console: Console, summary: Summary, tracker: Tracker, out: Path) -> None:
