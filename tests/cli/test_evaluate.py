@@ -43,12 +43,17 @@ def test_a_models_tracks_are_scored_and_kept_if_asked(
     ran = hodor("evaluate", "--model", tiny_model, *words)
     assert ran.code == 0, ran.err
     assert "6 frames tracked at" in ran.out
-    assert 0 < json.loads(scores.read_text())["mean"]["J&F"] < 1
+    values = json.loads(scores.read_text())
+    assert 0 < values["mean"]["J&F"] < 1
+    trust = values.pop("confidence")
+    assert trust["absent_frames"] == 0
+    assert sum(one["count"] for one in trust["bins"]) <= 10  # two objects, five frames
+    assert "calibration error" in ran.out
     kept = sorted(path.name for path in (out / "moving").iterdir())
     assert kept == [f"{t:05d}.png" for t in range(6)]
     again = hodor("evaluate", out, "--davis", davis, "--json", tmp_path / "again.json")
     assert again.code == 0, again.err
-    assert (tmp_path / "again.json").read_text() == scores.read_text()
+    assert json.loads((tmp_path / "again.json").read_text()) == values
 
 
 def test_results_that_are_not_there_are_told_in_one_line(

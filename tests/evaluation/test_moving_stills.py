@@ -268,3 +268,14 @@ def test_too_few_images_for_a_benchmark_are_counted(stills: Path) -> None:
         path.unlink()
     with pytest.raises(DataError, match=r"images has \d images to cut out and \d to be back"):
         moving_stills_benchmark(stills / "images", stills / "masks", stills / "new", clips=1)
+
+
+def test_an_object_that_leaves_is_out_of_the_picture_and_comes_back() -> None:
+    _, maps = make_clip(
+        [block(RED), block(GREEN)], plain(GREY), size=SIZE, frames=41, seed=3, leaves=(0.4, 0.65)
+    )
+    areas = (maps == 1).sum((1, 2))
+    assert areas[0] > 0
+    assert (areas[17:26] == 0).all()
+    assert areas[-1] > 0
+    assert (maps == 2).any((1, 2)).all()

@@ -1,5 +1,6 @@
 """What a result says of objects that are seen, lost, competing or given."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -159,3 +160,18 @@ def test_a_mask_of_an_unknown_object_is_an_error(make_tracker: MakeTracker, scen
     assert result.mask(3).dtype == np.bool_
     with pytest.raises(HodorError, match=r"object 4 is not followed; followed are \[3, 7\]"):
         result.mask(4)
+
+
+def test_a_models_curve_turns_confidence_into_the_j_to_expect(
+    make_tracker: MakeTracker, scene: Any, make_network: Any
+) -> None:
+    plain = make_tracker(make_network(seed=2))
+    bent = make_tracker(copy.deepcopy(make_network(seed=2)))  # networks are shared by tests
+    bent.network.about["calibration"] = [(0.0, 0.0), (1.0, 0.5)]
+    for tracker in (plain, bent):
+        tracker.step(scene.frames[0], scene.labels[0])
+    before, after = plain.step(scene.frames[1]), bent.step(scene.frames[1])
+    assert any(before.visible.values())
+    for i, value in before.confidence.items():
+        assert after.confidence[i] == pytest.approx(max(0.01, value / 2) if value else 0.0)
+    assert before.visible == after.visible

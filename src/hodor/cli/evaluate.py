@@ -10,7 +10,17 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hodor.errors import HodorError
-from hodor.evaluation import DavisDataset, score_folder, score_table, track_dataset, write_csv
+from hodor.evaluation import (
+    DavisDataset,
+    Reliability,
+    judge,
+    reliability,
+    reliability_table,
+    score_folder,
+    score_table,
+    track_dataset,
+    write_csv,
+)
 from hodor.tracking import Tracker
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -44,6 +54,7 @@ def evaluate(
         raise HodorError("evaluate: give either a folder of RESULTS or --model NAME")
     console = Console()
     dataset = DavisDataset(davis, year, split, with_frames=model is not None)
+    trust: Reliability | None = None
     keep = nullcontext(str(out)) if out else tempfile.TemporaryDirectory()
     with keep as scratch:
         folder = results or Path(scratch)
@@ -58,17 +69,21 @@ def evaluate(
             )
             with Progress(console=Console(stderr=True), transient=True) as bar:
                 task = bar.add_task("tracking", total=sum(len(s.names) for s in dataset.sequences))
-                seconds = track_dataset(tracker, dataset, folder, lambda: bar.advance(task))
+                tracked = track_dataset(tracker, dataset, folder, lambda: bar.advance(task))
             frames = sum(len(s.names) for s in dataset.sequences)
-            console.print(f"{frames} frames tracked at {frames / seconds:.1f} frames/s")
+            console.print(f"{frames} frames tracked at {frames / tracked.seconds:.1f} frames/s")
+            trust = reliability(judge(folder, dataset, tracked.confidence))
         scores = score_folder(folder, dataset, workers=workers)
     console.print(score_table(scores, objects=objects))
+    if trust is not None:
+        console.print(reliability_table(trust))
     try:
         if csv is not None:
             write_csv(scores, csv)
         if json_file is not None:
             json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(scores.to_json(), indent=1) + "\n", encoding="utf-8")
+            values = scores.to_json() | ({} if trust is None else {"confidence": trust.to_json()})
+            json_file.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise HodorError(
             f"{error.filename}: the scores could not be written ({error.strerror}); they are above"

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hodor.data.colour import Colour, blur_some, change_colours
+from hodor.data.colour import Colour, blur_some, change_colours, compress_some
 from hodor.data.stills import Still
 from hodor.data.warp import Motion, elastic_field, random_affine, sampling_map, uniform
 from hodor.errors import RecipeError
@@ -36,6 +36,11 @@ class ClipSettings:
     objects, which become part of the background."""
     same_source: float = 0.15
     """Share of pasted objects taken from the clip's own still: a look-alike."""
+    vanish: float = 0.0
+    """Share of pasted, followed objects that are missing from one later frame: their mask must
+    come out empty there, and they must be found again (section 5 names the failure)."""
+    pasted_side: tuple[float, float] = (0.12, 0.42)
+    """Side of pasted objects, as a share of the frame's sides."""
     still: float = 0.0
     """Share of clips whose frames are exact copies before colours change (Table 1, row 2)."""
     zoom: tuple[float, float] = (0.7, 1.35)
@@ -105,7 +110,11 @@ def _draw(
     layers = [_main_layer(main, tracked, settings, g)]
     for number in range(pasted + extra):
         own = bool(torch.rand(1, generator=g) < settings.same_source)
-        layers.append(_pasted_layer(main if own else others[number], settings, g))
+        layer = _pasted_layer(main if own else others[number], settings, g)
+        # No more randomness is used where nothing vanishes, so that older recipes repeat.
+        if settings.vanish and number < pasted and settings.frames > 1:
+            layer = _vanishing(layer, settings.vanish, g)
+        layers.append(layer)
     order = (torch.randperm(pasted + extra, generator=g) + 1).tolist()
     image, labels = layers[0].image, torch.zeros_like(layers[0].ids)
     for number, label in enumerate(tracked, 1):
@@ -117,7 +126,8 @@ def _draw(
         is_followed = position <= pasted
         labels[alpha[:, 0] > 0.5] = take + position if is_followed else 0
     image = blur_some(change_colours(image, settings.colour, g), settings.colour, g)
-    return Clip(image.round().to(torch.uint8), labels.to(torch.uint8))
+    frames = compress_some(image.round().to(torch.uint8), settings.colour, g)
+    return Clip(frames, labels.to(torch.uint8))
 
 
 def _warp(settings: ClipSettings, g: torch.Generator, centre: Tensor, zoom: float) -> Tensor:
@@ -157,12 +167,20 @@ def _pasted_layer(still: Still, settings: ClipSettings, g: torch.Generator) -> _
     mask = (still.labels == ids).astype(np.uint8)
     y, x = np.nonzero(mask)
     h, w = settings.size
-    share = float(uniform(g, 0.12, 0.42, 1))  # of the frame's sides
+    share = float(uniform(g, *settings.pasted_side, 1))
     zoom = math.sqrt(len(y) / (h * w)) / share
     place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
     at = _flip(_warp(settings, g, middle - place * zoom, zoom), g)
     return _sample(still.image, mask, at, cv2.BORDER_CONSTANT)
+
+
+def _vanishing(layer: _Layer, share: float, g: torch.Generator) -> _Layer:
+    """The layer, in a share of cases missing from one frame after the first."""
+    away, frame = torch.rand(1, generator=g), torch.randint(1, len(layer.image), (1,), generator=g)
+    if layer.alpha is None or away >= share:
+        return layer
+    return layer._replace(alpha=layer.alpha.index_fill(0, frame, 0.0))
 
 
 def _flip(at: Tensor, g: torch.Generator) -> Tensor:

@@ -32,6 +32,8 @@ class Colour:
     """Degrees of hue, either way."""
     blur: float = 0.2
     """Share of frames blurred, by motion or by focus (beyond the paper)."""
+    jpeg: float = 0.0
+    """Share of frames compressed, which also hides where objects were pasted (beyond the paper)."""
 
 
 def change_colours(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor:
@@ -69,6 +71,21 @@ def blur_some(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor:
         kernel = _line_kernel(g) if torch.rand(1, generator=g) < 0.6 else _disc_kernel(g)
         for channel in frames[index].numpy():
             cv2.filter2D(channel, -1, kernel.numpy(), channel, borderType=cv2.BORDER_REPLICATE)
+    return frames
+
+
+def compress_some(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor:
+    """Compress a share of the frames (T, 3, h, w), uint8 RGB, as JPEGs of quality 25 to 85."""
+    if not colour.jpeg:
+        return frames
+    frames = frames.clone()
+    for index in (torch.rand(len(frames), generator=g) < colour.jpeg).nonzero().flatten().tolist():
+        quality = int(torch.randint(25, 86, (1,), generator=g))
+        # The order of the channels matters to the compression: OpenCV takes the first as blue.
+        image = frames[index].permute(1, 2, 0).flip(-1).numpy()
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        decoded = torch.from_numpy(cv2.imdecode(data, cv2.IMREAD_COLOR))
+        frames[index] = decoded.flip(-1).permute(2, 0, 1)
     return frames
 
 

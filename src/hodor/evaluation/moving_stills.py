@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import DataError
-from hodor.evaluation.paths import Keyframe, Path2D, random_camera, random_paths
+from hodor.evaluation.paths import Keyframe, Path2D, leaving, random_camera, random_paths
 
 Colours = NDArray[np.float32]
 
@@ -56,6 +56,7 @@ def make_clip(
     camera: Path2D | None = None,
     depth: Sequence[int] | None = None,
     shutter: float = 0.0,
+    leaves: tuple[float, float] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Frames (T, H, W, 3) uint8 RGB and label maps (T, H, W) uint8 of cut-outs over a background.
 
@@ -65,7 +66,8 @@ def make_clip(
     path whose x, y is the middle of the view as fractions of the background and whose size is
     the view's part of the largest that fits; beyond its edges the background is mirrored. depth:
     indices of cut-outs, farthest first. shutter: fraction of the time between frames during
-    which light falls in; 0 is sharp, 0.5 a film camera's blur.
+    which light falls in; 0 is sharp, 0.5 a film camera's blur. leaves: fractions of the clip
+    between which the first object is out of the picture, whatever its path says.
 
     Raises DataError when lists do not match or an object cannot be seen in the first frame.
     """
@@ -80,6 +82,10 @@ def make_clip(
         scene = _random_scene(scene, cutouts, rng)
     else:
         scene = replace(scene, actors=_actors(cutouts, paths, size))
+    if leaves is not None:
+        first, *others = scene.actors
+        first = replace(first, path=leaving(first.path, *leaves))
+        scene = replace(scene, actors=(first, *others))
     _check_first_frame(scene)
     return _film(scene, frames, shutter)
 

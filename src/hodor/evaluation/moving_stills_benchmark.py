@@ -25,6 +25,9 @@ OBJECTS = (2, 5)
 AREAS = (0.02, 0.40)
 """Smallest and largest cut-out, as parts of its picture."""
 
+AWAY = (0.4, 0.65)
+"""When an object that leaves is out of the picture, as fractions of the clip."""
+
 _JPEG_QUALITY = 92
 _SPECK = 0.02  # a second part of the mask up to this share of it is dirt, and is dropped
 _BACKGROUND_AREA = 0.3  # a background's own object, which is not annotated, is at most this large
@@ -41,13 +44,16 @@ def moving_stills_benchmark(
     seed: int = 0,
     size: tuple[int, int] = (256, 448),
     frames: int = 40,
+    leaving: bool = False,
 ) -> DavisDataset:
     """Write clips of two to five moving objects to ``root`` and return them as a dataset.
 
     images, masks: folders whose files pair up by stem; whatever is not 0 in a mask is the
     object. Only images of ``hodor.data.is_held_out`` are used, and of those as objects only ones
-    in one piece of 2 to 40 % of the picture that do not touch its border. size: H and W. The same
-    arguments give the same clips. ``root``/sources.json tells which images each clip is made of.
+    in one piece of 2 to 40 % of the picture that do not touch its border. size: H and W. leaving:
+    the first object of each clip leaves the picture in the middle and comes back, to count masks
+    that are found where there is nothing to find. The same arguments give the same clips.
+    ``root``/sources.json tells which images each clip is made of.
 
     Raises DataError when ``root`` is not empty or there are too few usable images.
     """
@@ -62,7 +68,8 @@ def moving_stills_benchmark(
             f"{most + 1} are needed, so give a larger folder"
         )
     casts = _casts(objects, backgrounds, clips, seed)
-    write_davis((_clip(i, cast, seed, size, frames) for i, cast in enumerate(casts)), root)
+    away = AWAY if leaving else None
+    write_davis((_clip(i, cast, seed, size, frames, away) for i, cast in enumerate(casts)), root)
     sources = {_name(i): cast.stems() for i, cast in enumerate(casts)}
     (root / "sources.json").write_text(json.dumps(sources, indent=1) + "\n", encoding="utf-8")
     return DavisDataset(root)
@@ -165,7 +172,14 @@ def _dealt(stills: Sequence[_Still], rng: np.random.Generator) -> Iterator[_Stil
             yield stills[index]
 
 
-def _clip(index: int, cast: _Cast, seed: int, size: tuple[int, int], frames: int) -> NamedClip:
+def _clip(
+    index: int,
+    cast: _Cast,
+    seed: int,
+    size: tuple[int, int],
+    frames: int,
+    away: tuple[float, float] | None,
+) -> NamedClip:
     cutouts = [still.cutout for still in cast.objects if still.cutout is not None]
     rng = np.random.default_rng((seed, index))
     pictures, label_maps = make_clip(
@@ -175,6 +189,7 @@ def _clip(index: int, cast: _Cast, seed: int, size: tuple[int, int], frames: int
         frames=frames,
         seed=int(rng.integers(2**31)),
         shutter=_SHUTTER if rng.random() < _BLURRED_CLIPS else 0.0,
+        leaves=away,
     )
     return _name(index), pictures, label_maps
 

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from hodor.errors import DataError
 
+OUTSIDE = 0.6  # how far beyond the picture's side an object that leaves waits, in widths
+TURN = 0.12  # of a clip: how long an object takes to leave, and to come back
+
 
 @dataclass(frozen=True)
 class Keyframe:
@@ -55,6 +58,21 @@ class Path2D:
         values = np.array([[k.x, k.y, log(k.size), k.angle, k.brightness] for k in self.keyframes])
         x, y, log_size, angle, brightness = _smooth(times, values, time)
         return Keyframe(time, x, y, exp(log_size), angle, brightness)
+
+
+def leaving(path: Path2D, out: float, back: float) -> Path2D:
+    """The path with its middle outside the picture, beyond the nearer side, from out to back.
+
+    out, back: fractions of the clip, 0 < out < back < 1. The object is out of sight between them
+    if its size is at most one picture's height and the picture is not narrower than that.
+    """
+    side = -OUTSIDE if path.at(out).x < 0.5 else 1 + OUTSIDE
+    away = [replace(path.at(time), time=time, x=side) for time in (out, back)]
+    kept = [k for k in path.keyframes if k.time < out - TURN or k.time > back + TURN]
+    # Where the way is left and taken up again, so that nothing overshoots.
+    joints = [path.at(time) for time in (out - TURN, back + TURN)]
+    keyframes = sorted([*kept, *joints, *away], key=lambda k: k.time)
+    return replace(path, keyframes=tuple(k for k in keyframes if k.time >= 0))
 
 
 def random_paths(count: int, rng: np.random.Generator) -> tuple[Path2D, ...]:

@@ -1,6 +1,6 @@
 """What a tracker says of one frame."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,9 +28,10 @@ class Given:
 class Result:
     """One frame, segmented.
 
-    ``confidence`` of an object is the mean of the network's own probability over the pixels (at
-    stride 4) where the object is the most probable channel; 0 where there is no such pixel. An
-    object is ``visible`` when there is one. A given mask counts as certain: 1.0 and visible.
+    ``confidence`` of an object starts as the mean of the network's own probability over the pixels
+    (at stride 4) where the object is the most probable channel; 0 where there is no such pixel. A
+    model whose file holds a calibration curve turns it into the J to expect. An object is
+    ``visible`` when there is such a pixel. A given mask counts as certain: 1.0 and visible.
     """
 
     index: int
@@ -132,6 +133,20 @@ def label_map_of(
     if given is not None:
         labels[given.labels > 0] = given.labels[given.labels > 0]
     return labels
+
+
+def calibrated(confidence: float, curve: Sequence[tuple[float, float]]) -> float:
+    """The J to expect of an object with this confidence, on a rising line through points.
+
+    Args:
+        confidence: of a visible object, over 0.
+        curve: points (confidence, J); none: the confidence is taken as it is.
+    """
+    if not curve:
+        return confidence
+    points = np.array(curve)
+    # Above 0, which says that there is no mask at all.
+    return max(0.01, float(np.interp(confidence, points[:, 0], points[:, 1])))
 
 
 def confidences(probabilities: Tensor, background: int) -> list[float]:

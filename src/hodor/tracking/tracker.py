@@ -19,6 +19,7 @@ from hodor.tracking.options import TrackerOptions, choose_device, choose_precisi
 from hodor.tracking.result import (
     Given,
     Result,
+    calibrated,
     confidences,
     label_map_of,
     override,
@@ -296,7 +297,9 @@ class Tracker:
             background = len(logits) - len(channels)
             h, w = (-(-side // STRIDE) for side in geometry.inner)  # without the padding
             values = confidences(logits[:, :h, :w].softmax(0), background)
-            confidence |= dict(zip(channels, values, strict=True))
+            curve = self.network.about.get("calibration", [])
+            trusted = (calibrated(value, curve) if value else 0.0 for value in values)
+            confidence |= dict(zip(channels, trusted, strict=True))
         confidence |= dict.fromkeys(given.masks if given else (), 1.0)
         visible = {i: value > 0 for i, value in confidence.items()}
         labels = label_map_of(full, channels, ids, given)
