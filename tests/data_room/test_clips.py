@@ -199,3 +199,27 @@ def test_the_cache_keeps_what_fits_and_reads_the_rest_again() -> None:
     for index in (0, 1, 2, 0):
         assert cached.read(index) is one
     assert list(cached.kept) == [0]
+
+
+def test_an_object_that_vanishes_is_missing_from_one_later_frame_only() -> None:
+    settings = replace(SETTINGS, pasted_only=1.0, vanish=1.0, same_source=0.0, frames=4)
+    plain = replace(settings, vanish=0.0)
+    for seed in range(8):
+        clip = make_clip(still(), [still(), still()], 1, settings, generator(seed))
+        shown = (clip.labels == 1).flatten(1).any(1)
+        assert shown[0]
+        assert int(shown.sum()) == 3
+        away = int((~shown).nonzero())
+        # Nothing is left of it in the picture: it is the grey ground with the still's own object.
+        assert (clip.labels[away] == 0).all()
+        other = make_clip(still(), [still(), still()], 1, plain, generator(seed))
+        assert (other.labels == 1).flatten(1).any(1).all()
+
+
+def test_compression_changes_colours_a_little_and_labels_not_at_all() -> None:
+    settings = replace(SETTINGS, colour=replace(NO_COLOUR, jpeg=1.0))
+    plain = make_clip(still(), [still(), still()], 1, SETTINGS, generator(3))
+    compressed = make_clip(still(), [still(), still()], 1, settings, generator(3))
+    assert torch.equal(plain.labels, compressed.labels)
+    apart = (plain.frames.float() - compressed.frames.float()).abs()
+    assert 0 < apart.mean() < 12

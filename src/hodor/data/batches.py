@@ -1,18 +1,20 @@
 """Batches of clips: step number in, tensors out, whatever happened before."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from hodor.data.clips import Clip, ClipSettings, make_clip
 from hodor.data.stills import Still, Stills
+from hodor.data.videos import VideoClip, Videos, make_video_clip
 from hodor.errors import DataError
 
+T = TypeVar("T", Still, VideoClip)
 MAX_UNREADABLE = 50  # files in a row, after which a run stops instead of going on without them
 
 
@@ -25,13 +27,15 @@ class Batch(NamedTuple):
     """(B, T, h, w) uint8: 0 is background, 1..n the followed objects"""
     objects: int
     """n, the same for all clips"""
+    sparse: bool = False
+    """Only frame 0 is annotated: the labels of the others are zeros and mean nothing."""
 
 
 class ClipBatches:
     """Makes the batch of any step from the seed alone, so that runs resume and repeat exactly.
 
     Args:
-        sets: datasets.
+        sets: datasets, of stills or of videos.
         weights: how often each is drawn from.
         settings: how clips are made.
         batch: clips for each step.
@@ -40,7 +44,7 @@ class ClipBatches:
 
     def __init__(
         self,
-        sets: Sequence[Stills],
+        sets: Sequence[Stills | Videos],
         weights: Sequence[float],
         settings: ClipSettings,
         batch: int,
@@ -48,6 +52,7 @@ class ClipBatches:
     ) -> None:
         self.sets = sets
         self.weights = torch.tensor(weights, dtype=torch.float32)
+        self.kinds = [s.annotated if isinstance(s, Videos) else "stills" for s in sets]
         self.settings = settings
         self.batch = batch
         self.seed = seed
@@ -61,26 +66,48 @@ class ClipBatches:
         """
         shares = torch.tensor(self.settings.objects)
         objects = int(torch.multinomial(shares, 1, generator=self._generator(step, -1))) + 1
-        clips = [self._clip(step, index, objects) for index in range(self.batch)]
+        kind = self._kind(step)
+        clips = [self._clip(step, index, objects, kind) for index in range(self.batch)]
         frames = torch.stack([clip.frames for clip in clips])
-        return Batch(frames, torch.stack([clip.labels for clip in clips]), objects)
+        labels = torch.stack([clip.labels for clip in clips])
+        return Batch(frames, labels, objects, sparse=kind == "one")
 
-    def _clip(self, step: int, index: int, objects: int) -> Clip:
+    def _kind(self, step: int) -> str:
+        """What the clips of a batch are made of: they are supervised in the same way."""
+        if len(set(self.kinds)) == 1:
+            return self.kinds[0]
+        g = self._generator(step, -2)
+        return self.kinds[int(torch.multinomial(self.weights, 1, generator=g))]
+
+    def _clip(self, step: int, index: int, objects: int, kind: str) -> Clip:
         g = self._generator(step, index)
-        main = self._draw(g)
-        others = [self._draw(g) for _ in range(objects + 1)]
-        return make_clip(main, others, objects, self.settings, g)
+        if kind == "stills":
+            main = self._still(g)
+            others = [self._still(g) for _ in range(objects + 1)]
+            return make_clip(main, others, objects, self.settings, g)
+        return make_video_clip(self._video(kind, g), objects, self.settings, g)
 
-    def _draw(self, g: torch.Generator) -> Still:
-        """A random still; a broken file is counted and another one drawn."""
+    def _still(self, g: torch.Generator) -> Still:
+        return self._draw("stills", g, lambda chosen, i: cast(Stills, chosen).read(i))
+
+    def _video(self, kind: str, g: torch.Generator) -> VideoClip:
+        frames = self.settings.frames
+        return self._draw(kind, g, lambda chosen, i: cast(Videos, chosen).read(i, frames, g))
+
+    def _draw(
+        self, kind: str, g: torch.Generator, read: "Callable[[Stills | Videos, int], T]"
+    ) -> T:
+        """A random item of one kind; a broken file is counted and another one drawn."""
+        of_kind = torch.tensor([k == kind for k in self.kinds])
         for _ in range(MAX_UNREADABLE):
-            chosen = self.sets[int(torch.multinomial(self.weights, 1, generator=g))]
+            weights = self.weights * of_kind
+            chosen = self.sets[int(torch.multinomial(weights, 1, generator=g))]
             try:
-                return chosen.read(int(torch.randint(0, len(chosen), (1,), generator=g)))
+                return read(chosen, int(torch.randint(0, len(chosen), (1,), generator=g)))
             except DataError as error:
                 self.unreadable[str(error)] = self.unreadable.get(str(error), 0) + 1
         raise DataError(
-            f"{MAX_UNREADABLE} stills in a row could not be used; the last: {error_of(self)}"
+            f"{MAX_UNREADABLE} files in a row could not be used; the last: {error_of(self)}"
         )
 
     def _generator(self, step: int, index: int) -> torch.Generator:

@@ -68,7 +68,9 @@ class Clip(NamedTuple):
     """(T, h, w) uint8: 0 is background, 1..n are the followed objects"""
 
 
-class _Layer(NamedTuple):
+class Layer(NamedTuple):
+    """A picture warped for every frame."""
+
     image: Tensor  # (T, 3, h, w)
     ids: Tensor  # (T, h, w), of the still
     alpha: Tensor | None  # (T, 1, h, w); None covers the whole frame
@@ -146,23 +148,35 @@ def _warp(settings: ClipSettings, g: torch.Generator, centre: Tensor, zoom: floa
 
 def _main_layer(
     still: Still, tracked: list[int], settings: ClipSettings, g: torch.Generator
-) -> _Layer:
-    source = still.labels.shape
+) -> Layer:
+    centre, zoom = place(still.labels, tracked, settings, g)
+    at = flip(_warp(settings, g, centre, zoom), g)
+    return sample(still.image, still.labels, at, cv2.BORDER_REFLECT)
+
+
+def place(
+    labels: NDArray[np.uint8], tracked: list[int], settings: ClipSettings, g: torch.Generator
+) -> tuple[Tensor, float]:
+    """What a frame shows of a picture: middle (x, y) in pixels, and picture pixels per pixel.
+
+    Args:
+        labels: (H, W) of the picture.
+        tracked: ids that should be in view; none: all.
+        settings: size and zoom.
+        g: all randomness.
+    """
     h, w = settings.size
-    fits = min(source[0] / h, source[1] / w)
-    zoom = fits * float(uniform(g, *settings.zoom, 1))
-    y, x = np.nonzero(np.isin(still.labels, tracked) if tracked else still.labels)
+    zoom = min(labels.shape[0] / h, labels.shape[1] / w) * float(uniform(g, *settings.zoom, 1))
+    y, x = np.nonzero(np.isin(labels, tracked) if tracked else labels)
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
     # The window holds the objects' middle, and stays inside the still where it can.
     half = torch.tensor([w, h]) * zoom / 2
     middle = middle + (uniform(g, -1, 1, 2) * half * 0.6)
-    limit = torch.tensor([source[1], source[0]]) - half
-    centre = torch.maximum(torch.minimum(middle, limit), half)
-    at = _flip(_warp(settings, g, centre, zoom), g)
-    return _sample(still.image, still.labels, at, cv2.BORDER_REFLECT)
+    limit = torch.tensor([labels.shape[1], labels.shape[0]]) - half
+    return torch.maximum(torch.minimum(middle, limit), half), zoom
 
 
-def _pasted_layer(still: Still, settings: ClipSettings, g: torch.Generator) -> _Layer:
+def _pasted_layer(still: Still, settings: ClipSettings, g: torch.Generator) -> Layer:
     ids = int(torch.randint(1, int(still.labels.max()) + 1, (1,), generator=g))
     mask = (still.labels == ids).astype(np.uint8)
     y, x = np.nonzero(mask)
@@ -171,11 +185,11 @@ def _pasted_layer(still: Still, settings: ClipSettings, g: torch.Generator) -> _
     zoom = math.sqrt(len(y) / (h * w)) / share
     place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
-    at = _flip(_warp(settings, g, middle - place * zoom, zoom), g)
-    return _sample(still.image, mask, at, cv2.BORDER_CONSTANT)
+    at = flip(_warp(settings, g, middle - place * zoom, zoom), g)
+    return sample(still.image, mask, at, cv2.BORDER_CONSTANT)
 
 
-def _vanishing(layer: _Layer, share: float, g: torch.Generator) -> _Layer:
+def _vanishing(layer: Layer, share: float, g: torch.Generator) -> Layer:
     """The layer, in a share of cases missing from one frame after the first."""
     away, frame = torch.rand(1, generator=g), torch.randint(1, len(layer.image), (1,), generator=g)
     if layer.alpha is None or away >= share:
@@ -183,12 +197,12 @@ def _vanishing(layer: _Layer, share: float, g: torch.Generator) -> _Layer:
     return layer._replace(alpha=layer.alpha.index_fill(0, frame, 0.0))
 
 
-def _flip(at: Tensor, g: torch.Generator) -> Tensor:
+def flip(at: Tensor, g: torch.Generator) -> Tensor:
     """Mirror all frames, half of the time."""
     return at.flip(2) if torch.rand(1, generator=g) < 0.5 else at
 
 
-def _sample(image: NDArray[np.uint8], labels: NDArray[np.uint8], at: Tensor, border: int) -> _Layer:
+def sample(image: NDArray[np.uint8], labels: NDArray[np.uint8], at: Tensor, border: int) -> Layer:
     """Warp a still's colours (bilinear), its ids (nearest) and its objects' edge (bilinear)."""
     t, h, w, _ = at.shape
     # OpenCV is several times as fast here as grid_sample, which works on floats; all frames of
@@ -202,7 +216,7 @@ def _sample(image: NDArray[np.uint8], labels: NDArray[np.uint8], at: Tensor, bor
     if border == cv2.BORDER_CONSTANT:
         edge = cv2.remap(labels * 255, where, no_map, cv2.INTER_LINEAR, borderMode=border)
         alpha = torch.from_numpy(edge).view(t, 1, h, w).float() / 255
-    return _Layer(
+    return Layer(
         torch.from_numpy(colours).view(t, h, w, 3).permute(0, 3, 1, 2).float(),
         torch.from_numpy(ids).view(t, h, w),
         alpha,

@@ -60,13 +60,13 @@ class MaskFolder:
     def __init__(
         self, images: Path, masks: Path, *, held_out: bool = False, short_side: int = 512
     ) -> None:
-        pictures = _files(images)
-        by_stem = {path.stem: path for path in _files(masks)}
+        pictures = image_files(images)
+        by_stem = {path.stem: path for path in image_files(masks)}
         without = [path.name for path in pictures if path.stem not in by_stem]
         if without:
             raise DataError(
                 f"{images}: {len(without)} of {len(pictures)} images have no mask of the same name "
-                f"in {masks}: {_some(without)}"
+                f"in {masks}: {some(without)}"
             )
         kept = [p for p in pictures if not (held_out and is_held_out(p.stem))]
         if not kept:
@@ -81,7 +81,7 @@ class MaskFolder:
     def read(self, index: int) -> Still:
         """See ``Stills.read``."""
         image_path, mask_path = self.pairs[index]
-        return _still(_read_rgb(image_path), _read_ids(mask_path), self.short_side, image_path)
+        return _still(read_rgb(image_path), _read_ids(mask_path), self.short_side, image_path)
 
 
 class CocoInstances:
@@ -122,7 +122,7 @@ class CocoInstances:
         if missing or not self.entries:
             raise DataError(
                 f"{annotations}: {len(missing)} of {len(self.entries)} annotated images are not "
-                f"in {images}: {_some(missing)}"
+                f"in {images}: {some(missing)}"
             )
 
     def __len__(self) -> int:
@@ -139,7 +139,7 @@ class CocoInstances:
         objects = sorted((a for a in annotations if not a.get("iscrowd")), key=lambda a: -a["area"])
         for number, annotation in enumerate(objects[:255], 1):
             labels[self.coco.annToMask(annotation) > 0] = number
-        return _still(_read_rgb(path), labels, self.short_side, path)
+        return _still(read_rgb(path), labels, self.short_side, path)
 
 
 class Cached:
@@ -166,17 +166,20 @@ class Cached:
         return still
 
 
-def _files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """Images in a folder, by name."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few of a list of names."""
     return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
 
 
-def _read_rgb(path: Path) -> NDArray[np.uint8]:
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """An image (H, W, 3) RGB, turned as its EXIF data says. Raises DataError."""
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
@@ -216,16 +219,29 @@ def _still(
     """Shrink, drop objects that are too small to learn from, and number the rest 1..n."""
     if image.shape[:2] != labels.shape:
         raise DataError(f"{path}: image is {image.shape[:2]}, its mask {labels.shape}")
-    h, w = labels.shape
-    if min(h, w) > short_side:
-        scale = short_side / min(h, w)
-        size = (max(1, round(w * scale)), max(1, round(h * scale)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
-    areas = np.bincount(labels.ravel(), minlength=256)[1:]
-    usable = np.flatnonzero(areas >= MIN_AREA * labels.size) + 1
+    image, labels = shrunk(image, labels, short_side)
+    usable = usable_ids(labels)
     if len(usable) == 0:
         raise DataError(f"{path}: no object of at least {MIN_AREA:.1%} of the picture")
     renumber = np.zeros(256, np.uint8)
     renumber[usable] = np.arange(1, len(usable) + 1)
     return Still(np.ascontiguousarray(image), renumber[labels])
+
+
+def usable_ids(labels: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Ids in a label map (H, W) of objects that are large enough to learn from."""
+    areas = np.bincount(labels.ravel(), minlength=256)[1:]
+    return np.flatnonzero(areas >= MIN_AREA * labels.size) + 1
+
+
+def shrunk(
+    image: NDArray[np.uint8], labels: NDArray[np.uint8], short_side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """An image (H, W, 3) and its labels (H, W) with the shorter side at most ``short_side``."""
+    h, w = labels.shape
+    if min(h, w) <= short_side:
+        return image, labels
+    scale = short_side / min(h, w)
+    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return image, cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hodor.data import Batch, Cached, ClipBatches, CocoInstances, MaskFolder, Prefetched, Stills
+from hodor.data import (
+    Batch,
+    Cached,
+    ClipBatches,
+    CocoInstances,
+    MaskFolder,
+    Prefetched,
+    Stills,
+    Videos,
+)
 from hodor.errors import DataError, HodorError, RecipeError, WeightsError
 from hodor.model import Hodor, load_backbone_weights, normalise
 from hodor.training.checkpoints import load_checkpoint, save_checkpoint
@@ -164,12 +173,19 @@ def forward(run: Run, batch: Batch) -> tuple[list[Prediction], Tensor, Loss]:
     ids = torch.arange(1, batch.objects + 1, device=run.device)
     masks = (labels[:, 0, None] == ids[:, None, None]).float()
     presence = (labels[:, None] == ids[:, None, None, None]).flatten(3).any(-1)
+    if batch.sparse:
+        # Nobody knows where objects leave: those of frame 0 are asked for throughout.
+        presence = presence[..., :1].expand(-1, -1, t)
     steps = schedule(recipe.schedule, t, run.step)
     half = recipe.precision == "bf16"
     with torch.autocast(run.device.type, torch.bfloat16, enabled=half):
         predictions = run.model(images, masks, presence, steps)
     background = run.model.network.config.background_channels
-    return predictions, labels, clip_loss(predictions, labels, background, recipe.loss_settings())
+    settings = recipe.loss_settings()
+    if batch.sparse:
+        settings = replace(settings, frames="first")
+        predictions = [p for p in predictions if p.target == 0]
+    return predictions, labels, clip_loss(predictions, labels, background, settings)
 
 
 @torch.no_grad()
@@ -230,11 +246,13 @@ def make_batches(recipe: Recipe) -> ClipBatches:
     Raises:
         DataError: data is missing or broken; all datasets' problems are listed.
     """
-    sets, problems = [], []
+    sets: list[Stills | Videos] = []
+    problems = []
     share = int(recipe.cache_gb * 2**30 / len(recipe.data))
     for dataset in recipe.data:
         try:
-            sets.append(Cached(_open(recipe.root, dataset), share))
+            opened = _open(recipe.root, dataset)
+            sets.append(opened if isinstance(opened, Videos) else Cached(opened, share))
         except DataError as error:
             problems.append(str(error))
     if problems:
@@ -244,7 +262,7 @@ def make_batches(recipe: Recipe) -> ClipBatches:
     return ClipBatches(sets, weights, recipe.clip_settings(), optimisation.batch, recipe.seed)
 
 
-def _open(root: Path, dataset: DataSet) -> Stills:
+def _open(root: Path, dataset: DataSet) -> Stills | Videos:
     options: dict[str, Any] = {
         "held_out": dataset.held_out,
         "short_side": dataset.short_side,
@@ -253,9 +271,24 @@ def _open(root: Path, dataset: DataSet) -> Stills:
         if dataset.masks is None:
             raise DataError(f"data {dataset.images}: kind masks needs the folder 'masks'")
         return MaskFolder(root / dataset.images, root / dataset.masks, **options)
+    if dataset.kind == "videos":
+        return _open_videos(root, dataset)
     if dataset.annotations is None:
         raise DataError(f"data {dataset.images}: kind coco needs the file 'annotations'")
     return CocoInstances(root / dataset.images, root / dataset.annotations, **options)
+
+
+def _open_videos(root: Path, dataset: DataSet) -> Videos:
+    if dataset.masks is None:
+        raise DataError(f"data {dataset.images}: kind videos needs the folder 'masks'")
+    return Videos(
+        root / dataset.images,
+        root / dataset.masks,
+        annotated=dataset.annotated,
+        listed=None if dataset.listed is None else root / dataset.listed,
+        span=dataset.span,
+        short_side=dataset.short_side,
+    )
 
 
 def state_of(run: Run) -> dict[str, Any]:

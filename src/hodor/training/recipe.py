@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hodor.data import ClipSettings
+from hodor.data import Annotated, ClipSettings
 from hodor.errors import HodorError, RecipeError
 from hodor.model import HodorConfig
 from hodor.training.losses import LossSettings
@@ -25,12 +25,18 @@ class _Part(BaseModel):
 class DataSet(_Part):
     """One dataset. Paths are relative to the recipe's ``root``."""
 
-    kind: Literal["masks", "coco"]
+    kind: Literal["masks", "coco", "videos"]
     images: Path
     masks: Path | None = None
-    """For ``masks``: folder of masks with the images' stems."""
+    """For ``masks``: folder of masks with the images' stems; for ``videos``: see ``Videos``."""
     annotations: Path | None = None
     """For ``coco``: instances JSON."""
+    annotated: Annotated = "one"
+    """For ``videos``: use one annotated frame of each, or all."""
+    listed: Path | None = None
+    """For ``videos``: text file that names those to use."""
+    span: int = Field(8, ge=1)
+    """For ``videos``: how far the frames of a clip may be from its first, in frames."""
     weight: float = Field(1.0, gt=0)
     """How often it is drawn from, relative to the others."""
     held_out: bool = False
