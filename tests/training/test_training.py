@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from hodor.errors import DataError, RecipeError, WeightsError
+from hodor.tracking import Tracker
 from hodor.training import (
     ClipModel,
     LossSettings,
@@ -125,6 +126,18 @@ def test_a_trained_model_is_one_file_that_loads(two_images: Path, tmp_path: Path
     assert network.about["recipe"]["name"] == "tiny"
     assert list((tmp_path / "run" / "tensorboard").iterdir())
     assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["seed"] == 42
+
+
+def test_a_model_carries_its_recipes_defaults_for_tracking(
+    two_images: Path, tmp_path: Path
+) -> None:
+    values = recipe_values(two_images, iterations=1) | {"tracking": {"size": 96, "window": 3}}
+    path = train(load_recipe(recipe_file(tmp_path, values)), tmp_path / "run")
+    options = Tracker.from_pretrained(str(path), device="cpu").options
+    assert (options.size, options.window, options.keep_reference) == (96, 3, False)
+    values["tracking"] = {"sizes": 96}
+    with pytest.raises(RecipeError, match=r"tracking\.sizes is not known"):
+        load_recipe(recipe_file(tmp_path, values))
 
 
 def test_a_killed_run_goes_on_with_the_same_losses(two_images: Path, tmp_path: Path) -> None:

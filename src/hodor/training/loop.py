@@ -328,4 +328,6 @@ def write_model(run: Run, path: Path) -> None:
     state = network.state_dict() | (run.average.values if run.average else {})
     recipe = json.loads(run.recipe.model_dump_json())
     about = {"name": run.recipe.name, "steps": run.step, "recipe": recipe}
+    if run.recipe.tracking:
+        about["tracking"] = run.recipe.tracking
     save_model(path, network.config, dict(state), about)

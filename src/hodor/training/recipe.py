@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hodor.data import Annotated, ClipSettings
 from hodor.errors import HodorError, RecipeError
 from hodor.model import HodorConfig
+from hodor.tracking import TrackerOptions
 from hodor.training.losses import LossSettings
 from hodor.training.propagation import Schedule, schedule
 
@@ -97,6 +98,8 @@ class Recipe(_Part):
     loss: dict[str, Any] = Field(default_factory=dict)
     """Fields of ``LossSettings``."""
     optimisation: Optimisation
+    tracking: dict[str, Any] = Field(default_factory=dict)
+    """Fields of ``TrackerOptions`` that the model's file carries as its defaults."""
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 42
     checkpoint_every: int = Field(500, gt=0)
@@ -186,6 +189,7 @@ def load_recipe(which: str | Path, changes: Sequence[str] = ()) -> Recipe:
         recipe = Recipe(**values)
         recipe.config()
         recipe.loss_settings()
+        _filled(TrackerOptions, recipe.tracking, "tracking")
         schedule(recipe.schedule, recipe.clip_settings().frames, 0)
     except ValidationError as error:
         problems = "; ".join(
