@@ -201,7 +201,7 @@ def test_settings_on_the_command_line_win(two_images: Path, tmp_path: Path) -> N
 
 
 def test_bundled_recipes_are_in_order() -> None:
-    assert bundled_recipes() == ["small-1", "small-2", "small-3", "small-video-1"]
+    assert bundled_recipes() == ["small-1", "small-2", "small-3", "small-4", "small-video-1"]
     for name in bundled_recipes():
         recipe = load_recipe(name)
         assert recipe.name == name

@@ -318,7 +318,8 @@ class Tracker:
         if self.options.skip_lost:
             frame = frame.without(i for i, seen in result.visible.items() if not seen)
         self._memory.push(frame)
-        self._memory.note_sights(result.label_map, result.ids)
+        if self.options.reach is not None:  # nothing else asks where objects were
+            self._memory.note_sights(result.label_map, result.ids)
 
     def _describe(self, pyramid: Pyramid, result: Result, given: Given | None) -> Described:
         described = self._descriptors(pyramid, result, given)
