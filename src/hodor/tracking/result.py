@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from hodor.errors import HodorError
 from hodor.tracking.geometry import Geometry
 
+STRIDE = 4  # of logits
+
 
 @dataclass(frozen=True)
 class Given:
@@ -107,6 +109,11 @@ def source_probabilities(
     return geometry.to_source(override(full, channels, given)[None])
 
 
+def label_kind(ids: Sequence[int]) -> type[np.uint8] | type[np.uint16]:
+    """The smallest type of a label map that holds these ids."""
+    return np.uint8 if max(ids, default=0) <= 255 else np.uint16
+
+
 def label_map_of(
     probabilities: Tensor, channels: tuple[int, ...], ids: tuple[int, ...], given: Given | None
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -119,7 +126,7 @@ def label_map_of(
         ids: of all objects, given ones too.
         given: masks of this frame.
     """
-    kind = np.uint8 if max(ids, default=0) <= 255 else np.uint16
+    kind = label_kind(ids)
     background = len(probabilities) - len(channels)
     objects, found = probabilities[background:], channels
     if given is not None:
