@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from hodor.errors import HodorError
 from hodor.model import Descriptors, Hodor, Pyramid, objects_to_stride_8, to_stride_8
-from hodor.tracking.crowd import label_map_of_many
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Masks, check_frame, label_map
 from hodor.tracking.history import Described, Memory
 from hodor.tracking.options import TrackerOptions, choose_device, choose_precision
+from hodor.tracking.output import fast_label_map
 from hodor.tracking.result import (
     STRIDE,
     Given,
@@ -30,7 +30,6 @@ from hodor.tracking.result import (
 from hodor.tracking.state import References, memory_from, memory_tensors, network_print
 from hodor.weights import DEFAULT, load_model
 
-MANY = 5  # objects from which on looking for those that are apart pays
 RULED_OUT = -1e4  # a logit whose probability is zero
 
 
@@ -303,8 +302,8 @@ class Tracker:
             confidence |= dict(zip(channels, trusted, strict=True))
         confidence |= dict.fromkeys(given.masks if given else (), 1.0)
         visible = {i: value > 0 for i, value in confidence.items()}
-        if logits is not None and given is None and len(channels) >= MANY:
-            labels = label_map_of_many(logits, channels, geometry)
+        if logits is not None and given is None:
+            labels = fast_label_map(logits, channels, geometry)
         else:
             full = source_probabilities(logits, channels, geometry, None)
             labels = label_map_of(full, channels, ids, given)

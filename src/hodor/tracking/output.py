@@ -1,8 +1,8 @@
-"""Many objects at about the price of few: objects that are far apart share a channel.
+"""Label maps without work where there is nothing, and many objects at about the price of few.
 
-What is done for each pixel at the frame's own size costs as much as there are channels. An object
-can only win pixels near where its logit comes close to the best one, so that objects whose
-surroundings do not touch can be put into one channel, and told apart by place afterwards.
+What is done at the frame's own size costs as much as there are pixels and channels. An object can
+only win pixels near where its logit comes close to the best one: nothing else is looked at, and
+objects whose surroundings do not touch share a channel, to be told apart by place afterwards.
 """
 
 import math
@@ -16,16 +16,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.result import STRIDE, label_kind, source_probabilities
+from hodor.tracking.result import STRIDE, label_kind
 
 NEGLIGIBLE = 1e-7  # probability below which an object is left out; all together stay below 1e-4
 FAR = -1e4  # a logit whose probability is zero
 
 
-def label_map_of_many(
+def fast_label_map(
     logits: Tensor, channels: Sequence[int], geometry: Geometry
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """What ``label_map_of`` makes of ``source_probabilities``, for a frame without given masks.
+
+    Only the part of the frame where there can be objects is looked at.
 
     Args:
         logits: (K + O, h/4, w/4), objects last.
@@ -33,22 +35,60 @@ def label_map_of_many(
         geometry: of the frame.
     """
     background = len(logits) - len(channels)
-    shared = share_channels(logits, background)
+    boxes = surroundings(logits, background)
     numbers: NDArray[Any] = np.array([0, *channels], label_kind(channels))
-    if not len(shared.owner):
-        return np.zeros(geometry.source, numbers.dtype)
-    probabilities = source_probabilities(shared.logits, (), geometry, None)
-    best, behind = probabilities[background:].max(0), probabilities[:background].amax(0)
-    # The cell that each pixel of the frame lies in.
+    labels: NDArray[Any] = np.zeros(geometry.source, numbers.dtype)
+    if not boxes.any():
+        return labels
+    shared = share_channels(logits, background, boxes)
+    top, left = boxes[boxes[:, 1] > 0][:, (0, 2)].min(0)
+    bottom, right = boxes[:, (1, 3)].max(0)
+    part = (slice(int(top), int(bottom)), slice(int(left), int(right)))
+    near = F.interpolate(
+        shared.logits[(None, slice(None), *part)], scale_factor=STRIDE, mode="bilinear"
+    ).softmax(1)
     rows, columns = (
-        ((torch.arange(to, device=logits.device) + 0.5) * (inner / to)).long() // STRIDE
-        for inner, to in zip(geometry.inner, geometry.source, strict=True)
+        _Along.of(cells, inner, source, logits.device)
+        for cells, inner, source in zip(part, geometry.inner, geometry.source, strict=True)
     )
+    best, behind = _resized(near, rows, columns, background)
     width = shared.owner.shape[2]
-    cell = (best.indices * shared.owner[0].numel()).add_(rows[:, None] * width + columns)
+    cell = (best.indices * shared.owner[0].numel()).add_(rows.cell[:, None] * width + columns.cell)
     number = shared.owner.flatten()[cell] + 1
-    found: NDArray[Any] = numbers[torch.where(best.values > behind, number, 0).cpu().numpy()]
-    return found
+    found = torch.where(best.values > behind, number, 0).cpu().numpy()
+    labels[rows.pixels, columns.pixels] = numbers[found]
+    return labels
+
+
+class _Along(NamedTuple):
+    """Pixels of the frame along one axis, and where they lie in the network's image."""
+
+    pixels: slice
+    """Those that lie in the part"""
+    place: Tensor
+    """Where each lies in the part, as ``grid_sample`` takes it"""
+    cell: Tensor
+    """The cell of the whole image that each lies in"""
+
+    @classmethod
+    def of(cls, part: slice, inner: int, source: int, device: torch.device) -> "_Along":
+        """Pixels within ``part``, given in cells; inner, source: lengths in pixels."""
+        place = (torch.arange(source, device=device) + 0.5) * (inner / source) - 0.5
+        # As published: at the frame's border nothing is taken from the padding.
+        place = place.clamp(0, inner - 1)
+        first, last = part.start * STRIDE, min(part.stop * STRIDE, inner)
+        pixels = slice(*np.searchsorted(place.cpu().numpy(), (first - 0.5, last - 0.5)).tolist())
+        here = place[pixels]
+        scaled = (2 * (here - first) + 1) / ((part.stop - part.start) * STRIDE) - 1
+        return cls(pixels, scaled, (here + 0.5).long() // STRIDE)
+
+
+def _resized(near: Tensor, rows: _Along, columns: _Along, background: int) -> tuple[Any, Tensor]:
+    """The best shared channel and the best background for each pixel, from (1, P, y, x)."""
+    size = (len(rows.place), len(columns.place))
+    grid = torch.stack([columns.place.expand(size), rows.place[:, None].expand(size)], -1)
+    values = F.grid_sample(near, grid[None], padding_mode="border", align_corners=False)[0]
+    return values[background:].max(0), values[:background].amax(0)
 
 
 class Shared(NamedTuple):
@@ -60,14 +100,14 @@ class Shared(NamedTuple):
     """(S, y, x) int64: number of the object that the channel stands for at this cell"""
 
 
-def share_channels(logits: Tensor, background: int) -> Shared:
+def share_channels(logits: Tensor, background: int, boxes: NDArray[np.int64]) -> Shared:
     """Put objects into as few channels as it takes to keep their surroundings apart.
 
     Args:
         logits: (K + O, y, x), objects last.
         background: K.
+        boxes: (O, 4) as ``surroundings`` gives them.
     """
-    boxes = _surroundings(logits, background)
     groups = _apart(boxes)
     objects, size = logits[background:], logits.shape[1:]
     shared = logits.new_full((max(groups, default=-1) + 1, *size), FAR)
@@ -82,7 +122,7 @@ def share_channels(logits: Tensor, background: int) -> Shared:
     return Shared(torch.cat([logits[:background], shared]), owner)
 
 
-def _surroundings(logits: Tensor, background: int) -> NDArray[np.int64]:
+def surroundings(logits: Tensor, background: int) -> NDArray[np.int64]:
     """Where each object matters: (O, 4) top, bottom, left, right in cells, ends exclusive.
 
     Pixels of a cell are mixtures of its 3 x 3 neighbours. There an object's logit is at most the
