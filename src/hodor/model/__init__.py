@@ -4,6 +4,7 @@ from hodor.model.backbone import fold_batch_norms, load_backbone_weights
 from hodor.model.config import HodorConfig
 from hodor.model.decoder import Descriptors, History
 from hodor.model.deform import deform_conv2d, deform_conv2d_plain
+from hodor.model.inference import inference_copy
 from hodor.model.network import SIZE_MULTIPLE, Hodor, normalise, object_probabilities
 from hodor.model.patches import (
     background_cells,
@@ -26,6 +27,7 @@ __all__ = [
     "deform_conv2d",
     "deform_conv2d_plain",
     "fold_batch_norms",
+    "inference_copy",
     "load_backbone_weights",
     "normalise",
     "object_probabilities",

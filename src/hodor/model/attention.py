@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hodor.model.config import HodorConfig
+from hodor.model.products import Linear
 
 TEMPERATURE = 10_000.0  # of the sine code
 
@@ -44,10 +45,10 @@ class MaskedCrossAttention(nn.Module):
         self.heads = config.heads
         self.masking = config.masking
         self.alpha_scale = (c // config.heads) ** -0.5 if config.alpha_inside_scaling else 1.0
-        self.query = nn.Linear(c, c)
-        self.key = nn.Linear(c, c)
-        self.value = nn.Linear(c, c)
-        self.output = nn.Linear(c, c)
+        self.query = Linear(c, c)
+        self.key = Linear(c, c)
+        self.value = Linear(c, c)
+        self.output = Linear(c, c)
         self.dropout = nn.Dropout(config.dropout)
         if self.masking == "soft":
             # S4: 32, 32, 16, 16, 8, 8, 4, 4 for eight heads.
@@ -97,11 +98,11 @@ class DescriptorAttention(nn.Module):
         c = config.channels
         self.heads = config.heads
         self.dropout = config.dropout
-        self.query = nn.Linear(c, c)
-        self.object_key = nn.Linear(c, c)
-        self.object_value = nn.Linear(c, c)
-        self.background_key = nn.Linear(c, c)
-        self.background_value = nn.Linear(c, c)
+        self.query = Linear(c, c)
+        self.object_key = Linear(c, c)
+        self.object_value = Linear(c, c)
+        self.background_key = Linear(c, c)
+        self.background_value = Linear(c, c)
 
     def forward(
         self,
@@ -165,12 +166,15 @@ class FeedForward(nn.Module):
         super().__init__()
         c = config.channels
         widths = [c, *[hidden] * (config.ffn_layers - 1), c]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in itertools.pairwise(widths))
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (..., C) to (..., C)."""
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """Map (..., C) to the same shape; ``plus``, of that shape, is added to the result."""
         *inner, last = self.layers
         for layer in inner:
-            x = self.dropout(F.relu(layer(x)))
-        return cast(Tensor, self.dropout(last(x)))
+            x = self.dropout(layer(x, "relu"))
+        if not self.training:
+            return cast(Tensor, last(x, plus=plus))
+        x = self.dropout(last(x))
+        return x if plus is None else plus + x

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import timm
 import torch
@@ -12,8 +12,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hodor.errors import WeightsError
 from hodor.model.config import HodorConfig
+from hodor.model.products import Linear
 
 WINDOW = 7  # Swin-T's window side, in tokens
+HIDDEN_VALUES = 2**22  # of an MLP at a time
 MASKED = -100.0  # Swin's attention bias between regions that the cyclic shift made neighbours
 
 
@@ -25,8 +27,8 @@ class WindowAttention(nn.Module):
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.proj = nn.Linear(channels, channels)
+        self.qkv = Linear(channels, 3 * channels)
+        self.proj = Linear(channels, channels)
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * WINDOW - 1) ** 2, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         self.register_buffer(
@@ -35,16 +37,21 @@ class WindowAttention(nn.Module):
 
     def forward(self, windows: Tensor, shift_mask: Tensor | None) -> Tensor:
         """Attend within ``windows`` (N, 49, C); ``shift_mask`` is (windows per image, 49, 49)."""
-        n, tokens, c = windows.shape
-        qkv = self.qkv(windows).view(n, tokens, 3, self.heads, c // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (N, heads, 49, c/heads)
+        return cast(Tensor, self.proj(self.attend(self.qkv(windows), shift_mask)))
+
+    def attend(self, qkv: Tensor, shift_mask: Tensor | None) -> Tensor:
+        """From (N, 49, 3C) to (N, 49, C), without the layers before and after."""
+        n, tokens, width = qkv.shape
+        qkv = qkv.view(n, tokens, 3, self.heads, width // 3 // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (N, heads, 49, C/heads)
         bias = self.relative_position_bias_table[self.relative_position_index.flatten()]
-        bias = bias.view(tokens, tokens, self.heads).permute(2, 0, 1)
+        # (1 or N, heads, 49, 49): PyTorch has its fast kernel for biases with four dimensions only.
+        bias = bias.view(1, tokens, tokens, self.heads).permute(0, 3, 1, 2)
         if shift_mask is not None:
             per_image = shift_mask.shape[0]
             bias = (bias + shift_mask[:, None]).repeat(n // per_image, 1, 1, 1)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
-        return cast(Tensor, self.proj(attended.transpose(1, 2).reshape(n, tokens, c)))
+        return attended.transpose(1, 2).reshape(n, tokens, width // 3)
 
 
 def _relative_position_index() -> Tensor:
@@ -66,6 +73,44 @@ def _shift_mask(rows: int, columns: int, shift: int, device: torch.device) -> Te
     return torch.where(windows[:, None] == windows[:, :, None], 0.0, MASKED)
 
 
+class _WindowPlan(NamedTuple):
+    """Where the rows of a batch of maps lie in shifted windows, and back."""
+
+    sources: Tensor
+    """(B * windows * 49,) row of the map for each token of the windows; some row for padding"""
+    padding: Tensor
+    """(n,) tokens that are padding"""
+    targets: Tensor
+    """(B * H * W,) token of the windows for each row of the map"""
+    inner_windows: int
+    """The first so many windows hold no regions that the shift made neighbours"""
+    mask: Tensor | None
+    """(other windows, 49, 49): the bias that keeps regions apart in the others"""
+
+
+@lru_cache(maxsize=32)
+def _window_plan(b: int, h: int, w: int, shift: int, device: torch.device) -> _WindowPlan:
+    """How rows of (B, H, W, C) go into windows, those without a shift mask first."""
+    with torch.inference_mode(False):  # what is cached may be used in any mode
+        row = torch.arange(b * h * w, device=device).view(b, h, w, 1)
+        row = F.pad(row, (0, 0, 0, -w % WINDOW, 0, -h % WINDOW), value=-1)
+        rows, columns = row.shape[1:3]
+        windows = _to_windows(row.roll((-shift, -shift), (1, 2))).squeeze(-1)  # (windows, 49)
+        inner, mask = len(windows), None
+        if shift:
+            mask = _shift_mask(rows, columns, shift, device).repeat(b, 1, 1)
+            mixed = mask.flatten(1).any(1)
+            order = mixed.int().argsort(stable=True)
+            inner = int((~mixed).sum())
+            windows, mask = windows[order], mask[order[inner:]]
+        sources = windows.flatten()
+        padding = sources < 0
+        targets = torch.empty(b * h * w, dtype=torch.int64, device=device)
+        token = torch.arange(len(sources), device=device)
+        targets[sources[~padding]] = token[~padding]
+        return _WindowPlan(sources.clamp(min=0), token[padding], targets, inner, mask)
+
+
 def _to_windows(x: Tensor) -> Tensor:
     """(B, H, W, C) to (B * windows, 49, C)."""
     b, h, w, c = x.shape
@@ -85,12 +130,24 @@ class Mlp(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(channels, hidden)
-        self.fc2 = nn.Linear(hidden, channels)
+        self.fc1 = Linear(channels, hidden)
+        self.fc2 = Linear(hidden, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (..., C) to (..., C)."""
-        return cast(Tensor, self.fc2(F.gelu(self.fc1(x))))
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """Map (..., C) to (..., C); ``plus``, of that shape, is added to the result."""
+        return cast(Tensor, self.fc2(self.fc1(x, "gelu"), plus=plus))
+
+
+def _in_chunks(mlp: Mlp, x: Tensor, plus: Tensor) -> Tensor:
+    """``mlp(x, plus)`` of rows (N, C), so many at a time that hidden values stay in the cache."""
+    step = HIDDEN_VALUES // mlp.fc1.out_features
+    if x.device.type != "cpu" or len(x) <= step:
+        return cast(Tensor, mlp(x, plus))
+    out = torch.empty_like(plus)
+    for start in range(0, len(x), step):
+        part = slice(start, start + step)
+        out[part] = mlp(x[part], plus[part])
+    return out
 
 
 class SwinBlock(nn.Module):
@@ -107,8 +164,33 @@ class SwinBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, C) to the same shape."""
+        if not torch.is_grad_enabled() and not self.training:
+            return self.infer(x)
         x = x + self._dropped(self._attend(self.norm1(x)))
         return x + self._dropped(self.mlp(self.norm2(x)))
+
+    def infer(self, x: Tensor) -> Tensor:
+        """The same as ``forward`` without gradients, with fewer copies.
+
+        Layers around the attention see no padding, and padding, shifting and cutting into windows
+        are one gathering of rows.
+        """
+        b, h, w, c = x.shape
+        rows = x.reshape(b * h * w, c)
+        plan = _window_plan(b, h, w, self.shift, x.device)
+        qkv = self.attn.qkv(self.norm1(rows))
+        windows = qkv.index_select(0, plan.sources)
+        # Padding is zero before the layer, so its bias comes out.
+        windows[plan.padding] = self.attn.qkv.bias.to(windows.dtype)
+        windows = windows.view(-1, WINDOW * WINDOW, 3 * c)
+        inner = plan.inner_windows
+        attended = self.attn.attend(windows[:inner], None)
+        if inner < len(windows):
+            mixed = self.attn.attend(windows[inner:], plan.mask)
+            attended = torch.cat([attended, mixed])
+        attended = attended.view(-1, c).index_select(0, plan.targets)
+        rows = self.attn.proj(attended, plus=rows)
+        return _in_chunks(self.mlp, self.norm2(rows), rows).view(b, h, w, c)
 
     def _attend(self, x: Tensor) -> Tensor:
         h, w = x.shape[1:3]
@@ -139,7 +221,7 @@ class PatchMerging(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * channels)
-        self.reduction = nn.Linear(4 * channels, 2 * channels, bias=False)
+        self.reduction = Linear(4 * channels, 2 * channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, C) to (B, ceil(H/2), ceil(W/2), 2C)."""

@@ -16,10 +16,12 @@ from hodor.model.attention import (
 )
 from hodor.model.config import HodorConfig
 from hodor.model.deform import DeformableConv
+from hodor.model.products import Linear, linear
 from hodor.model.pyramid import Pyramid
 
 NORM_GROUPS = 16  # after the deformable convolution
 HEAD_NORM_GROUPS = 8
+COMPARED = 8192  # pixels at a time
 
 
 class Descriptors(NamedTuple):
@@ -92,15 +94,15 @@ class DecoderLayer(nn.Module):
     ) -> Tensor:
         """Refine the map ``f8`` (B, C, y, x); the rest as ``DescriptorAttention`` takes it."""
         b, c, h, w = f8.shape
-        f8 = f8 + cast(Tensor, self.conv_norm(F.relu(self.conv(f8))))
+        f8 = f8 + cast(Tensor, self.conv_norm(F.relu(self.conv(f8), inplace=True)))
         x = f8.flatten(2).transpose(1, 2)  # (B, N, C)
         attended = self.attention(x + positions, objects, background, valid)
         x = cast(Tensor, self.attention_norm(x + self.dropout(attended)))
         if self.normalize_first:
             x = x + cast(Tensor, self.ffn_norm(self.ffn(x)))
         else:
-            x = cast(Tensor, self.ffn_norm(x + self.ffn(x)))
-        return x.transpose(1, 2).reshape(b, c, h, w)
+            x = cast(Tensor, self.ffn_norm(self.ffn(x, plus=x)))
+        return x.reshape(b, h, w, c).permute(0, 3, 1, 2)  # channels-last
 
 
 class Head(nn.Module):
@@ -116,12 +118,12 @@ class Head(nn.Module):
         if config.fusion == "quarter":
             self.reduce = nn.Sequential(
                 nn.Conv2d(fine, self.width, 1, bias=False),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 nn.GroupNorm(min(HEAD_NORM_GROUPS, self.width // 2), self.width),
             )
         self.fuse = nn.Sequential(
             nn.Conv2d(fine, fine, 3, padding=1, bias=False),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.GroupNorm(HEAD_NORM_GROUPS, fine),
         )
         self.catch_all: nn.Module | None = None
@@ -129,22 +131,18 @@ class Head(nn.Module):
             self.catch_all = nn.Sequential(
                 nn.Conv2d(fine, fine // 2, 3, padding=1, bias=False),
                 nn.GroupNorm(HEAD_NORM_GROUPS, fine // 2),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 nn.Conv2d(fine // 2, 1, 1, bias=False),
             )
         project = config.logit_projection
-        self.objects = nn.Linear(c, fine) if project else nn.Identity()
-        self.background = nn.Linear(c, fine) if project else nn.Identity()
+        self.objects = Linear(c, fine) if project else nn.Identity()
+        self.background = Linear(c, fine) if project else nn.Identity()
 
     def merge(self, pyramid: Pyramid, f8: Tensor) -> Tensor:
         """F4 of the last layer: (B, fine C, h/4, w/4), from ``f8`` (B, C, h/8, w/8)."""
         up = F.interpolate(self.narrow(f8), scale_factor=2, mode="bilinear", align_corners=False)
         fine = self.reduce(pyramid.f4)
-        if self.width < up.shape[1]:
-            fine = torch.cat([up[:, : self.width] + fine, up[:, self.width :]], 1)
-        else:
-            fine = up + fine
-        return cast(Tensor, self.fuse(fine))
+        return cast(Tensor, self.fuse(_added_to_first(up, fine)))
 
     def forward(self, f4: Tensor, history: History) -> Tensor:
         """Logits (B, K + O, h/4, w/4): catch-all, cells, objects; maximum over the history."""
@@ -157,7 +155,7 @@ class Head(nn.Module):
         return at_least_float32(logits)
 
 
-def compare(f4: Tensor, history: History, scale: float) -> Tensor:
+def compare_plain(f4: Tensor, history: History, scale: float) -> Tensor:
     """Dot product of every pixel with every descriptor, at its greatest over the history.
 
     Args:
@@ -178,11 +176,46 @@ def compare(f4: Tensor, history: History, scale: float) -> Tensor:
     return torch.cat([background.amax(1), objects.amax(1)], 1)
 
 
+def compare(f4: Tensor, history: History, scale: float) -> Tensor:
+    """The same as ``compare_plain``; in inference on processors some pixels at a time.
+
+    Products with the whole history, many times the result, then stay in the cache.
+    """
+    if torch.is_grad_enabled() or f4.device.type != "cpu":
+        return at_least_float32(compare_plain(f4, history, scale))
+    b, c, h, w = f4.shape
+    t, g = history.background.shape[1:3]
+    p = g + history.objects.shape[2]
+    keys = torch.cat([history.background.flatten(1, 2), history.objects.flatten(1, 2)], 1)
+    valid = history.valid_keys()
+    out = torch.empty(b, p, h * w, dtype=torch.promote_types(f4.dtype, torch.float32))
+    for i, pixels in enumerate(f4.permute(0, 2, 3, 1).reshape(b, h * w, c)):
+        for start in range(0, h * w, COMPARED):
+            part = slice(start, start + COMPARED)
+            products = linear(keys[i], pixels[part], None)  # (T * P, pixels)
+            if valid is not None:
+                products = products.masked_fill(~valid[i, :, None], -math.inf)
+            out[i, :g, part] = products[: t * g].view(t, g, -1).amax(0)
+            out[i, g:, part] = products[t * g :].view(t, p - g, -1).amax(0)
+    return out.mul_(scale).view(b, p, h, w)
+
+
 def _product(f4: Tensor, descriptors: Tensor) -> Tensor:
     """(B, C, y, x) and (B, T, P, C) to (B, T, P, y, x)."""
     b, t, p, c = descriptors.shape
     h, w = f4.shape[-2:]
     return (descriptors.reshape(b, t * p, c) @ f4.flatten(2)).view(b, t, p, h, w)
+
+
+def _added_to_first(x: Tensor, part: Tensor) -> Tensor:
+    """``part`` added to as many first channels of ``x``, in place where no gradient is asked."""
+    width = part.shape[1]
+    if width == x.shape[1]:
+        return x + part
+    if torch.is_grad_enabled() or part.dtype != x.dtype:
+        return torch.cat([x[:, :width] + part, x[:, width:]], 1)
+    x[:, :width] += part
+    return x
 
 
 class Decoder(nn.Module):

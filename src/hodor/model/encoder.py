@@ -44,10 +44,10 @@ class EncoderLayer(nn.Module):
         if self.normalize_first:
             d = d + self._attend(self.self_norm(d), embedding)
             d = d + self.dropout(self.cross_attention(self.cross_norm(d), keys, values, masks))
-            return d + cast(Tensor, self.ffn(self.ffn_norm(d)))
+            return cast(Tensor, self.ffn(self.ffn_norm(d), plus=d))
         d = self.self_norm(d + self._attend(d, embedding))
         d = self.cross_norm(d + self.dropout(self.cross_attention(d, keys, values, masks)))
-        return cast(Tensor, self.ffn_norm(d + self.ffn(d)))
+        return cast(Tensor, self.ffn_norm(self.ffn(d, plus=d)))
 
     def _attend(self, d: Tensor, embedding: Tensor) -> Tensor:
         query = d + embedding
