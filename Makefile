@@ -26,7 +26,7 @@ docs: setup
 	$(BIN)/mkdocs build --strict
 
 bench: setup
-	$(BIN)/python benchmarks/tracking.py
+	$(BIN)/hodor bench
 
 clean:
 	rm -rf .venv demo-out site dist build

@@ -41,7 +41,7 @@ def test_the_help_lists_the_commands_without_loading_torch(run_python: Callable[
     done = run_python(HELP, "--help")
     assert done.returncode == 0
     assert done.stderr.strip() == "", "loaded: " + done.stderr
-    for command in ("track", "train", "evaluate", "weights", "demo"):
+    for command in ("track", "train", "evaluate", "weights", "bench", "demo"):
         assert f" {command} " in done.stdout
 
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "Train a model from still images with masks.",
     "evaluate": "Score results, or a model, with J and F as DAVIS defines them.",
     "weights": "List, describe, check and convert models.",
+    "bench": "Measure the tracker on this machine: time by stage, work, memory.",
     "demo": "Follow the objects of a small bundled clip.",
 }
 

@@ -1,0 +1,63 @@
+"""Draws docs/images/performance.svg from the results that were saved.
+
+python benchmarks/plots.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from common import RESULTS
+from matplotlib.axes import Axes
+
+mpl.use("svg")
+mpl.rcParams["svg.hashsalt"] = "hodor"  # the same results give the same file
+
+from matplotlib import pyplot as plt  # noqa: E402
+
+PICTURE = Path(__file__).parent.parent / "docs" / "images" / "performance.svg"
+PANELS = {
+    "objects": "objects",
+    "window": "window (frames)",
+    "resolution": "pixels of the network's image (millions)",
+    "memory": "frames of the video",
+}
+
+
+def position(panel: str, row: dict[str, Any]) -> float:
+    """Where a row is along the horizontal axis."""
+    if panel == "resolution":
+        h, w = (int(side) for side in row["image"].split(" x "))
+        return h * w / 1e6
+    return float(row["frames" if panel == "memory" else panel])
+
+
+def draw(axes: Axes, panel: str) -> None:
+    """One line for each file of results, as ratios to its first row."""
+    for path in sorted(RESULTS.glob(f"{panel}-*.json")):
+        rows = sorted(json.loads(path.read_text())["rows"], key=lambda row: position(panel, row))
+        x = [position(panel, row) for row in rows]
+        label = path.stem.removeprefix(f"{panel}-").replace("-", ", ")
+        style = "o" if panel == "resolution" else "o-"
+        axes.plot(x, [row["ratio"] for row in rows], style, label=label, markersize=4)
+    axes.set_xlabel(PANELS[panel])
+    axes.set_ylabel("peak memory, ratio" if panel == "memory" else "time of a step, ratio")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    if axes.has_data():
+        axes.legend(fontsize="small")
+
+
+def main() -> None:
+    """Draw all panels."""
+    figure, grid = plt.subplots(2, 2, figsize=(9, 6.5), layout="constrained")
+    for axes, panel in zip(grid.flat, PANELS, strict=True):
+        draw(axes, panel)
+    PICTURE.parent.mkdir(exist_ok=True)
+    figure.savefig(PICTURE, metadata={"Date": None})
+    print(PICTURE)
+
+
+if __name__ == "__main__":
+    main()

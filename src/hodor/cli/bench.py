@@ -1,0 +1,49 @@
+"""``hodor bench``."""
+
+import json
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from hodor.bench import BenchOptions, bench_table, measure
+from hodor.errors import HodorError
+from hodor.weights import DEFAULT
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def bench(
+    model: str = typer.Option(
+        DEFAULT, help="As for hodor track, or swin_tiny: the paper's network, random weights."
+    ),
+    height: int = typer.Option(480, min=16, help="Of a frame, in pixels."),
+    width: int = typer.Option(854, min=16, help="Of a frame, in pixels."),
+    size: int | None = typer.Option(
+        None, min=64, help="Shorter side seen by the network. Default: the model's (paper: 512)."
+    ),
+    objects: int = typer.Option(3, min=1, help="How many are followed."),
+    window: int | None = typer.Option(
+        None, min=1, help="Past frames remembered. Default: the model's (paper: 7)."
+    ),
+    precision: str = typer.Option("auto", help="auto, fp32 or bf16."),
+    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+    repeats: int = typer.Option(5, min=1, help="Rounds; the median counts."),
+    json_file: Path | None = typer.Option(None, "--json", help="Write all of it as JSON."),
+) -> None:
+    """Measure the tracker on this machine: time by stage, work, share of the peak, memory.
+
+    hodor bench --model swin_tiny --precision fp32
+    """
+    options = BenchOptions(model, height, width, size, objects, window, precision, device, repeats)
+    found = measure(options)
+    Console().print(bench_table(found))
+    if json_file is not None:
+        try:
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise HodorError(
+                f"{json_file}: could not be written ({error.strerror}); the numbers are above"
+            ) from error
