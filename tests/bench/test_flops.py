@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hodor.bench import BenchOptions, FlopMeter, Stepper
-from hodor.model import Hodor, HodorConfig
+from hodor.model import Hodor, HodorConfig, inference_copy
 from hodor.model.backbone import SwinBlock
 from hodor.model.deform import DeformableConv
 
@@ -69,6 +69,9 @@ def test_the_ways_of_inference_count_as_those_of_training(part: str, low: bool) 
             block(tokens) if part == "swin" else network(images, masks, images)
 
     plain = counted(run)
+    with torch.inference_mode():
+        assert counted(run) == pytest.approx(plain, rel=1e-3)
+    network = inference_copy(network, torch.bfloat16 if low else torch.float32)
     with torch.inference_mode():
         assert counted(run) == pytest.approx(plain, rel=1e-3)
 

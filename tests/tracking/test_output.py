@@ -1,4 +1,4 @@
-"""Objects that share channels: the same label maps as with a channel for each."""
+"""Label maps computed only where the winner is in doubt: the same as when everything is."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from hodor.tracking import TrackerOptions
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.output import FAR, fast_label_map, share_channels, surroundings
+from hodor.tracking.output import CANDIDATES, IN_DOUBT, fast_label_map, sure_winner
 from hodor.tracking.result import label_map_of, source_probabilities
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -34,7 +34,7 @@ def plain(logits: torch.Tensor, channels: tuple[int, ...], geometry: Geometry) -
 
 @pytest.mark.parametrize("source", [(120, 214), (97, 151), (64, 96)])
 @pytest.mark.parametrize(("objects", "spread"), [(1, 3.0), (4, 8.0), (30, 2.0), (30, 6.0)])
-def test_label_maps_are_those_of_a_channel_for_each_object(
+def test_label_maps_are_those_of_everything_at_the_frames_size(
     source: tuple[int, int], objects: int, spread: float
 ) -> None:
     geometry = Geometry.of(source, TrackerOptions(size=64))
@@ -50,27 +50,70 @@ def test_label_maps_are_those_of_a_channel_for_each_object(
         assert len(np.unique(ours)) > min(objects, 3)
 
 
-def test_objects_that_are_apart_share_and_neighbours_do_not() -> None:
+def test_cells_away_from_outlines_are_not_in_doubt() -> None:
     logits = torch.full((BACKGROUND + 3, 32, 48), -30.0)
     logits[0] = 0.0
-    logits[BACKGROUND, 4:10, 4:10] = 9.0
-    logits[BACKGROUND + 1, 4:10, 30:40] = 9.0
-    logits[BACKGROUND + 2, 4:10, 12:16] = 9.0  # two cells from the first
-    shared = share_channels(logits, BACKGROUND, surroundings(logits, BACKGROUND))
-    assert shared.logits.shape[0] == BACKGROUND + 2
-    assert shared.owner[0, 6, 6] == 0
-    assert shared.owner[0, 6, 33] == 1
-    assert shared.owner[1, 6, 13] == 2
-    assert shared.logits[BACKGROUND, 20, 20] == FAR
+    logits[3, :, 24:] = 1.0  # two backgrounds: who of them leads is of no matter
+    logits[BACKGROUND, 4:14, 4:14] = 9.0
+    logits[BACKGROUND + 1, 4:14, 14:20] = 9.0
+    winner = sure_winner(logits, BACKGROUND)
+    assert (winner[5:13, 5:13] == 1).all()
+    assert (winner[5:13, 15:19] == 2).all()
+    assert (winner[:, 21:23] == 0).all()
+    assert (winner[:, 26:] == 0).all()
+    assert (winner[5:13, 13:15] == IN_DOUBT).all()
+    assert (winner[3:15, 3] == IN_DOUBT).all()
 
 
-def test_an_object_that_is_nowhere_gets_no_channel() -> None:
+def test_what_leads_between_two_cells_is_found() -> None:
+    """A channel that is second on both sides of an outline can be first in the middle."""
+    logits = torch.full((BACKGROUND + 2, 16, 24), -60.0)
+    logits[0] = 0.0
+    logits[BACKGROUND, :, :12] = 20.0
+    logits[BACKGROUND, :, 12:] = -20.0
+    logits[BACKGROUND + 1] = 6.0
+    logits[0, :, 12:] = 20.0
+    logits[0, :, :12] = -20.0
+    geometry = Geometry.of((64, 96), TrackerOptions(size=64))
+    ours = fast_label_map(logits, (7, 8), geometry)
+    assert set(np.unique(ours)) == {0, 7, 8}
+    np.testing.assert_array_equal(ours, plain(logits, (7, 8), geometry))
+
+
+def test_a_tie_goes_to_the_background() -> None:
+    geometry = Geometry.of((64, 96), TrackerOptions(size=64))
+    assert not fast_label_map(torch.zeros(BACKGROUND + 3, 16, 24), (1, 2, 3), geometry).any()
+
+
+def test_objects_that_are_nowhere_win_nothing() -> None:
     geometry = Geometry.of((128, 192), TrackerOptions(size=128))
     logits = torch.full((BACKGROUND + 4, 32, 48), -50.0)
     logits[0] = 0.0
-    boxes = surroundings(logits, BACKGROUND)
-    assert share_channels(logits, BACKGROUND, boxes).logits.shape[0] == BACKGROUND
     assert not fast_label_map(logits, (1, 2, 3, 4), geometry).any()
+
+
+def test_all_cells_can_be_in_doubt_and_are_done_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hodor.tracking import output
+
+    geometry = Geometry.of((97, 151), TrackerOptions(size=64))
+    cells = (geometry.padded[0] // 4, geometry.padded[1] // 4)
+    logits = torch.randn(BACKGROUND + 3, *cells, generator=torch.Generator().manual_seed(0))
+    assert (sure_winner(logits, BACKGROUND) == IN_DOUBT).float().mean() > 0.9
+    whole = fast_label_map(logits, (1, 2, 3), geometry)
+    monkeypatch.setattr(output, "VALUES", 36 * 13 * 50)
+    np.testing.assert_array_equal(fast_label_map(logits, (1, 2, 3), geometry), whole)
+    assert (whole != plain(logits, (1, 2, 3), geometry)).mean() < 2e-4
+
+
+def test_more_objects_than_candidates_differ_in_few_pixels() -> None:
+    geometry = Geometry.of((240, 360), TrackerOptions(size=160))
+    cells = (geometry.padded[0] // 4, geometry.padded[1] // 4)
+    objects = 3 * CANDIDATES
+    logits = blobs(objects, size=cells, spread=5.0)
+    channels = tuple(range(1, objects + 1))
+    ours, truth = fast_label_map(logits, channels, geometry), plain(logits, channels, geometry)
+    assert len(np.unique(truth)) > CANDIDATES
+    assert (ours != truth).mean() < 1e-3
 
 
 def test_more_than_255_fit_into_sixteen_bits() -> None:

@@ -18,11 +18,18 @@ def _linear_flop(x: Tensor, *_args: Any, out_val: Tensor, **_options: Any) -> fl
     return 2.0 * out_val.numel() * x.shape[-1]
 
 
-# PyTorch's own counter leaves out attention on a CPU and oneDNN's linear layers.
+def _convolution_flop(
+    _x: Tensor, weight: Tensor, *_args: Any, out_val: Tensor, **_options: Any
+) -> float:
+    return 2.0 * out_val.numel() * weight[0].numel()
+
+
+# PyTorch's own counter leaves out attention on a CPU and oneDNN's fused layers.
 _FORMULAS: dict[Any, Callable[..., float]] = flop_registry | {
     torch.ops.aten.scaled_dot_product_attention: sdpa_flop,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: sdpa_flop,
     getattr(torch.ops.mkldnn, "_linear_pointwise", None): _linear_flop,
+    getattr(torch.ops.mkldnn, "_convolution_pointwise", None): _convolution_flop,
 }
 
 

@@ -11,7 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hodor.errors import HodorError
-from hodor.model import Descriptors, Hodor, Pyramid, objects_to_stride_8, to_stride_8
+from hodor.model import (
+    Descriptors,
+    Hodor,
+    Pyramid,
+    inference_copy,
+    objects_to_stride_8,
+    to_stride_8,
+)
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Masks, check_frame, label_map
 from hodor.tracking.history import Described, Memory
@@ -48,7 +55,7 @@ class Tracker:
     any size and may change size.
 
     Args:
-        network: a trained network.
+        network: a trained network. Frames go through a copy that is made for speed.
         options: see ``TrackerOptions``; default: what the model's file says, else the paper's.
         device: ``auto``, ``cpu``, ``cuda``, ``mps`` or a torch device.
         precision: ``auto``, ``fp32`` or ``bf16``.
@@ -67,8 +74,9 @@ class Tracker:
     ) -> None:
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
         self.options = options or TrackerOptions().changed(network.about.get("tracking", {}))
+        self.network = network
+        self._ready = inference_copy(network, self.dtype).to(self.device)
         self._memory = self._new_memory()
         self._next = 0
 
@@ -222,7 +230,7 @@ class Tracker:
             self._next += 1
             nothing = np.zeros(geometry.source, np.uint8)
             return Result(index, nothing, (), {}, {})
-        pyramid = self.network.extract(image)
+        pyramid = self._ready.extract(image)
         given, warnings = self._given(labels, geometry)
         logits, channels = self._segment(pyramid, known, given, geometry)
         result = self._result(index, logits, channels, geometry, given, warnings)
@@ -256,14 +264,14 @@ class Tracker:
         extra = []
         if fresh and known and given is not None and self.options.decode_new:
             masks = torch.stack([given.masks[i] for i in fresh])
-            alone = self.network.describe(pyramid, masks[None])
+            alone = self._ready.describe(pyramid, masks[None])
             # Only objects: the background of this encoding counts other objects as background.
             extra = [Described(self._next, dict(zip(fresh, alone.objects[0], strict=True)), None)]
         channels = tuple(sorted([*known, *(fresh if extra else [])]))
         if not known:
             return None, ()
         history = self._memory.assemble(channels, extra)
-        logits = self.network.segment(pyramid, history)[0].float()
+        logits = self._ready.segment(pyramid, history)[0].float()
         return self._within_reach(logits, channels, geometry), channels
 
     def _within_reach(
@@ -337,12 +345,12 @@ class Tracker:
         logits = result._logits
         if logits is None:
             masks = torch.stack([given.masks[i] for i in result.ids]) if given else torch.empty(0)
-            return self.network.describe(pyramid, masks[None])
+            return self._ready.describe(pyramid, masks[None])
         background = len(logits) - len(result._channels)
         p = logits.softmax(0)
         if given is None:
             small = F.avg_pool2d(p[background:][None], 2)
-            return self.network.describe(pyramid, small)
+            return self._ready.describe(pyramid, small)
         full = F.interpolate(p[None], scale_factor=4, mode="bilinear", align_corners=False)[0]
         merged = override(full, result._channels, given)[-len(result.ids) :]
-        return self.network.describe(pyramid, objects_to_stride_8(merged[None]))
+        return self._ready.describe(pyramid, objects_to_stride_8(merged[None]))
