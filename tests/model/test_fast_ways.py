@@ -15,6 +15,7 @@ from hodor.model import (
     deform_conv2d_plain,
     inference_copy,
 )
+from hodor.model.attention import MaskedCrossAttention
 from hodor.model.backbone import SwinBlock, TimmBackbone
 from hodor.model.decoder import compare, compare_plain
 from hodor.model.deform import CHUNK, TAPS, DeformableConv, deform_conv2d_rows
@@ -268,3 +269,20 @@ def test_a_convolution_with_its_relu(name: str) -> None:
         torch.testing.assert_close(ReluConv(conv)(x).float(), plain, atol=0.05, rtol=0.05)
         low = ReluConv(conv.bfloat16())(x)
     torch.testing.assert_close(low.float(), plain, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("masking", ["soft", "none", "hard"])
+@pytest.mark.parametrize("inside", [True, False])
+def test_masked_attention_in_inference(masking: str, inside: bool) -> None:
+    torch.manual_seed(0)
+    config = HodorConfig(channels=32, heads=4, masking=masking, alpha_inside_scaling=inside)  # type: ignore[arg-type]
+    attention = MaskedCrossAttention(config).eval()
+    inputs = torch.randn(2, 5, 32), torch.randn(2, 40, 32), torch.randn(2, 40, 32)
+    masks = torch.rand(2, 5, 40)
+    masks[:, 1] = 0  # an empty patch
+    plain = attention(*inputs, masks)  # with gradients
+    with torch.no_grad():
+        torch.testing.assert_close(attention(*inputs, masks), plain, atol=1e-5, rtol=1e-5)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = attention(*inputs, masks)
+    assert (half - plain).abs().mean() < 0.02 * plain.abs().mean() + 0.01

@@ -69,16 +69,22 @@ class MaskedCrossAttention(nn.Module):
         q = split_heads(self.query(descriptors), self.heads)
         k = split_heads(self.key(keys), self.heads)
         v = split_heads(self.value(values), self.heads)
-        logits = at_least_float32(q @ k.transpose(-2, -1)) / math.sqrt(
-            q.shape[-1]
-        )  # (B, heads, P, N)
-        weights = (logits + self._bias(masks)).softmax(-1).to(v.dtype)
+        bias = self._bias(masks)
+        if not torch.is_grad_enabled() and not self.training:
+            # In bfloat16 the bias of a hard mask is exact, that of a soft one near.
+            allowed = None if bias is None else bias.to(q.dtype)
+            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+            return cast(Tensor, self.output(join_heads(attended)))
+        logits = at_least_float32(q @ k.transpose(-2, -1)) / math.sqrt(q.shape[-1])
+        if bias is not None:
+            logits = logits + bias  # (B, heads, P, N)
+        weights = logits.softmax(-1).to(v.dtype)
         return cast(Tensor, self.output(join_heads(self.dropout(weights) @ v)))
 
-    def _bias(self, masks: Tensor) -> Tensor | float:
+    def _bias(self, masks: Tensor) -> Tensor | None:
         """What masks add to the logits: broadcastable to (B, heads, P, N)."""
         if self.masking == "none":
-            return 0.0
+            return None
         if self.masking == "soft":
             alpha = self.alpha_scale * self.alpha[:, None, None]
             return alpha * (masks.to(alpha.dtype)[:, None] - 1)

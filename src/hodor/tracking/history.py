@@ -168,7 +168,16 @@ class Memory:
             # is all that is known of its objects at first.
             if frame.index not in within and (self.keep_reference or frame.foreign)
         ]
-        return [*kept, *self.last_seen.values(), *self.recent]
+        return [*kept, *self._last_sights(), *self.recent]
+
+    def _last_sights(self) -> list[Described]:
+        """Objects that no frame in the window describes, as one frame: fewer keys to attend to."""
+        if not self.last_seen:
+            return []
+        objects = {i: frame.objects[i] for i, frame in self.last_seen.items()}
+        alone = {i: frame.alone[i] for i, frame in self.last_seen.items() if i in frame.alone}
+        newest = max(frame.index for frame in self.last_seen.values())
+        return [Described(newest, objects, None, alone)]
 
     def assemble(self, ids: Sequence[int], extra: Sequence[Described] = ()) -> History:
         """The history of ``ids``, in that order, as the network takes it (batch of one)."""
