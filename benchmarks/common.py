@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from hodor import keep_freed_memory
 from hodor.bench import describe_machine
 from hodor.bench.machine import versions
 
@@ -18,6 +19,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def parser(what: str | None, repeats: int = 5) -> argparse.ArgumentParser:
     """Options that every script has."""
+    keep_freed_memory()  # as the command line does
     made = argparse.ArgumentParser(description=what)
     made.add_argument("--repeats", type=int, default=repeats, help="rounds; the median counts")
     made.add_argument("--save", action="store_true", help=f"write JSON to {RESULTS.name}/")

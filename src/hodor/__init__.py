@@ -7,13 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hodor.allocator import keep_freed_memory
     from hodor.errors import HodorError
     from hodor.model import Hodor, HodorConfig
     from hodor.tracking import Result, Tracker
     from hodor.weights import load_model
 
 __version__ = "0.1.0"
-__all__ = ["Hodor", "HodorConfig", "HodorError", "Result", "Tracker", "load_model"]
+__all__ = [
+    "Hodor",
+    "HodorConfig",
+    "HodorError",
+    "Result",
+    "Tracker",
+    "keep_freed_memory",
+    "load_model",
+]
 
 _ROOM = {
     "Hodor": "hodor.model",
@@ -21,6 +30,7 @@ _ROOM = {
     "HodorError": "hodor.errors",
     "Result": "hodor.tracking",
     "Tracker": "hodor.tracking",
+    "keep_freed_memory": "hodor.allocator",
     "load_model": "hodor.weights",
 }
 

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from hodor import __version__
+from hodor.allocator import keep_freed_memory
 from hodor.errors import HodorError
 
 COMMANDS = {
@@ -64,6 +65,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error that a user can mend ends in one line."""
+    keep_freed_memory()
     try:
         app()
     except HodorError as error:
