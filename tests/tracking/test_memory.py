@@ -11,6 +11,7 @@ import torch
 from hodor.model import Hodor
 from hodor.tracking import Tracker, TrackerOptions, save_state
 from hodor.tracking.history import Sight
+from hodor.tracking.tracker import BEYOND_REACH
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -213,12 +214,36 @@ def test_reach_rules_an_object_out_far_from_its_last_sight() -> None:
     assert later == (slice(3, 122), slice(3, 122))
 
 
-def test_a_tracker_with_reach_finds_nothing_beyond_it(tiny_network: Hodor) -> None:
+def test_beyond_reach_only_clear_matches_are_followed(tiny_network: Hodor) -> None:
     frames = np.random.default_rng(0).integers(0, 255, (4, 64, 128, 3), np.uint8)
     masks = np.zeros((64, 128), np.uint8)
     masks[24:32, 8:16] = 1
-    options = TrackerOptions(size=64, long_side=2, reach=0.1)
-    tracker = Tracker(tiny_network, options, device="cpu", precision="fp32")
-    tracker.step(frames[0], masks)
-    label_map = tracker.step(frames[1]).label_map
-    assert not label_map[:, 40:].any()
+    logits = {}
+    for reach in (None, 0.1):
+        options = TrackerOptions(size=64, long_side=2, reach=reach)
+        tracker = Tracker(tiny_network, options, device="cpu", precision="fp32")
+        tracker.step(frames[0], masks)
+        soft = tracker.step(frames[1]).soft_masks()
+        logits[reach] = np.log(soft[1] / (1 - soft[1]))
+    difference = logits[0.1] - logits[None]
+    np.testing.assert_allclose(difference[20:36, 4:20], 0, atol=1e-3)
+    np.testing.assert_allclose(difference[:, 44:], BEYOND_REACH, atol=1e-2)
+
+
+def test_a_bias_changes_what_is_shown_and_not_what_is_fed_back(tiny_network: Hodor) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (4, 64, 128, 3), np.uint8)
+    masks = np.zeros((64, 128), np.uint8)
+    masks[16:48, 8:60] = 1
+    shown, fed_back = {}, {}
+    for bias in (0.0, -2.0):
+        options = TrackerOptions(size=64, long_side=2, object_bias=bias)
+        tracker = Tracker(tiny_network, options, device="cpu", precision="fp32")
+        tracker.step(frames[0], masks)
+        shown[bias] = tracker.step(frames[1])
+        fed_back[bias] = tracker.state_dict()["memory"]
+    soft = {bias: result.soft_masks()[1] for bias, result in shown.items()}
+    odds = {bias: np.log(mask / (1 - mask)) for bias, mask in soft.items()}
+    np.testing.assert_allclose(odds[-2.0] - odds[0.0], -2.0, atol=1e-2)
+    assert (shown[-2.0].label_map > 0).sum() < (shown[0.0].label_map > 0).sum()
+    for name, tensor in fed_back[0.0].items():
+        assert torch.equal(tensor, fed_back[-2.0][name]), name

@@ -60,9 +60,9 @@ def track(
     ),
     reach: float | None = typer.Option(
         None,
-        help="How far from where it was last seen an object can be, in shares of the frame's "
-        "shorter side and of its own size, such as 0.15: helps against look-alikes, hinders "
-        "finding again after an occlusion. Default: anywhere.",
+        help="How far from where it was last seen an object is expected, in shares of the frame's "
+        "shorter side and of its own size, such as 0.15: helps against look-alikes. Default: the "
+        "model's (paper: anywhere).",
     ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option(

@@ -28,9 +28,13 @@ class TrackerOptions:
     skip_lost: bool = False
     """Take no descriptor of an object from a frame in which it is not visible (off: paper)."""
     reach: float | None = None
-    """How far outside the box of its last sight an object is looked for, as a share of the frame's
-    shorter side and of the box; as much again for each frame that it stays out of sight. None:
+    """How far outside the box of its last sight an object is expected, as a share of the frame's
+    shorter side and of the box; as much again for each frame that it stays out of sight. Beyond,
+    its logits are lowered by 3: only a clear match is followed there. None: it is expected
     everywhere (paper)."""
+    object_bias: float = 0.0
+    """Added to objects' logits where results are made, not where masks are fed back (0: paper).
+    Below 0, masks are smaller."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""

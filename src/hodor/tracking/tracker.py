@@ -37,7 +37,9 @@ from hodor.tracking.result import (
 from hodor.tracking.state import References, memory_from, memory_tensors, network_print
 from hodor.weights import DEFAULT, load_model
 
-RULED_OUT = -1e4  # a logit whose probability is zero
+# Added to logits beyond ``reach``: little enough that a clear match is still found after an occlusion
+# (docs, Weights).
+BEYOND_REACH = -3.0
 
 
 class Tracker:
@@ -233,8 +235,9 @@ class Tracker:
         pyramid = self._ready.extract(image)
         given, warnings = self._given(labels, geometry)
         logits, channels = self._segment(pyramid, known, given, geometry)
-        result = self._result(index, logits, channels, geometry, given, warnings)
-        self._remember(pyramid, result, given)
+        shown = self._shown(logits, len(channels))
+        result = self._result(index, shown, channels, geometry, given, warnings)
+        self._remember(pyramid, logits, result, given)
         self._next += 1
         return result
 
@@ -274,21 +277,29 @@ class Tracker:
         logits = self._ready.segment(pyramid, history)[0].float()
         return self._within_reach(logits, channels, geometry), channels
 
+    def _shown(self, logits: Tensor | None, objects: int) -> Tensor | None:
+        """Logits as results show them; what is fed back to the network stays as it gave it."""
+        if logits is None or self.options.object_bias == 0:
+            return logits
+        shown = logits.clone()
+        shown[len(logits) - objects :] += self.options.object_bias
+        return shown
+
     def _within_reach(
         self, logits: Tensor, channels: tuple[int, ...], geometry: Geometry
     ) -> Tensor:
-        """Logits with objects ruled out far from where they were last seen, if that is asked."""
+        """Logits of objects lowered far from where they were last seen, if that is asked."""
         if self.options.reach is None:
             return logits
         size = (geometry.inner[0] // STRIDE, geometry.inner[1] // STRIDE)
         background = len(logits) - len(channels)
-        ruled_out = torch.ones_like(logits, dtype=torch.bool)
-        ruled_out[:background] = False
+        lowered = torch.full_like(logits, BEYOND_REACH)
+        lowered[:background] = 0
         for channel, i in enumerate(channels, background):
             sight = self._memory.sights.get(i)
             near = sight.near(size, self.options.reach) if sight else (slice(None), slice(None))
-            ruled_out[channel][near] = False
-        return logits.masked_fill(ruled_out, RULED_OUT)
+            lowered[channel][near] = 0
+        return logits + lowered
 
     def _result(
         self,
@@ -319,12 +330,14 @@ class Tracker:
             index, labels, ids, confidence, visible, warnings, channels, logits, geometry, given
         )
 
-    def _remember(self, pyramid: Pyramid, result: Result, given: Given | None) -> None:
+    def _remember(
+        self, pyramid: Pyramid, logits: Tensor | None, result: Result, given: Given | None
+    ) -> None:
         """Describe the frame from its own masks, and let the window slide."""
         if given is not None:
             # What was predicted of a corrected object is not trusted any more.
             self._memory.forget(given.masks, references=False)
-        frame = self._describe(pyramid, result, given)
+        frame = self._describe(pyramid, logits, result, given)
         if given is not None:
             self._memory.add_reference(frame.only(given.masks))
         if self.options.skip_lost:
@@ -333,16 +346,19 @@ class Tracker:
         if self.options.reach is not None:  # nothing else asks where objects were
             self._memory.note_sights(result.label_map, result.ids)
 
-    def _describe(self, pyramid: Pyramid, result: Result, given: Given | None) -> Described:
-        described = self._descriptors(pyramid, result, given)
+    def _describe(
+        self, pyramid: Pyramid, logits: Tensor | None, result: Result, given: Given | None
+    ) -> Described:
+        described = self._descriptors(pyramid, logits, result, given)
         objects = dict(zip(result.ids, described.objects[0], strict=True))
         if self.network.config.joint_objects:
             return Described(result.index, objects, described.background[0])
         own = described.background[0].view(len(result.ids), -1, described.background.shape[-1])
         return Described(result.index, objects, None, dict(zip(result.ids, own, strict=True)))
 
-    def _descriptors(self, pyramid: Pyramid, result: Result, given: Given | None) -> Descriptors:
-        logits = result._logits
+    def _descriptors(
+        self, pyramid: Pyramid, logits: Tensor | None, result: Result, given: Given | None
+    ) -> Descriptors:
         if logits is None:
             masks = torch.stack([given.masks[i] for i in result.ids]) if given else torch.empty(0)
             return self._ready.describe(pyramid, masks[None])
