@@ -30,7 +30,7 @@ class TrackerOptions:
     reach: float | None = None
     """How far outside the box of its last sight an object is expected, as a share of the frame's
     shorter side and of the box; as much again for each frame that it stays out of sight. Beyond,
-    its logits are lowered by 3: only a clear match is followed there. None: it is expected
+    its logits are lowered by 6: only a clear match is followed there. None: it is expected
     everywhere (paper)."""
     object_bias: float = 0.0
     """Added to objects' logits where results are made, not where masks are fed back (0: paper).

@@ -37,9 +37,9 @@ from hodor.tracking.result import (
 from hodor.tracking.state import References, memory_from, memory_tensors, network_print
 from hodor.weights import DEFAULT, load_model
 
-# Added to logits beyond ``reach``: little enough that a clear match is still found after an occlusion
+# Added to logits beyond ``reach``: so little that a clear match is found again after an occlusion
 # (docs, Weights).
-BEYOND_REACH = -3.0
+BEYOND_REACH = -6.0
 
 
 class Tracker:
