@@ -19,6 +19,7 @@ from hodor.errors import DataError, RecipeError, WeightsError
 from hodor.tracking import Tracker
 from hodor.training import (
     ClipModel,
+    Listener,
     LossSettings,
     Prediction,
     bundled_recipes,
@@ -27,7 +28,8 @@ from hodor.training import (
     make_batches,
     train,
 )
-from hodor.training.loop import forward, start
+from hodor.training.state import start
+from hodor.training.step import forward, truth_of
 from hodor.weights import load_model
 
 # One thread, here and in the process that is killed: sums in another order give other losses.
@@ -112,7 +114,7 @@ def test_a_tiny_model_learns_two_images(two_images: Path, tmp_path: Path) -> Non
     train(
         load_recipe(recipe_file(tmp_path, values)),
         tmp_path / "run",
-        report=lambda p: seen.append(p.iou),
+        listener=Listener(report=lambda p: seen.append(p.iou)),
     )
     assert np.mean(seen[:3]) < 0.7
     assert np.mean(seen[-10:]) > 0.9
@@ -187,7 +189,7 @@ def test_a_recipes_mistakes_are_all_named_with_their_lines(
     values["clips"]["framse"] = 3
     with pytest.raises(RecipeError, match=r"clips\.framse is not known"):
         load_recipe(recipe_file(tmp_path, values))
-    with pytest.raises(RecipeError, match="bundled are small-1, small-2"):
+    with pytest.raises(RecipeError, match="bundled are paper/ablations/barebones"):
         load_recipe("no-such-recipe")
 
 
@@ -195,17 +197,17 @@ def test_settings_on_the_command_line_win(two_images: Path, tmp_path: Path) -> N
     path = recipe_file(tmp_path, recipe_values(two_images))
     recipe = load_recipe(path, ["optimisation.batch=7", "clips.motion.rotate=1.5"])
     assert recipe.optimisation.batch == 7
-    assert recipe.clip_settings().motion.rotate == 1.5
+    assert recipe.clips.motion.rotate == 1.5
     with pytest.raises(RecipeError, match="KEY=VALUE"):
         load_recipe(path, ["batch"])
 
 
 def test_bundled_recipes_are_in_order() -> None:
-    assert bundled_recipes() == ["small-1", "small-2", "small-3", "small-4", "small-video-1"]
+    small = ["small-1", "small-2", "small-3", "small-4", "small-video-1"]
+    assert set(small) < set(bundled_recipes())
     for name in bundled_recipes():
-        recipe = load_recipe(name)
-        assert recipe.name == name
-        assert recipe.config().channels == 128
+        assert load_recipe(name).name == name
+    assert {load_recipe(name).model.channels for name in small} == {128}
 
 
 def test_missing_data_is_told_before_the_first_step(tmp_path: Path) -> None:
@@ -243,7 +245,7 @@ def test_one_annotated_frame_per_video_is_enough_to_learn_from(
     train(
         load_recipe(recipe_file(tmp_path, values)),
         tmp_path / "run",
-        report=lambda p: seen.append(p.iou),
+        listener=Listener(report=lambda p: seen.append(p.iou)),
     )
     # Frame 0 is found again through frames whose masks nobody knows.
     assert np.mean(seen[-10:]) > 0.85
@@ -258,7 +260,8 @@ def test_without_labels_only_the_annotated_frame_is_compared(
     values["clips"]["frames"] = 3
     recipe = load_recipe(recipe_file(tmp_path, values))
     run, batch = start(recipe, torch.device("cpu")), make_batches(recipe).make(0)
-    predictions, _, loss = forward(run, batch)
+    truth = truth_of(recipe, batch, 0, torch.device("cpu"))
+    predictions, loss = forward(run, batch, truth)
     assert [p.target for p in predictions] == [0]
     loss.total.backward()
     # Through the masks of frames 1 and 2, which cost nothing themselves.

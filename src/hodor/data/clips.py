@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hodor.data.bend import bend
 from hodor.data.colour import Colour, blur_some, change_colours, compress_some
+from hodor.data.objects import ObjectRules
 from hodor.data.stills import Still
-from hodor.data.warp import Motion, elastic_field, random_affine, sampling_map, uniform
+from hodor.data.warp import Motion, random_affine, sampling_map, uniform
 from hodor.errors import RecipeError
 
 VISIBLE = 0.0015  # of the frame: an object that shows less in frame 0 cannot be the reference
@@ -21,8 +23,9 @@ TRIES = 8
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """How clips are made."""
+    """How clips are made: in layers that move on their own and hide one another. Ours."""
 
+    making: Literal["layers"] = "layers"
     size: tuple[int, int] = (224, 384)
     """Height and width of a frame, multiples of 32."""
     frames: int = 3
@@ -46,6 +49,9 @@ class ClipSettings:
     zoom: tuple[float, float] = (0.7, 1.35)
     """Side of what a frame shows, in units of the largest window that fits in the still; over 1 the
     still is continued by its mirror image."""
+    absent: float = 0.0
+    """Share of batches whose clips are also asked for an object that is nowhere in them; see
+    ``Beyond.absent``."""
     motion: Motion = field(default_factory=Motion)
     colour: Colour = field(default_factory=Colour)
 
@@ -55,8 +61,32 @@ class ClipSettings:
                 f"clips: size {list(self.size)} must be multiples of 32, frames {self.frames} at "
                 "least 1"
             )
-        if not self.objects or min(self.objects) < 0 or sum(self.objects) <= 0:
-            raise RecipeError(f"clips.objects is {list(self.objects)}; shares of 1, 2, ... objects")
+        check_objects(self.objects)
+
+    def stage(self) -> "Stage":
+        """What layers are made for."""
+        return Stage(self.size, self.frames, self.motion, self.still)
+
+    def rules(self) -> ObjectRules:
+        """What counts as an object."""
+        return ObjectRules()
+
+
+def check_objects(shares: tuple[float, ...]) -> None:
+    """Raise RecipeError unless these are shares of clips with 1, 2, ... objects."""
+    if not shares or min(shares) < 0 or sum(shares) <= 0:
+        raise RecipeError(f"clips.objects is {list(shares)}; shares of 1, 2, ... objects")
+
+
+class Stage(NamedTuple):
+    """What a layer is made for: frames of a size, and how it moves in them."""
+
+    size: tuple[int, int]
+    """(h, w)"""
+    frames: int
+    motion: Motion
+    copies: float
+    """Share of layers that do not move."""
 
 
 class Clip(NamedTuple):
@@ -112,7 +142,8 @@ def _draw(
     layers = [_main_layer(main, tracked, settings, g)]
     for number in range(pasted + extra):
         own = bool(torch.rand(1, generator=g) < settings.same_source)
-        layer = _pasted_layer(main if own else others[number], settings, g)
+        source = main if own else others[number]
+        layer = pasted_layer(source, settings.stage(), settings.pasted_side, g)
         # No more randomness is used where nothing vanishes, so that older recipes repeat.
         if settings.vanish and number < pasted and settings.frames > 1:
             layer = _vanishing(layer, settings.vanish, g)
@@ -122,35 +153,32 @@ def _draw(
     for number, label in enumerate(tracked, 1):
         labels[layers[0].ids == label] = number
     for position in order:
-        layer = layers[position]
-        alpha = cast(Tensor, layer.alpha)
-        image = image + (layer.image - image) * alpha
-        is_followed = position <= pasted
-        labels[alpha[:, 0] > 0.5] = take + position if is_followed else 0
+        paste(image, labels, layers[position], take + position if position <= pasted else 0)
     image = blur_some(change_colours(image, settings.colour, g), settings.colour, g)
     frames = compress_some(image.round().to(torch.uint8), settings.colour, g)
     return Clip(frames, labels.to(torch.uint8))
 
 
-def _warp(settings: ClipSettings, g: torch.Generator, centre: Tensor, zoom: float) -> Tensor:
+def _warp(stage: Stage, g: torch.Generator, centre: Tensor, zoom: float) -> Tensor:
     """A map (T, h, w, 2) of random movement about a place in a still."""
-    t, motion = settings.frames, settings.motion
-    if torch.rand(1, generator=g) < settings.still:
+    t, motion = stage.frames, stage.motion
+    if torch.rand(1, generator=g) < stage.copies:
         affine = torch.eye(2, 3).expand(t, 2, 3)
-        return sampling_map(settings.size, affine, None, centre, zoom)
+        return sampling_map(stage.size, affine, None, centre, zoom)
     strength = float(uniform(g, 0.2, 1.0, 1))
     affine = random_affine(t, motion, strength, g)
-    elastic = None
+    elastic = 0.0
     if torch.rand(1, generator=g) < motion.elastic_share:
-        elastic = elastic_field(t, settings.size, motion.elastic * strength, g)
-    return sampling_map(settings.size, affine, elastic, centre, zoom)
+        elastic = motion.elastic * strength
+    amounts = (motion.perspective * strength, motion.thin_plate * strength, elastic)
+    return sampling_map(stage.size, affine, bend(t, stage.size, amounts, g), centre, zoom)
 
 
 def _main_layer(
     still: Still, tracked: list[int], settings: ClipSettings, g: torch.Generator
 ) -> Layer:
     centre, zoom = place(still.labels, tracked, settings, g)
-    at = flip(_warp(settings, g, centre, zoom), g)
+    at = flip(_warp(settings.stage(), g, centre, zoom), g)
     return sample(still.image, still.labels, at, cv2.BORDER_REFLECT)
 
 
@@ -176,17 +204,41 @@ def place(
     return torch.maximum(torch.minimum(middle, limit), half), zoom
 
 
-def _pasted_layer(still: Still, settings: ClipSettings, g: torch.Generator) -> Layer:
+def pasted_layer(
+    still: Still, stage: Stage, side: tuple[float, float], g: torch.Generator
+) -> Layer:
+    """One of a still's objects, cut out, moving somewhere in the frames.
+
+    Args:
+        still: has at least one object.
+        stage: frames and movement.
+        side: least and largest side of the object, as a share of the frame's.
+        g: all randomness.
+    """
     ids = int(torch.randint(1, int(still.labels.max()) + 1, (1,), generator=g))
     mask = (still.labels == ids).astype(np.uint8)
     y, x = np.nonzero(mask)
-    h, w = settings.size
-    share = float(uniform(g, *settings.pasted_side, 1))
+    h, w = stage.size
+    share = float(uniform(g, *side, 1))
     zoom = math.sqrt(len(y) / (h * w)) / share
     place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
-    at = flip(_warp(settings, g, middle - place * zoom, zoom), g)
+    at = flip(_warp(stage, g, middle - place * zoom, zoom), g)
     return sample(still.image, mask, at, cv2.BORDER_CONSTANT)
+
+
+def paste(image: Tensor, labels: Tensor, layer: Layer, number: int) -> None:
+    """Lay a layer over frames, in place.
+
+    Args:
+        image: (T, 3, h, w) float.
+        labels: (T, h, w).
+        layer: with an alpha.
+        number: its label; 0: it hides what is behind it and is not followed.
+    """
+    alpha = cast(Tensor, layer.alpha)
+    image += (layer.image - image) * alpha
+    labels[alpha[:, 0] > 0.5] = number
 
 
 def _vanishing(layer: Layer, share: float, g: torch.Generator) -> Layer:

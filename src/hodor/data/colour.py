@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 
 import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hodor.data.warp import uniform
@@ -72,6 +74,16 @@ def blur_some(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor:
         for channel in frames[index].numpy():
             cv2.filter2D(channel, -1, kernel.numpy(), channel, borderType=cv2.BORDER_REPLICATE)
     return frames
+
+
+def blur_by_motion(
+    images: NDArray[np.uint8], share: float, g: torch.Generator
+) -> NDArray[np.uint8]:
+    """Blur a share of the frames (T, h, w, 3) uint8 along a line, in place."""
+    for index in (torch.rand(len(images), generator=g) < share).nonzero().flatten().tolist():
+        kernel = _line_kernel(g).numpy()
+        cv2.filter2D(images[index], -1, kernel, images[index], borderType=cv2.BORDER_REPLICATE)
+    return images
 
 
 def compress_some(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor:

@@ -28,6 +28,10 @@ class Motion:
     """Smooth non-rigid displacement, as a share of the frame's sides (beyond the paper)."""
     elastic_share: float = 0.6
     """Share of layers that move non-rigidly."""
+    perspective: float = 0.0
+    """Largest movement of the frame's corners in perspective, as a share of its sides (beyond)."""
+    thin_plate: float = 0.0
+    """Largest movement of a thin plate's points, as a share of the frame's sides (beyond)."""
 
 
 def uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
