@@ -65,6 +65,12 @@ class Fixed:
     def notes(self) -> list[str]:
         return []
 
+    def stems(self) -> list[str]:
+        return [str(i) for i in range(len(self))]
+
+    def shape(self) -> tuple[int, int]:
+        return 96, 128
+
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)

@@ -40,6 +40,12 @@ class Square:
     def notes(self) -> list[str]:
         return []
 
+    def stems(self) -> list[str]:
+        return [str(i) for i in range(len(self))]
+
+    def shape(self) -> tuple[int, int]:
+        return 96, 128
+
 
 def steps(dataset: Square) -> Steps:
     return Steps(ClipBatches([dataset], [1.0], SETTINGS, 2, seed=0), Share())

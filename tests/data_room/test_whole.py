@@ -65,6 +65,12 @@ class Fixed:
     def notes(self) -> list[str]:
         return []
 
+    def stems(self) -> list[str]:
+        return [str(i) for i in range(len(self))]
+
+    def shape(self) -> tuple[int, int]:
+        return 96, 128
+
 
 def batches(*stills: Still | None, settings: WholeClips = RELEASED, **other: Any) -> ClipBatches:
     options = {"batch": 4, "seed": 3, "group": 2} | other

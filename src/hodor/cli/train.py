@@ -7,11 +7,12 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from typer.core import TyperGroup
 
+from hodor.cli.finetune import finetune
+from hodor.cli.training_runs import run, training_room
 from hodor.errors import HodorError
-from hodor.tracking import choose_device
 
 
 class RecipeUnlessNamed(TyperGroup):
@@ -84,20 +85,6 @@ def recipe(
     )
 
 
-def training_room() -> Any:
-    """The room ``training``; its extra may be missing."""
-    try:
-        import pydantic  # noqa: F401  (checks recipes)
-
-        from hodor import training
-    except ImportError as error:
-        raise HodorError(
-            f"training needs more packages ({error.name} is missing): "
-            "pip install 'hodor-vos[train]'"
-        ) from error
-    return training
-
-
 def show_check(training: Any, stated: Any, console: Console, *, every: bool) -> None:
     """Print the recipe with all defaults, and what its data is. Raises HodorError for trouble."""
     typer.echo(stated.to_yaml())
@@ -116,45 +103,4 @@ def show_check(training: Any, stated: Any, console: Console, *, every: bool) -> 
     console.print(f"{stated.name}: recipe and data are in order", highlight=False)
 
 
-def run(
-    training: Any, stated: Any, out: Path, *, device: str, resume: bool, console: Console
-) -> Path:
-    """Train, with a bar that shows loss and time left; the model's file."""
-    launch = training.launched()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[loss]}"),
-    )
-    with Progress(*columns, console=console, disable=not launch.first) as bar:
-        task = bar.add_task(stated.name, total=stated.optimisation.iterations, loss="")
-        listener = training.Listener(
-            report=lambda p: bar.update(
-                task,
-                completed=p.step,
-                loss=f"loss {p.loss:.3f}, IoU {p.iou:.2f}, {1 / max(p.seconds, 1e-9):.1f} it/s",
-            ),
-            tell=lambda line: bar.console.print(line, highlight=False),
-            validate=validator(stated, device),
-        )
-        model: Path = training.train(
-            stated,
-            out,
-            device=choose_device(device),
-            resume=resume,
-            launch=launch,
-            listener=listener,
-        )
-    return model
-
-
-def validator(stated: Any, device: str) -> Any:
-    """What scores a model's file on the recipe's validation videos, or None."""
-    if stated.validation is None:
-        return None
-    from hodor.cli.scoring import davis_scores
-
-    wanted = stated.validation
-    return davis_scores(stated.root / wanted.davis, wanted.year, wanted.split, device)
+app.command()(finetune)

@@ -20,6 +20,7 @@ from hodor.errors import DataError
 T = TypeVar("T")
 MAX_UNREADABLE = 50  # files in a row, after which a run stops instead of going on without them
 MAX_POORER = 5  # draws of an image that turns out to show fewer objects than its index says
+SPARSE = ("one", "any")  # kinds of clips of which frame 0 alone is annotated
 ALIKE = 0.1  # largest difference in height over width within a group (published_behaviour 6.3)
 
 
@@ -99,7 +100,7 @@ class ClipBatches:
             clips = [self._layered(step, index, objects, kind, self.settings) for index in indices]
             frames = torch.stack([clip.frames for clip in clips])
             labels = torch.stack([clip.labels for clip in clips])
-            batch = Batch(frames, labels, objects, sparse=kind == "one")
+            batch = Batch(frames, labels, objects, sparse=kind in SPARSE)
         asked = torch.rand(1, generator=self._generator(step, _key(-3, number)))
         if float(asked) >= self.absent:
             return batch
@@ -151,7 +152,7 @@ class ClipBatches:
             labels[row, :, :down, :across] = clip.labels
         # Channels stay last in memory, where the network wants them.
         images = torch.from_numpy(frames).permute(0, 1, 4, 2, 3)
-        return Batch(images, torch.from_numpy(labels), objects, sparse=kind == "one")
+        return Batch(images, torch.from_numpy(labels), objects, sparse=kind in SPARSE)
 
     def _plan(
         self, kind: str, objects: int, size: int, g: torch.Generator

@@ -19,6 +19,7 @@ from hodor.errors import RecipeError
 
 VISIBLE = 0.0015  # of the frame: an object that shows less in frame 0 cannot be the reference
 TRIES = 8
+COARSE = 4  # pixels between the places of a map that are looked at
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,12 @@ class Clip(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A picture warped for every frame."""
+    """A picture warped for every frame, or for the part of the frames that it can reach."""
 
-    image: Tensor  # (T, 3, h, w)
-    ids: Tensor  # (T, h, w), of the still
-    alpha: Tensor | None  # (T, 1, h, w); None covers the whole frame
+    image: Tensor  # (T, 3, y, x)
+    ids: Tensor  # (T, y, x), of the still
+    alpha: Tensor | None  # (T, 1, y, x); None covers all of it
+    place: tuple[slice, slice]  # the part: rows and columns of the frames
 
 
 def make_clip(
@@ -224,7 +226,27 @@ def pasted_layer(
     place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
     at = flip(_warp(stage, g, middle - place * zoom, zoom), g)
-    return sample(still.image, mask, at, cv2.BORDER_CONSTANT)
+    box = (int(x.min()), int(y.min()), int(x.max()), int(y.max()))
+    return sample(still.image, mask, at, cv2.BORDER_CONSTANT, _reached(at, box))
+
+
+def _reached(at: Tensor, box: tuple[int, int, int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the frames that look into a box (left, top, right, bottom) of a still.
+
+    Everything else would only mix a picture with itself: most of the time of a clip.
+    """
+    coarse = at[:, ::COARSE, ::COARSE]
+    # Between two places that are looked at, a map goes no further than from one to the other.
+    apart = [float(coarse.diff(dim=d).abs().amax()) for d in (1, 2) if coarse.shape[d] > 1]
+    margin = 1 + sum(apart)
+    low, high = torch.tensor(box[:2]) - margin, torch.tensor(box[2:]) + margin
+    inside = ((coarse > low) & (coarse < high)).all(-1).any(0)
+    rows, columns = inside.any(1).nonzero(), inside.any(0).nonzero()
+    if not len(rows):
+        return slice(0, 1), slice(0, 1)
+    top, left = (max(0, int(found[0]) - 1) * COARSE for found in (rows, columns))
+    bottom, right = ((int(found[-1]) + 2) * COARSE for found in (rows, columns))
+    return slice(top, bottom), slice(left, right)
 
 
 def paste(image: Tensor, labels: Tensor, layer: Layer, number: int) -> None:
@@ -237,8 +259,9 @@ def paste(image: Tensor, labels: Tensor, layer: Layer, number: int) -> None:
         number: its label; 0: it hides what is behind it and is not followed.
     """
     alpha = cast(Tensor, layer.alpha)
-    image += (layer.image - image) * alpha
-    labels[alpha[:, 0] > 0.5] = number
+    under = image[:, :, *layer.place]
+    under += (layer.image - under) * alpha
+    labels[:, *layer.place][alpha[:, 0] > 0.5] = number
 
 
 def _vanishing(layer: Layer, share: float, g: torch.Generator) -> Layer:
@@ -254,8 +277,26 @@ def flip(at: Tensor, g: torch.Generator) -> Tensor:
     return at.flip(2) if torch.rand(1, generator=g) < 0.5 else at
 
 
-def sample(image: NDArray[np.uint8], labels: NDArray[np.uint8], at: Tensor, border: int) -> Layer:
-    """Warp a still's colours (bilinear), its ids (nearest) and its objects' edge (bilinear)."""
+EVERYWHERE = (slice(None), slice(None))
+
+
+def sample(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    at: Tensor,
+    border: int,
+    place: tuple[slice, slice] = EVERYWHERE,
+) -> Layer:
+    """Warp a still's colours (bilinear), its ids (nearest) and its objects' edge (bilinear).
+
+    Args:
+        image: (H, W, 3).
+        labels: (H, W).
+        at: (T, h, w, 2), see ``sampling_map``.
+        border: OpenCV's; what is constant there has an edge.
+        place: part of the frames to make.
+    """
+    at = at[:, *place]
     t, h, w, _ = at.shape
     # OpenCV is several times as fast here as grid_sample, which works on floats; all frames of
     # the clip go through one call, one below the other.
@@ -272,4 +313,5 @@ def sample(image: NDArray[np.uint8], labels: NDArray[np.uint8], at: Tensor, bord
         torch.from_numpy(colours).view(t, h, w, 3).permute(0, 3, 1, 2).float(),
         torch.from_numpy(ids).view(t, h, w),
         alpha,
+        place,
     )

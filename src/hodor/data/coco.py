@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hodor.data.held_out import is_held_out
 from hodor.data.objects import OURS, Index, ObjectRules
-from hodor.data.stills import Still, make_still, read_rgb, some
+from hodor.data.stills import Still, make_still, read_rgb, shape_of, some
 from hodor.errors import DataError
 
 MAX_OBJECTS = 255  # of one image, in a label map of bytes
@@ -27,7 +27,7 @@ class CocoInstances:
     Args:
         images: folder that ``file_name`` refers to.
         annotations: the JSON file.
-        held_out, short_side, rules: as for ``MaskFolder``.
+        held_out, without, short_side, rules: as for ``MaskFolder``.
 
     Raises:
         DataError: the JSON is not COCO instances, or image files are missing.
@@ -39,6 +39,7 @@ class CocoInstances:
         annotations: Path,
         *,
         held_out: bool = False,
+        without: Sequence[str] = (),
         short_side: int | None = 512,
         rules: ObjectRules = OURS,
     ) -> None:
@@ -56,8 +57,9 @@ class CocoInstances:
         for entry, name in zip(content["images"], named, strict=True):
             if entry["id"] not in self.objects:
                 continue
-            if held_out and is_held_out(PurePosixPath(name).stem):
-                self.left_out["images kept for measuring"] += 1
+            stem = PurePosixPath(name).stem
+            if (held_out and is_held_out(stem)) or stem in without:
+                self.left_out["images left out"] += 1
                 continue
             found = next((end for end in _ends(name) if end in there), None)
             if found is None:
@@ -129,6 +131,14 @@ class CocoInstances:
     def notes(self) -> list[str]:
         """See ``Stills.notes``."""
         return [f"{count} {what}" for what, count in self.left_out.items()]
+
+    def stems(self) -> list[str]:
+        """See ``Stills.stems``."""
+        return [path.stem for path in self.paths]
+
+    def shape(self) -> tuple[int, int]:
+        """See ``Stills.shape``."""
+        return shape_of(self.paths[0])
 
 
 def has_shape(segmentation: Any) -> bool:

@@ -48,7 +48,7 @@ def change_colours(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor
         offset = offset + (uniform(g, -1, 1, count, 1, 1, 1) * colour.brightness * 255 * factor)
     middle = frames.mean((1, 2, 3), keepdim=True)
     flat = matrix @ (frames - middle).flatten(2)
-    return (flat.view_as(frames) + middle + offset).clamp(0, 255)
+    return flat.view_as(frames).add_(middle).add_(offset).clamp_(0, 255)
 
 
 def _mixing(colour: Colour, factor: float, count: int, g: torch.Generator) -> Tensor:

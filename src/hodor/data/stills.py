@@ -48,6 +48,12 @@ class Stills(Protocol):
     def notes(self) -> list[str]:
         """What was left out when the set was opened, with counts."""
 
+    def stems(self) -> list[str]:
+        """File stems of what is annotated."""
+
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the first image, as it is on disk."""
+
 
 class MaskFolder:
     """A folder of images and a folder of masks with the same stems.
@@ -58,6 +64,7 @@ class MaskFolder:
     Args:
         images, masks: the folders.
         held_out: leave out the images that ``is_held_out`` keeps for measuring.
+        without: stems of further images to leave out.
         short_side: images are shrunk so that the shorter side is at most this many pixels; None:
             they stay as they are.
         rules: what counts as an object.
@@ -72,6 +79,7 @@ class MaskFolder:
         masks: Path,
         *,
         held_out: bool = False,
+        without: Sequence[str] = (),
         short_side: int | None = 512,
         rules: ObjectRules = OURS,
     ) -> None:
@@ -83,7 +91,9 @@ class MaskFolder:
                 f"{images}: {len(without)} of {len(pictures)} images have no mask of the same name "
                 f"in {masks}: {some(without)}"
             )
-        kept = [p for p in pictures if not (held_out and is_held_out(p.stem))]
+        kept = [
+            p for p in pictures if not (held_out and is_held_out(p.stem)) and p.stem not in without
+        ]
         if not kept:
             raise DataError(f"{images}: no images found ({', '.join(IMAGE_SUFFIXES)})")
         self.pairs = [(path, by_stem[path.stem]) for path in kept]
@@ -116,7 +126,15 @@ class MaskFolder:
 
     def notes(self) -> list[str]:
         """See ``Stills.notes``."""
-        return [f"{self.away} images kept for measuring"] if self.away else []
+        return [f"{self.away} images left out"] if self.away else []
+
+    def stems(self) -> list[str]:
+        """See ``Stills.stems``."""
+        return [path.stem for path, _ in self.pairs]
+
+    def shape(self) -> tuple[int, int]:
+        """See ``Stills.shape``."""
+        return shape_of(self.pairs[0][0])
 
 
 class Cached:
@@ -150,6 +168,14 @@ class Cached:
         """See ``Stills.notes``."""
         return self.stills.notes()
 
+    def stems(self) -> list[str]:
+        """See ``Stills.stems``."""
+        return self.stills.stems()
+
+    def shape(self) -> tuple[int, int]:
+        """See ``Stills.shape``."""
+        return self.stills.shape()
+
 
 def image_files(folder: Path) -> list[Path]:
     """Images in a folder, by name; hidden files are not images."""
@@ -180,6 +206,12 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         Image.DecompressionBombError,
     ) as error:
         raise DataError(f"{path}: cannot be read as an image ({error})") from error
+
+
+def shape_of(path: Path) -> tuple[int, int]:
+    """Height and width of an image."""
+    h, w, _ = read_rgb(path).shape
+    return h, w
 
 
 def read_ids(path: Path) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """Annotated videos as training data: one annotated frame for each video is enough."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from hodor.data.objects import Index, ObjectRules, usable_ids
-from hodor.data.stills import Still, image_files, make_still, read_rgb, shrunk, some
+from hodor.data.stills import Still, image_files, make_still, read_rgb, shape_of, shrunk, some
 from hodor.errors import DataError, HodorError
 from hodor.video import read_label_map
 
-Annotated = Literal["one", "all"]
+Annotated = Literal["one", "any", "all"]
 Reference = Literal["middle", "last"]
 Order = Literal["away", "shuffled", "after"]
 VOID = 255  # DAVIS 2017 marks pixels that belong to nothing with it
@@ -48,7 +48,8 @@ class VideoRules:
 
     annotated: Annotated = "one"
     """``one``: of each video only one annotated frame is used, as if there were no other (section
-    3.4); ``all``: any annotated frame may come first, and the labels of all frames supervise."""
+    3.4); ``any``: any annotated frame may come first, and is the only one of its clip that is
+    annotated; ``all``: clips are made of annotated frames only, whose labels all supervise."""
     span: int = 8
     """The other frames of a clip are at most this many frames from the first."""
     reference: Reference = "middle"
@@ -63,6 +64,8 @@ class VideoRules:
     short_side: int | None = 512
     """As for ``MaskFolder``."""
     objects: ObjectRules = field(default_factory=ObjectRules)
+    without: tuple[str, ...] = ()
+    """Stems of frames whose label maps are left out, as if nobody had drawn them."""
 
 
 FIRST = VideoRules()
@@ -72,8 +75,8 @@ class Videos:
     """Folders of frames, with label maps for all or some of the frames.
 
     Args:
-        images: has a folder of frames for each video.
-        masks: has a folder of label maps for each video, with the stems of the frames.
+        images: has a folder of frames for each video, or the frames of one video.
+        masks: has the same with label maps, with the stems of the frames.
         rules: which frames make clips.
         listed: text file that names the videos to use, one in a line; None: all folders.
 
@@ -91,13 +94,12 @@ class Videos:
     ) -> None:
         self.rules = rules
         self.annotated = rules.annotated
-        names = _names(images, listed)
-        self.videos = [_video(images / n, masks / n, rules.annotated) for n in names]
+        self.videos = [_video(*folders, rules) for folders in _folders(images, masks, listed)]
         without = [video.name for video in self.videos if not video.annotated()]
         if without:
             raise DataError(
-                f"{masks}: {len(without)} of {len(names)} videos have no label map with the name "
-                f"of a frame: {some(without)}"
+                f"{masks}: {len(without)} of {len(self.videos)} videos have no label map with the "
+                f"name of a frame: {some(without)}"
             )
 
     def __len__(self) -> int:
@@ -112,7 +114,7 @@ class Videos:
         """
         video = self.videos[index]
         first = self.first_of(video)
-        if self.annotated == "all":
+        if self.annotated != "one":
             known = video.annotated()
             first = known[int(torch.randint(0, len(known), (1,), generator=g))]
         order = [first, *self._others(first, len(video.frames), count - 1, g)]
@@ -181,15 +183,8 @@ class Videos:
 
     def index(self) -> Index:
         """Usable objects and shape of the frame that stands for each video; reads its mask."""
-        counts, ratios = [], []
-        for video in self.videos:
-            try:
-                labels = self.labels(video.masks[video.frames[self.first_of(video)].stem])
-            except DataError:
-                labels = np.zeros((1, 1), np.uint8)  # never drawn; a check of the data names it
-            counts.append(len(usable_ids(labels, self.rules.objects)))
-            ratios.append(labels.shape[0] / labels.shape[1])
-        return Index(np.array(counts), np.array(ratios))
+        masks = [video.masks[video.frames[self.first_of(video)].stem] for video in self.videos]
+        return _index(masks, self.labels, self.rules)
 
     def notes(self) -> list[str]:
         """What the set holds besides videos."""
@@ -198,45 +193,90 @@ class Videos:
         used = len(self) if self.annotated == "one" else known
         return [f"{frames} frames, {known} annotated, {used} of these used"]
 
+    def stems(self) -> list[str]:
+        """File stems of the annotated frames, in order, video after video."""
+        return [v.frames[i].stem for v in self.videos for i in v.annotated()]
+
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the first frame, as it is on disk."""
+        return shape_of(self.videos[0].frames[0])
+
 
 class VideoStills:
-    """The frame that stands for each video, as a still (Table 1, row 4)."""
+    """Annotated frames of videos as stills: one of each video (Table 1, row 4), or all of them."""
 
     def __init__(self, videos: Videos) -> None:
-        self.videos = videos
+        self.rules = videos.rules
+        self.labels = videos.labels
+        self.frames = [
+            (video.frames[number], video.masks[video.frames[number].stem])
+            for video in videos.videos
+            for number in (
+                [videos.first_of(video)] if self.rules.annotated == "one" else video.annotated()
+            )
+        ]
 
     def __len__(self) -> int:
         """Number of images."""
-        return len(self.videos)
+        return len(self.frames)
 
     def read(self, index: int) -> Still:
         """See ``Stills.read``."""
-        video = self.videos.videos[index]
-        path = video.frames[self.videos.first_of(video)]
-        labels, rules = self.videos.labels(video.masks[path.stem]), self.videos.rules
-        return make_still(read_rgb(path), labels, rules.short_side, path, rules.objects)
+        path, mask = self.frames[index]
+        labels = self.labels(mask)
+        return make_still(read_rgb(path), labels, self.rules.short_side, path, self.rules.objects)
 
     def index(self) -> Index:
-        """See ``Stills.index``."""
-        return self.videos.index()
+        """See ``Stills.index``; reads all masks."""
+        return _index([mask for _, mask in self.frames], self.labels, self.rules)
 
     def notes(self) -> list[str]:
         """See ``Stills.notes``."""
-        return ["one frame of each video, as a still image"]
+        return ["annotated frames of videos, as still images"]
+
+    def stems(self) -> list[str]:
+        """See ``Stills.stems``."""
+        return [path.stem for path, _ in self.frames]
+
+    def shape(self) -> tuple[int, int]:
+        """See ``Stills.shape``."""
+        return shape_of(self.frames[0][0])
 
 
-def _video(frames: Path, masks: Path, annotated: Annotated) -> Video:
+def _index(
+    masks: Sequence[Path], read: Callable[[Path], NDArray[np.uint8]], rules: VideoRules
+) -> Index:
+    counts, ratios = [], []
+    for mask in masks:
+        try:
+            labels = read(mask)
+        except DataError:
+            labels = np.zeros((1, 1), np.uint8)  # never drawn; a check of the data names it
+        counts.append(len(usable_ids(labels, rules.objects)))
+        ratios.append(labels.shape[0] / labels.shape[1])
+    return Index(np.array(counts), np.array(ratios))
+
+
+def _video(frames: Path, masks: Path, rules: VideoRules) -> Video:
     known = {path.stem: path for path in image_files(masks)} if masks.is_dir() else {}
+    known = {stem: path for stem, path in known.items() if stem not in rules.without}
     files = image_files(frames)
-    if annotated == "all":
+    if rules.annotated == "all":
         # What nobody annotated cannot supervise: YouTube-VOS has a mask for every fifth frame.
         files = [path for path in files if path.stem in known]
     return Video(frames.name, files, known)
 
 
-def _names(images: Path, listed: Path | None) -> Sequence[str]:
+def _folders(images: Path, masks: Path, listed: Path | None) -> list[tuple[Path, Path]]:
+    """Folders of frames and of label maps, of each video."""
     if not images.is_dir():
         raise DataError(f"{images}: no such folder")
+    if listed is None and image_files(images):
+        return [(images, masks)]
+    return [(images / name, masks / name) for name in _names(images, listed)]
+
+
+def _names(images: Path, listed: Path | None) -> Sequence[str]:
     if listed is None:
         names = sorted(path.name for path in images.iterdir() if path.is_dir())
     elif listed.is_file():

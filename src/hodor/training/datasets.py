@@ -42,6 +42,15 @@ def open_datasets(recipe: Recipe) -> list[Stills | Videos]:
     return sets
 
 
+def open_dataset(dataset: DataSet) -> Stills | Videos:
+    """One dataset by itself, with our rules for objects. Paths are taken as they are.
+
+    Raises:
+        DataError: it is missing or broken.
+    """
+    return _open(Path(), dataset, ObjectRules())
+
+
 def make_batches(recipe: Recipe, *, sharing: int = 1) -> ClipBatches:
     """The recipe's clips.
 
@@ -74,6 +83,7 @@ def _open(root: Path, dataset: DataSet, rules: ObjectRules) -> Stills | Videos:
             images,
             root / (beside or ""),
             held_out=dataset.held_out,
+            without=dataset.without,
             short_side=dataset.short_side,
             rules=rules,
         )
@@ -89,6 +99,7 @@ def _open_videos(root: Path, dataset: DataSet, objects: ObjectRules) -> Videos:
         order=dataset.order,
         short_side=dataset.short_side,
         objects=objects,
+        without=dataset.without,
     )
     images = root / dataset.images
     if dataset.kind == "davis":

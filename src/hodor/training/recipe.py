@@ -48,6 +48,18 @@ def load_recipe(
     return _read(values, text, where)
 
 
+def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """A recipe with ``a.b=value`` settings changed, all of it checked again.
+
+    Raises:
+        RecipeError: wrong keys or values.
+    """
+    values = to_plain(recipe)
+    for change in changes:
+        _apply(values, change)
+    return _read(values, "", f"recipe {recipe.name}")
+
+
 def read_plain(path: Path) -> Recipe:
     """A recipe that ``hodor train --resolve`` wrote as JSON; pydantic is not needed.
 

@@ -29,10 +29,13 @@ class DataSet:
     """For ``davis``."""
     split: str = "train"
     """For benchmarks: which part."""
-    annotated: Literal["one", "all"] = "one"
-    """For videos: use one annotated frame of each, or all."""
+    annotated: Literal["one", "any", "all"] = "one"
+    """For videos: use one annotated frame of each, any one in a clip, or all; see
+    ``VideoRules``."""
     as_stills: bool = False
-    """For videos: take the one annotated frame of each as a still image (Table 1, row 4)."""
+    """For videos: take annotated frames as still images (Table 1, row 4)."""
+    without: tuple[str, ...] = ()
+    """File stems of images, or of label maps of a video, that are left out."""
     listed: Path | None = None
     """For ``videos``: text file that names those to use."""
     span: Count = 8
