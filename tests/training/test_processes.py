@@ -30,6 +30,7 @@ from hodor.training.step import update
 recipe = read_plain(Path(sys.argv[1]))
 processes = Processes("cpu", launched())
 run = start(recipe, processes.device)
+run.network.double()  # in float32, rounding moves values over the kinks of ReLUs
 module = processes.share(run.model, run.optimiser)
 at_once = recipe.running.at_once
 steps = Steps(make_batches(recipe), Share(processes.rank, processes.count, at_once))
@@ -86,7 +87,7 @@ def test_a_batch_of_eight_gives_the_same_gradients_however_it_is_split(
         assert other["gradients"].keys() == whole["gradients"].keys()
         for name, gradient in whole["gradients"].items():
             apart = (other["gradients"][name] - gradient).norm()
-            assert apart <= 1e-5 * max(1.0, float(gradient.norm())), (how, name)
+            assert apart <= 1e-5 * float(gradient.norm()) + 1e-12, (how, name)
         for name in ("loss", "iou", "gradient"):
             assert other["values"][name] == pytest.approx(whole["values"][name], rel=1e-4)
 

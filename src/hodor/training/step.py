@@ -85,17 +85,18 @@ def forward(
         over: see ``clip_loss``.
     """
     network, device = run.network, truth.labels.device
-    frames = batch.frames.to(device, torch.float32)
+    kind = next(network.parameters()).dtype
+    frames = batch.frames.to(device, kind)
     b, t = frames.shape[:2]
     images = normalise(network.config, frames.flatten(0, 1))
     images = images.masked_fill(truth.nowhere.flatten(0, 1)[:, None], 0)
     images = images.contiguous(memory_format=torch.channels_last).view(b, t, *frames.shape[2:])
     ids = torch.arange(1, batch.objects + 1, device=device)
-    masks = (truth.labels[:, 0, None] == ids[:, None, None]).float()
+    masks = (truth.labels[:, 0, None] == ids[:, None, None]).to(kind)
     stranger = None
     if batch.absent is not None:
-        theirs = normalise(network.config, batch.absent.frames.to(device, torch.float32))
-        stranger = Stranger(theirs, batch.absent.masks.to(device)[:, None].float())
+        theirs = normalise(network.config, batch.absent.frames.to(device, kind))
+        stranger = Stranger(theirs, batch.absent.masks.to(device, kind)[:, None])
     half = run.recipe.precision == "bf16"
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         predictions = (module or run.model)(images, masks, truth.presence, truth.steps, stranger)
