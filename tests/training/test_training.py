@@ -266,3 +266,73 @@ def test_mask_gradients_decide_whether_the_first_prediction_hears_of_the_second(
     assert gradients[0] is not None
     assert gradients[0].abs().sum() > 0
     assert gradients[1] is None
+
+
+def gradients(recipe: Any, batch: Any) -> dict[str, torch.Tensor]:
+    run = start(recipe, torch.device("cpu"))
+    _, loss = forward(run, batch, truth_of(recipe, batch, 0, torch.device("cpu")))
+    loss.total.backward()
+    return {n: p.grad for n, p in run.network.named_parameters() if p.grad is not None}
+
+
+def test_saving_memory_changes_no_gradient(two_images: Path, tmp_path: Path) -> None:
+    values = recipe_values(two_images)
+    plain = load_recipe(recipe_file(tmp_path, values))
+    saving = load_recipe(recipe_file(tmp_path, values), ["running.save_memory=true"])
+    batch = make_batches(plain).make(0)
+    kept = gradients(plain, batch)
+    again = gradients(saving, batch)
+    assert kept.keys() == again.keys()
+    for name, gradient in kept.items():
+        torch.testing.assert_close(again[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_an_absent_object_is_asked_for_and_costs_where_it_is_found(
+    two_images: Path, tmp_path: Path
+) -> None:
+    values = recipe_values(two_images)
+    values["clips"]["absent"] = 1.0
+    recipe = load_recipe(recipe_file(tmp_path, values))
+    run, batch = start(recipe, torch.device("cpu")), make_batches(recipe).make(0)
+    truth = truth_of(recipe, batch, 0, torch.device("cpu"))
+    predictions, loss = forward(run, batch, truth)
+    background = run.network.config.background_channels
+    assert batch.objects == 1
+    assert {p.logits.shape[1] for p in predictions} == {background + 2}
+    assert not any(p.present[:, 1].any() for p in predictions)
+    found = [
+        p._replace(logits=torch.cat([p.logits[:, :-1], p.logits[:, -1:] + 5], 1))
+        for p in predictions
+    ]
+    missed = [
+        p._replace(logits=torch.cat([p.logits[:, :-1], p.logits[:, -1:] - 50], 1))
+        for p in predictions
+    ]
+    costs = [
+        clip_loss(these, truth.labels, background, truth.settings).cross_entropy.item()
+        for these in (missed, predictions, found)
+    ]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[2] - 0.5
+    loss.total.backward()
+    assert run.network.encoder.layers[0].ffn.layers[0].weight.grad.abs().sum() > 0
+
+
+def test_pixels_without_a_picture_are_grey_to_the_network_and_background_in_the_loss(
+    two_images: Path, tmp_path: Path
+) -> None:
+    values = recipe_values(two_images)
+    values["clips"] = {"making": "paper", "area": 6144, "min_area": 100, "frames": 2}
+    recipe = load_recipe(recipe_file(tmp_path, values))
+    run, batch = start(recipe, torch.device("cpu")), make_batches(recipe).make(1)
+    nowhere = batch.labels == 255
+    assert nowhere.any()
+    truth = truth_of(recipe, batch, 0, torch.device("cpu"))
+    assert truth.labels.max() == batch.objects
+    frames = batch.frames.clone()
+    frames.masked_fill_(nowhere[:, :, None], 77)
+    other = batch._replace(frames=frames)
+    with torch.no_grad():
+        run.model.eval()
+        losses_ = [float(forward(run, one, truth)[1].total) for one in (batch, other)]
+    assert losses_[0] == losses_[1]

@@ -19,6 +19,22 @@ LARGE = 20_000_000  # parameters; networks over it go through clips one at a tim
 HELD_OUT = 5  # one annotation in so many is kept for measuring
 MOST_HELD_OUT = 20
 
+CLIPS = ClipSettings(
+    objects=(0.5, 0.3, 0.2),
+    pasted_only=0.2,
+    motion=Motion(translate=0.18, scale=1.4),
+    colour=Colour(jpeg=0.2),
+)
+SLOW = Optimisation(
+    iterations=STEPS,
+    batch=BATCH,
+    backbone_rate=0.1,
+    decay="cosine",
+    weight_decay=0.02,
+    clip_gradients=1.0,
+    average=0.98,
+)
+
 
 def kept_for_measuring(stems: Sequence[str]) -> list[str]:
     """One in five, chosen by the hash of the names: at least one, at most twenty."""
@@ -62,26 +78,15 @@ def finetune_recipe(
         model=config,
         initial=Initial(weights=model),
         data=tuple(sets),
-        clips=ClipSettings(
-            size=frame_size(shape),
-            objects=(0.5, 0.3, 0.2),
-            pasted_only=0.2,
-            motion=Motion(translate=0.18, scale=1.4),
-            colour=Colour(jpeg=0.2),
-        ),
+        clips=replace(CLIPS, size=frame_size(shape)),
         schedule="loop",
         mask_gradients=True,
         loss=LossSettings(stride=2, merge="logsumexp", dice="object", object_weight=1.5),
-        optimisation=Optimisation(
+        optimisation=replace(
+            SLOW,
             iterations=steps,
-            batch=BATCH,
             learning_rate=2e-5 if large else 1e-4,
-            backbone_rate=0.1,
             warmup=min(20, steps // 10),
-            decay="cosine",
-            weight_decay=0.02,
-            clip_gradients=1.0,
-            average=0.98,
         ),
         tracking=tracking,
         running=Running(at_once=1 if large else None, save_memory=large),
