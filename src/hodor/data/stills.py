@@ -85,11 +85,11 @@ class MaskFolder:
     ) -> None:
         pictures = image_files(images)
         by_stem = {path.stem: path for path in image_files(masks)}
-        without = [path.name for path in pictures if path.stem not in by_stem]
-        if without:
+        unmasked = [path.name for path in pictures if path.stem not in by_stem]
+        if unmasked:
             raise DataError(
-                f"{images}: {len(without)} of {len(pictures)} images have no mask of the same name "
-                f"in {masks}: {some(without)}"
+                f"{images}: {len(unmasked)} of {len(pictures)} images have no mask of the same name "
+                f"in {masks}: {some(unmasked)}"
             )
         kept = [
             p for p in pictures if not (held_out and is_held_out(p.stem)) and p.stem not in without
