@@ -14,7 +14,7 @@ from hodor.data.bend import bend
 from hodor.data.colour import Colour, blur_some, change_colours, compress_some
 from hodor.data.objects import ObjectRules
 from hodor.data.stills import Still
-from hodor.data.warp import Motion, random_affine, sampling_map, uniform
+from hodor.data.warp import Motion, Movement, random_affine, uniform
 from hodor.errors import RecipeError
 
 VISIBLE = 0.0015  # of the frame: an object that shows less in frame 0 cannot be the reference
@@ -161,26 +161,31 @@ def _draw(
     return Clip(frames, labels.to(torch.uint8))
 
 
-def _warp(stage: Stage, g: torch.Generator, centre: Tensor, zoom: float) -> Tensor:
-    """A map (T, h, w, 2) of random movement about a place in a still."""
+def _movement(stage: Stage, g: torch.Generator, centre: Tensor, zoom: float) -> Movement:
+    """Random movement about a place in a still; mirrored half of the time."""
     t, motion = stage.frames, stage.motion
     if torch.rand(1, generator=g) < stage.copies:
         affine = torch.eye(2, 3).expand(t, 2, 3)
-        return sampling_map(stage.size, affine, None, centre, zoom)
+        return Movement(stage.size, affine, None, centre, zoom, _coin(g))
     strength = float(uniform(g, 0.2, 1.0, 1))
     affine = random_affine(t, motion, strength, g)
     elastic = 0.0
     if torch.rand(1, generator=g) < motion.elastic_share:
         elastic = motion.elastic * strength
     amounts = (motion.perspective * strength, motion.thin_plate * strength, elastic)
-    return sampling_map(stage.size, affine, bend(t, stage.size, amounts, g), centre, zoom)
+    shifts = bend(t, stage.size, amounts, g)
+    return Movement(stage.size, affine, shifts, centre, zoom, _coin(g))
+
+
+def _coin(g: torch.Generator) -> bool:
+    return bool(torch.rand(1, generator=g) < 0.5)
 
 
 def _main_layer(
     still: Still, tracked: list[int], settings: ClipSettings, g: torch.Generator
 ) -> Layer:
     centre, zoom = place(still.labels, tracked, settings, g)
-    at = flip(_warp(settings.stage(), g, centre, zoom), g)
+    at = _movement(settings.stage(), g, centre, zoom).map()
     return sample(still.image, still.labels, at, cv2.BORDER_REFLECT)
 
 
@@ -225,17 +230,18 @@ def pasted_layer(
     zoom = math.sqrt(len(y) / (h * w)) / share
     place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
-    at = flip(_warp(stage, g, middle - place * zoom, zoom), g)
-    box = (int(x.min()), int(y.min()), int(x.max()), int(y.max()))
-    return sample(still.image, mask, at, cv2.BORDER_CONSTANT, _reached(at, box))
+    moved = _movement(stage, g, middle - place * zoom, zoom)
+    part = _reached(moved, (int(x.min()), int(y.min()), int(x.max()), int(y.max())))
+    return sample(still.image, mask, moved.map(part), cv2.BORDER_CONSTANT, moved.seen(part))
 
 
-def _reached(at: Tensor, box: tuple[int, int, int, int]) -> tuple[slice, slice]:
+def _reached(moved: Movement, box: tuple[int, int, int, int]) -> tuple[slice, slice]:
     """Rows and columns of the frames that look into a box (left, top, right, bottom) of a still.
 
     Everything else would only mix a picture with itself: most of the time of a clip.
     """
-    coarse = at[:, ::COARSE, ::COARSE]
+    every = slice(None, None, COARSE)
+    coarse = moved._replace(flipped=False).map((every, every))
     # Between two places that are looked at, a map goes no further than from one to the other.
     apart = [float(coarse.diff(dim=d).abs().amax()) for d in (1, 2) if coarse.shape[d] > 1]
     margin = 1 + sum(apart)
@@ -245,7 +251,8 @@ def _reached(at: Tensor, box: tuple[int, int, int, int]) -> tuple[slice, slice]:
     if not len(rows):
         return slice(0, 1), slice(0, 1)
     top, left = (max(0, int(found[0]) - 1) * COARSE for found in (rows, columns))
-    bottom, right = ((int(found[-1]) + 2) * COARSE for found in (rows, columns))
+    ends = ((int(found[-1]) + 2) * COARSE for found in (rows, columns))
+    bottom, right = (min(side, end) for side, end in zip(moved.size, ends, strict=True))
     return slice(top, bottom), slice(left, right)
 
 
@@ -292,11 +299,10 @@ def sample(
     Args:
         image: (H, W, 3).
         labels: (H, W).
-        at: (T, h, w, 2), see ``sampling_map``.
+        at: (T, y, x, 2), see ``sampling_map``.
         border: OpenCV's; what is constant there has an edge.
-        place: part of the frames to make.
+        place: part of the frames that ``at`` is of.
     """
-    at = at[:, *place]
     t, h, w, _ = at.shape
     # OpenCV is several times as fast here as grid_sample, which works on floats; all frames of
     # the clip go through one call, one below the other.

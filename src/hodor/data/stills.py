@@ -88,8 +88,8 @@ class MaskFolder:
         unmasked = [path.name for path in pictures if path.stem not in by_stem]
         if unmasked:
             raise DataError(
-                f"{images}: {len(unmasked)} of {len(pictures)} images have no mask of the same name "
-                f"in {masks}: {some(unmasked)}"
+                f"{images}: {len(unmasked)} of {len(pictures)} images have no mask of the same "
+                f"name in {masks}: {some(unmasked)}"
             )
         kept = [
             p for p in pictures if not (held_out and is_held_out(p.stem)) and p.stem not in without
