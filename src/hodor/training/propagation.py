@@ -146,7 +146,7 @@ class ClipModel(nn.Module):
         self.mask_gradients = mask_gradients
         self.save_memory = save_memory
         parts = (network.extract, network.describe, network.segment)
-        self.parts = tuple(torch.compile(part) for part in parts) if compile else parts
+        self.parts = tuple(torch.compile(p, dynamic=False) for p in parts) if compile else parts
 
     def forward(
         self,
