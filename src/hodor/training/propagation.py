@@ -130,7 +130,6 @@ class ClipModel(nn.Module):
             stop there (released).
         save_memory: compute activations inside the network's parts a second time for the
             gradients, instead of keeping them.
-        compile: compile the network's parts.
     """
 
     def __init__(
@@ -139,14 +138,11 @@ class ClipModel(nn.Module):
         *,
         mask_gradients: bool = False,
         save_memory: bool = False,
-        compile: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.mask_gradients = mask_gradients
         self.save_memory = save_memory
-        parts = (network.extract, network.describe, network.segment)
-        self.parts = tuple(torch.compile(p, dynamic=False) for p in parts) if compile else parts
 
     def forward(
         self,
@@ -168,7 +164,11 @@ class ClipModel(nn.Module):
         Returns:
             One prediction for each step, in order; with a stranger for O + 1 objects, it last.
         """
-        extract, describe, segment = self.parts
+        extract, describe, segment = (
+            self.network.extract,
+            self.network.describe,
+            self.network.segment,
+        )
         b, _t = images.shape[:2]
         used = sorted({0, *(step.target for step in steps)})
         whole = self._run(extract, images[:, used].flatten(0, 1))
@@ -199,7 +199,7 @@ class ClipModel(nn.Module):
 
     def _joined(self, described: Descriptors, stranger: Stranger) -> Descriptors:
         """Descriptors with one more object, which was described in its own picture."""
-        extract, describe, _ = self.parts
+        extract, describe = self.network.extract, self.network.describe
         found = self._run(describe, self._run(extract, stranger.images), stranger.masks)
         return described._replace(objects=torch.cat([described.objects, found.objects], 1))
 

@@ -117,8 +117,6 @@ class Running:
     save_memory: bool = False
     """Keep no activations inside backbone, encoder and decoder; they are computed a second time
     for the gradients."""
-    compile: bool = False
-    """Compile backbone, encoder and decoder with ``torch.compile``."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,6 @@ def start(recipe: Recipe, device: torch.device, *, resumed: bool = False) -> Run
         network,
         mask_gradients=recipe.mask_gradients,
         save_memory=running.save_memory,
-        compile=running.compile,
     )
     return Run(recipe, network, model, optimiser, average)
 
