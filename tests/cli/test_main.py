@@ -61,9 +61,9 @@ def test_the_version_is_the_packages(hodor: Hodor) -> None:
     assert hodor("--version") == (0, f"hodor {metadata.version('hodor-vos')}\n", "")
 
 
-@pytest.mark.parametrize("command", ["track", "train", "evaluate", "demo"])
+@pytest.mark.parametrize("command", ["track", "train recipe", "train finetune", "evaluate", "demo"])
 def test_every_command_explains_itself(hodor: Hodor, command: str) -> None:
-    ran = hodor(command, "--help")
+    ran = hodor(*command.split(), "--help")
     assert ran.code == 0
     assert f"hodor {command} [OPTIONS]" in ran.out
     assert "--device" in ran.out

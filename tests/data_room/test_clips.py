@@ -17,10 +17,14 @@ from hodor.data import (
     CocoInstances,
     Colour,
     MaskFolder,
-    Prefetched,
+    Share,
+    Steps,
     Still,
+    in_processes,
+    in_threads,
     make_clip,
 )
+from hodor.data.objects import Index
 from hodor.errors import DataError
 
 NO_COLOUR = Colour(clip=0.0, frame=0.0, blur=0.0)
@@ -38,6 +42,10 @@ def still(objects: int = 1) -> Still:
     return Still(image, labels)
 
 
+def shape(one: Still) -> tuple[int, ...]:
+    return one.labels.shape
+
+
 class Fixed:
     """A dataset of given stills."""
 
@@ -49,6 +57,19 @@ class Fixed:
 
     def read(self, index: int) -> Still:
         return self.stills[index]
+
+    def index(self) -> Index:
+        counts = [int(one.labels.max()) for one in self.stills]
+        return Index(np.array(counts), np.array([h / w for h, w in map(shape, self.stills)]))
+
+    def notes(self) -> list[str]:
+        return []
+
+    def stems(self) -> list[str]:
+        return [str(i) for i in range(len(self))]
+
+    def shape(self) -> tuple[int, int]:
+        return 96, 128
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -98,11 +119,13 @@ def test_copies_of_a_still_are_equal_when_nothing_moves() -> None:
     assert (clip.labels == clip.labels[:1]).all()
 
 
-def test_the_same_seed_gives_the_same_clips_in_any_order_and_any_number_of_threads() -> None:
+def test_the_same_seed_gives_the_same_clips_in_any_order_and_any_number_of_workers() -> None:
     batches = ClipBatches([Fixed(still(), still(2))], [1.0], ClipSettings(size=(64, 96)), 3, seed=7)
     backwards = {step: batches.make(step) for step in (4, 3, 2)}
-    with Prefetched(batches, 2, 5) as ahead:
-        for step, batch in zip((2, 3, 4), ahead, strict=True):
+    steps = Steps(batches, Share())
+    for ahead in (in_threads(steps, 2, 5), in_processes(steps, 2, 5, 2, print)):
+        for step, made in zip((2, 3, 4), ahead, strict=True):
+            (batch,) = made.parts
             assert torch.equal(batch.frames, backwards[step].frames)
             assert torch.equal(batch.labels, backwards[step].labels)
     assert not torch.equal(backwards[2].frames, backwards[3].frames)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hodor.data import ClipBatches, ClipSettings, Colour, Videos, make_video_clip
+from hodor.data import ClipBatches, ClipSettings, Colour, VideoRules, Videos, make_video_clip
 from hodor.errors import DataError
 from hodor.video import write_label_map
 
@@ -39,7 +39,7 @@ def times(images: tuple[np.ndarray, ...]) -> list[int]:
 
 
 def test_with_one_annotated_frame_every_clip_starts_there_and_knows_no_other(root: Path) -> None:
-    videos = Videos(root / "images", root / "masks", span=4)
+    videos = Videos(root / "images", root / "masks", VideoRules(span=4))
     orders = [times(videos.read(0, 3, generator(seed)).images) for seed in range(30)]
     assert {order[0] for order in orders} == {6}
     assert {t for order in orders for t in order[1:]} == {2, 3, 4, 5, 7, 8, 9, 10}
@@ -52,7 +52,7 @@ def test_with_one_annotated_frame_every_clip_starts_there_and_knows_no_other(roo
 
 
 def test_with_all_annotated_any_frame_comes_first_and_ids_stay(root: Path) -> None:
-    videos = Videos(root / "images", root / "masks", annotated="all", span=4)
+    videos = Videos(root / "images", root / "masks", VideoRules(annotated="all", span=4))
     clips = [videos.read(1, 3, generator(seed)) for seed in range(30)]
     assert len({times(clip.images)[0] for clip in clips}) > 6
     assert all(labels.max() == 38 for clip in clips for labels in clip.labels)
@@ -68,7 +68,7 @@ def test_all_frames_are_seen_through_one_window(root: Path) -> None:
     settings = ClipSettings(
         size=(64, 128), frames=3, zoom=(1, 1), colour=Colour(clip=0, frame=0, blur=0)
     )
-    videos = Videos(root / "images", root / "masks", annotated="all", span=2)
+    videos = Videos(root / "images", root / "masks", VideoRules(annotated="all", span=2))
     for seed in range(6):
         video = videos.read(0, 3, generator(seed))
         clip = make_video_clip(video, 1, settings, generator(seed))
@@ -82,7 +82,7 @@ def test_all_frames_are_seen_through_one_window(root: Path) -> None:
 def test_batches_say_when_only_frame_0_is_annotated(root: Path) -> None:
     settings = ClipSettings(size=(64, 96), frames=2, objects=(1.0,))
     one = Videos(root / "images", root / "masks")
-    every = Videos(root / "images", root / "masks", annotated="all")
+    every = Videos(root / "images", root / "masks", VideoRules(annotated="all"))
     batch = ClipBatches([one], [1.0], settings, 2, seed=0).make(3)
     assert batch.sparse
     assert batch.labels[:, 0].any()

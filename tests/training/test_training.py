@@ -1,6 +1,5 @@
 """Training: recipes, the loss, a network that learns, runs that go on after a kill."""
 
-import json
 import os
 import signal
 import subprocess
@@ -9,16 +8,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
+import training_data
 import yaml
+from training_data import losses, recipe_file, recipe_values
 
 from hodor.errors import DataError, RecipeError, WeightsError
 from hodor.tracking import Tracker
 from hodor.training import (
     ClipModel,
+    Listener,
     LossSettings,
     Prediction,
     bundled_recipes,
@@ -27,81 +28,23 @@ from hodor.training import (
     make_batches,
     train,
 )
-from hodor.training.loop import forward, start
+from hodor.training.state import start
+from hodor.training.step import forward, truth_of
 from hodor.weights import load_model
-
-# One thread, here and in the process that is killed: sums in another order give other losses.
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-COLOURS = [(220, 40, 40), (40, 90, 220)]
 
 
 @pytest.fixture(scope="module")
 def two_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two images with one object each, a disc and a box, on textured ground."""
-    root = tmp_path_factory.mktemp("stills")
-    (root / "images").mkdir()
-    (root / "masks").mkdir()
-    rng = np.random.default_rng(0)
-    for number, colour in enumerate(COLOURS):
-        ground = rng.integers(90, 150, (12, 16, 3), np.uint8)
-        image = cv2.resize(ground, (128, 96), interpolation=cv2.INTER_CUBIC)
-        mask = np.zeros((96, 128), np.uint8)
-        if number:
-            mask[30:70, 40:90] = 255
-        else:
-            cv2.circle(mask, (60, 48), 24, 255, -1)
-        image[mask > 0] = colour
-        cv2.imwrite(str(root / "images" / f"{number}.png"), image[..., ::-1])
-        cv2.imwrite(str(root / "masks" / f"{number}.png"), mask)
-    return root
+    return training_data.two_images(tmp_path_factory.mktemp("stills"))
 
 
-def recipe_values(root: Path, **optimisation: Any) -> dict[str, Any]:
-    return {
-        "name": "tiny",
-        "root": str(root),
-        "model": {
-            "backbone": "mobilenetv2_035",
-            "backbone_norms": "folded",
-            "channels": 32,
-            "heads": 4,
-            "encoder_layers": 1,
-            "decoder_layers": 1,
-            "deformable": False,
-            "dropout": 0.0,
-            "pooling": "soft",
-            "fusion": "full",
-        },
-        "data": [{"kind": "masks", "images": "images", "masks": "masks"}],
-        "clips": {
-            "size": [64, 96],
-            "frames": 2,
-            "objects": [1.0],
-            "extra": 0.0,
-            "pasted_only": 0.0,
-            "zoom": [0.9, 1.0],
-            "motion": {"translate": 0.05, "rotate": 5.0, "elastic_share": 0.0},
-            "colour": {"clip": 0.2, "frame": 0.1, "blur": 0.0},
-        },
-        "schedule": "loop",
-        "loss": {"stride": 2, "merge": "logsumexp", "dice": "object"},
-        "mask_gradients": True,
-        "optimisation": {"iterations": 6, "batch": 2, "learning_rate": 2e-3, **optimisation},
-        "checkpoint_every": 2,
-        "pictures_every": 3,
-    }
+@pytest.fixture(scope="module")
+def two_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return training_data.two_videos(tmp_path_factory.mktemp("videos"))
 
 
-def recipe_file(folder: Path, values: dict[str, Any]) -> Path:
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return path
-
-
-def losses(folder: Path) -> list[float]:
-    lines = (folder / "log.jsonl").read_text().splitlines()
-    return [json.loads(line)["loss"] for line in lines]
+# One thread, here and in the process that is killed: sums in another order give other losses.
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_tiny_model_learns_two_images(two_images: Path, tmp_path: Path) -> None:
@@ -112,7 +55,7 @@ def test_a_tiny_model_learns_two_images(two_images: Path, tmp_path: Path) -> Non
     train(
         load_recipe(recipe_file(tmp_path, values)),
         tmp_path / "run",
-        report=lambda p: seen.append(p.iou),
+        listener=Listener(report=lambda p: seen.append(p.iou)),
     )
     assert np.mean(seen[:3]) < 0.7
     assert np.mean(seen[-10:]) > 0.9
@@ -187,7 +130,7 @@ def test_a_recipes_mistakes_are_all_named_with_their_lines(
     values["clips"]["framse"] = 3
     with pytest.raises(RecipeError, match=r"clips\.framse is not known"):
         load_recipe(recipe_file(tmp_path, values))
-    with pytest.raises(RecipeError, match="bundled are small-1, small-2"):
+    with pytest.raises(RecipeError, match="bundled are paper/ablations/barebones"):
         load_recipe("no-such-recipe")
 
 
@@ -195,41 +138,23 @@ def test_settings_on_the_command_line_win(two_images: Path, tmp_path: Path) -> N
     path = recipe_file(tmp_path, recipe_values(two_images))
     recipe = load_recipe(path, ["optimisation.batch=7", "clips.motion.rotate=1.5"])
     assert recipe.optimisation.batch == 7
-    assert recipe.clip_settings().motion.rotate == 1.5
+    assert recipe.clips.motion.rotate == 1.5
     with pytest.raises(RecipeError, match="KEY=VALUE"):
         load_recipe(path, ["batch"])
 
 
 def test_bundled_recipes_are_in_order() -> None:
-    assert bundled_recipes() == ["small-1", "small-2", "small-3", "small-4", "small-video-1"]
+    small = ["small-1", "small-2", "small-3", "small-4", "small-video-1"]
+    assert set(small) < set(bundled_recipes())
     for name in bundled_recipes():
-        recipe = load_recipe(name)
-        assert recipe.name == name
-        assert recipe.config().channels == 128
+        assert load_recipe(name).name == name
+    assert {load_recipe(name).model.channels for name in small} == {128}
 
 
 def test_missing_data_is_told_before_the_first_step(tmp_path: Path) -> None:
     recipe = load_recipe(recipe_file(tmp_path, recipe_values(tmp_path / "nowhere")))
     with pytest.raises(DataError, match="no such folder"):
         train(recipe, tmp_path / "run")
-
-
-@pytest.fixture(scope="module")
-def two_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two videos of five frames with a box that moves, of which only frame 2 is annotated."""
-    root = tmp_path_factory.mktemp("videos")
-    for number, colour in enumerate(COLOURS):
-        for kind in ("images", "masks"):
-            (root / kind / str(number)).mkdir(parents=True)
-        for t in range(5):
-            image = np.full((96, 128, 3), 120, np.uint8)
-            box = (slice(30, 70), slice(30 + 6 * t, 80 + 6 * t))
-            image[box] = colour
-            cv2.imwrite(str(root / "images" / str(number) / f"{t}.png"), image[..., ::-1])
-        mask = np.zeros((96, 128), np.uint8)
-        mask[30:70, 42:92] = 255
-        cv2.imwrite(str(root / "masks" / str(number) / "2.png"), mask)
-    return root
 
 
 def test_one_annotated_frame_per_video_is_enough_to_learn_from(
@@ -243,7 +168,7 @@ def test_one_annotated_frame_per_video_is_enough_to_learn_from(
     train(
         load_recipe(recipe_file(tmp_path, values)),
         tmp_path / "run",
-        report=lambda p: seen.append(p.iou),
+        listener=Listener(report=lambda p: seen.append(p.iou)),
     )
     # Frame 0 is found again through frames whose masks nobody knows.
     assert np.mean(seen[-10:]) > 0.85
@@ -258,7 +183,8 @@ def test_without_labels_only_the_annotated_frame_is_compared(
     values["clips"]["frames"] = 3
     recipe = load_recipe(recipe_file(tmp_path, values))
     run, batch = start(recipe, torch.device("cpu")), make_batches(recipe).make(0)
-    predictions, _, loss = forward(run, batch)
+    truth = truth_of(recipe, batch, 0, torch.device("cpu"))
+    predictions, loss = forward(run, batch, truth)
     assert [p.target for p in predictions] == [0]
     loss.total.backward()
     # Through the masks of frames 1 and 2, which cost nothing themselves.
@@ -340,3 +266,73 @@ def test_mask_gradients_decide_whether_the_first_prediction_hears_of_the_second(
     assert gradients[0] is not None
     assert gradients[0].abs().sum() > 0
     assert gradients[1] is None
+
+
+def gradients(recipe: Any, batch: Any) -> dict[str, torch.Tensor]:
+    run = start(recipe, torch.device("cpu"))
+    _, loss = forward(run, batch, truth_of(recipe, batch, 0, torch.device("cpu")))
+    loss.total.backward()
+    return {n: p.grad for n, p in run.network.named_parameters() if p.grad is not None}
+
+
+def test_saving_memory_changes_no_gradient(two_images: Path, tmp_path: Path) -> None:
+    values = recipe_values(two_images)
+    plain = load_recipe(recipe_file(tmp_path, values))
+    saving = load_recipe(recipe_file(tmp_path, values), ["running.save_memory=true"])
+    batch = make_batches(plain).make(0)
+    kept = gradients(plain, batch)
+    again = gradients(saving, batch)
+    assert kept.keys() == again.keys()
+    for name, gradient in kept.items():
+        torch.testing.assert_close(again[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_an_absent_object_is_asked_for_and_costs_where_it_is_found(
+    two_images: Path, tmp_path: Path
+) -> None:
+    values = recipe_values(two_images)
+    values["clips"]["absent"] = 1.0
+    recipe = load_recipe(recipe_file(tmp_path, values))
+    run, batch = start(recipe, torch.device("cpu")), make_batches(recipe).make(0)
+    truth = truth_of(recipe, batch, 0, torch.device("cpu"))
+    predictions, loss = forward(run, batch, truth)
+    background = run.network.config.background_channels
+    assert batch.objects == 1
+    assert {p.logits.shape[1] for p in predictions} == {background + 2}
+    assert not any(p.present[:, 1].any() for p in predictions)
+    found = [
+        p._replace(logits=torch.cat([p.logits[:, :-1], p.logits[:, -1:] + 5], 1))
+        for p in predictions
+    ]
+    missed = [
+        p._replace(logits=torch.cat([p.logits[:, :-1], p.logits[:, -1:] - 50], 1))
+        for p in predictions
+    ]
+    costs = [
+        clip_loss(these, truth.labels, background, truth.settings).cross_entropy.item()
+        for these in (missed, predictions, found)
+    ]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[2] - 0.5
+    loss.total.backward()
+    assert run.network.encoder.layers[0].ffn.layers[0].weight.grad.abs().sum() > 0
+
+
+def test_pixels_without_a_picture_are_grey_to_the_network_and_background_in_the_loss(
+    two_images: Path, tmp_path: Path
+) -> None:
+    values = recipe_values(two_images)
+    values["clips"] = {"making": "paper", "area": 6144, "min_area": 100, "frames": 2}
+    recipe = load_recipe(recipe_file(tmp_path, values))
+    run, batch = start(recipe, torch.device("cpu")), make_batches(recipe).make(1)
+    nowhere = batch.labels == 255
+    assert nowhere.any()
+    truth = truth_of(recipe, batch, 0, torch.device("cpu"))
+    assert truth.labels.max() == batch.objects
+    frames = batch.frames.clone()
+    frames.masked_fill_(nowhere[:, :, None], 77)
+    other = batch._replace(frames=frames)
+    with torch.no_grad():
+        run.model.eval()
+        losses_ = [float(forward(run, one, truth)[1].total) for one in (batch, other)]
+    assert losses_[0] == losses_[1]

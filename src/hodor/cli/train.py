@@ -1,71 +1,106 @@
-"""``hodor train``."""
+"""``hodor train``: a recipe, or ``finetune`` on one's own data."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
+from typer.core import TyperGroup
 
+from hodor.cli.finetune import finetune
+from hodor.cli.training_runs import run, training_room
 from hodor.errors import HodorError
-from hodor.tracking import choose_device
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+class RecipeUnlessNamed(TyperGroup):
+    """``hodor train RECIPE`` means ``hodor train recipe RECIPE``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command's name in where it was left out."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["recipe", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=RecipeUnlessNamed,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train a model as a recipe states, or fine-tune one on your own images or video.",
+)
 
 
 @app.command()
-def train(
-    recipe: str = typer.Argument(help="A YAML file, or a bundled recipe: small-1, small-2."),
-    out: Path = typer.Option(..., help="Folder for checkpoints, log, pictures and the model."),
+def recipe(
+    recipe: str = typer.Argument(
+        help="A YAML file, or a bundled recipe, such as paper/static, released/static, small-1."
+    ),
+    out: Path | None = typer.Option(
+        None, help="Folder for checkpoints, log, pictures and the model."
+    ),
     changes: list[str] = typer.Option(
         [], "--set", help="KEY=VALUE, overrides the recipe: --set optimisation.batch=4."
     ),
+    scale: float | None = typer.Option(
+        None, help="Shrink schedule, resolution and model together; over 0, at most 1."
+    ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     resume: bool = typer.Option(False, "--resume", help="Go on from the folder's checkpoint."),
-    check: bool = typer.Option(False, "--check", help="Only check recipe and data, then stop."),
+    check: bool = typer.Option(
+        False, "--check", help="Show the recipe whole, read the data (a sample), then stop."
+    ),
+    every_file: bool = typer.Option(
+        False, "--check-every-file", help="As --check, and read every file."
+    ),
+    resolve: Path | None = typer.Option(
+        None, help="Write the recipe whole as JSON, for python -m hodor.training, then stop."
+    ),
 ) -> None:
-    """Train a model from annotated still images, as RECIPE states.
+    """Train a model as RECIPE states. The word "recipe" may be left out.
 
     hodor train my.yaml --out runs/my
+
+    torchrun --nproc-per-node 4 -m hodor train my.yaml --out runs/my
     """
-    try:
-        from hodor.training import load_recipe, make_batches
-        from hodor.training import train as run
-    except ImportError as error:
-        raise HodorError(
-            f"training needs more packages ({error.name} is missing): "
-            "pip install 'hodor-vos[train]'"
-        ) from error
+    training = training_room()
+    stated = training.load_recipe(recipe, changes, scale=scale)
     console = Console(stderr=True)
-    stated = load_recipe(recipe, changes)
-    if check:
-        batches = make_batches(stated)
-        counts = ", ".join(str(len(one)) for one in batches.sets)
-        batches.make(0)
-        console.print(f"{stated.name}: recipe and data are in order ({counts} images)")
+    if resolve is not None:
+        resolve.write_text(json.dumps(training.to_plain(stated), indent=1), encoding="utf-8")
+    if check or every_file:
+        show_check(training, stated, console, every=every_file)
+    if resolve is not None or check or every_file:
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[loss]}"),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(stated.name, total=stated.optimisation.iterations, loss="")
-        model = run(
-            stated,
-            out,
-            device=choose_device(device),
-            resume=resume,
-            report=lambda p: bar.update(
-                task,
-                completed=p.step,
-                loss=f"loss {p.loss:.3f}, IoU {p.iou:.2f}, {1 / max(p.seconds, 1e-9):.1f} it/s",
-            ),
-        )
+    if out is None:
+        raise HodorError("hodor train: --out FOLDER is missing: it is where the run goes")
+    model = run(training, stated, out, device=device, resume=resume, console=console)
     console.print(
         f"model in {model}; try it: hodor track my.mp4 --masks first.png --model {model} --out out"
         f"{os.linesep}pictures and curves: tensorboard --logdir {out}",
         highlight=False,
     )
+
+
+def show_check(training: Any, stated: Any, console: Console, *, every: bool) -> None:
+    """Print the recipe with all defaults, and what its data is. Raises HodorError for trouble."""
+    typer.echo(stated.to_yaml())
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        lines, troubles = training.check_data(
+            stated,
+            every=every,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    for line in lines:
+        console.print(line, highlight=False)
+    if troubles:
+        raise HodorError("; ".join(troubles))
+    training.make_batches(stated).make(0)
+    console.print(f"{stated.name}: recipe and data are in order", highlight=False)
+
+
+app.command()(finetune)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -10,19 +10,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hodor.data.bend import bend
 from hodor.data.colour import Colour, blur_some, change_colours, compress_some
+from hodor.data.objects import ObjectRules
 from hodor.data.stills import Still
-from hodor.data.warp import Motion, elastic_field, random_affine, sampling_map, uniform
+from hodor.data.warp import Motion, Movement, random_affine, uniform
 from hodor.errors import RecipeError
 
 VISIBLE = 0.0015  # of the frame: an object that shows less in frame 0 cannot be the reference
 TRIES = 8
+COARSE = 4  # pixels between the places of a map that are looked at
 
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """How clips are made."""
+    """How clips are made: in layers that move on their own and hide one another. Ours."""
 
+    making: Literal["layers"] = "layers"
     size: tuple[int, int] = (224, 384)
     """Height and width of a frame, multiples of 32."""
     frames: int = 3
@@ -46,6 +50,9 @@ class ClipSettings:
     zoom: tuple[float, float] = (0.7, 1.35)
     """Side of what a frame shows, in units of the largest window that fits in the still; over 1 the
     still is continued by its mirror image."""
+    absent: float = 0.0
+    """Share of batches whose clips are also asked for an object that is nowhere in them; see
+    ``Beyond.absent``."""
     motion: Motion = field(default_factory=Motion)
     colour: Colour = field(default_factory=Colour)
 
@@ -55,8 +62,32 @@ class ClipSettings:
                 f"clips: size {list(self.size)} must be multiples of 32, frames {self.frames} at "
                 "least 1"
             )
-        if not self.objects or min(self.objects) < 0 or sum(self.objects) <= 0:
-            raise RecipeError(f"clips.objects is {list(self.objects)}; shares of 1, 2, ... objects")
+        check_objects(self.objects)
+
+    def stage(self) -> "Stage":
+        """What layers are made for."""
+        return Stage(self.size, self.frames, self.motion, self.still)
+
+    def rules(self) -> ObjectRules:
+        """What counts as an object."""
+        return ObjectRules()
+
+
+def check_objects(shares: tuple[float, ...]) -> None:
+    """Raise RecipeError unless these are shares of clips with 1, 2, ... objects."""
+    if not shares or min(shares) < 0 or sum(shares) <= 0:
+        raise RecipeError(f"clips.objects is {list(shares)}; shares of 1, 2, ... objects")
+
+
+class Stage(NamedTuple):
+    """What a layer is made for: frames of a size, and how it moves in them."""
+
+    size: tuple[int, int]
+    """(h, w)"""
+    frames: int
+    motion: Motion
+    copies: float
+    """Share of layers that do not move."""
 
 
 class Clip(NamedTuple):
@@ -69,11 +100,12 @@ class Clip(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A picture warped for every frame."""
+    """A picture warped for every frame, or for the part of the frames that it can reach."""
 
-    image: Tensor  # (T, 3, h, w)
-    ids: Tensor  # (T, h, w), of the still
-    alpha: Tensor | None  # (T, 1, h, w); None covers the whole frame
+    image: Tensor  # (T, 3, y, x)
+    ids: Tensor  # (T, y, x), of the still
+    alpha: Tensor | None  # (T, 1, y, x); None covers all of it
+    place: tuple[slice, slice]  # the part: rows and columns of the frames
 
 
 def make_clip(
@@ -112,7 +144,8 @@ def _draw(
     layers = [_main_layer(main, tracked, settings, g)]
     for number in range(pasted + extra):
         own = bool(torch.rand(1, generator=g) < settings.same_source)
-        layer = _pasted_layer(main if own else others[number], settings, g)
+        source = main if own else others[number]
+        layer = pasted_layer(source, settings.stage(), settings.pasted_side, g)
         # No more randomness is used where nothing vanishes, so that older recipes repeat.
         if settings.vanish and number < pasted and settings.frames > 1:
             layer = _vanishing(layer, settings.vanish, g)
@@ -122,35 +155,37 @@ def _draw(
     for number, label in enumerate(tracked, 1):
         labels[layers[0].ids == label] = number
     for position in order:
-        layer = layers[position]
-        alpha = cast(Tensor, layer.alpha)
-        image = image + (layer.image - image) * alpha
-        is_followed = position <= pasted
-        labels[alpha[:, 0] > 0.5] = take + position if is_followed else 0
+        paste(image, labels, layers[position], take + position if position <= pasted else 0)
     image = blur_some(change_colours(image, settings.colour, g), settings.colour, g)
     frames = compress_some(image.round().to(torch.uint8), settings.colour, g)
     return Clip(frames, labels.to(torch.uint8))
 
 
-def _warp(settings: ClipSettings, g: torch.Generator, centre: Tensor, zoom: float) -> Tensor:
-    """A map (T, h, w, 2) of random movement about a place in a still."""
-    t, motion = settings.frames, settings.motion
-    if torch.rand(1, generator=g) < settings.still:
+def _movement(stage: Stage, g: torch.Generator, centre: Tensor, zoom: float) -> Movement:
+    """Random movement about a place in a still; mirrored half of the time."""
+    t, motion = stage.frames, stage.motion
+    if torch.rand(1, generator=g) < stage.copies:
         affine = torch.eye(2, 3).expand(t, 2, 3)
-        return sampling_map(settings.size, affine, None, centre, zoom)
+        return Movement(stage.size, affine, None, centre, zoom, _coin(g))
     strength = float(uniform(g, 0.2, 1.0, 1))
     affine = random_affine(t, motion, strength, g)
-    elastic = None
+    elastic = 0.0
     if torch.rand(1, generator=g) < motion.elastic_share:
-        elastic = elastic_field(t, settings.size, motion.elastic * strength, g)
-    return sampling_map(settings.size, affine, elastic, centre, zoom)
+        elastic = motion.elastic * strength
+    amounts = (motion.perspective * strength, motion.thin_plate * strength, elastic)
+    shifts = bend(t, stage.size, amounts, g)
+    return Movement(stage.size, affine, shifts, centre, zoom, _coin(g))
+
+
+def _coin(g: torch.Generator) -> bool:
+    return bool(torch.rand(1, generator=g) < 0.5)
 
 
 def _main_layer(
     still: Still, tracked: list[int], settings: ClipSettings, g: torch.Generator
 ) -> Layer:
     centre, zoom = place(still.labels, tracked, settings, g)
-    at = flip(_warp(settings, g, centre, zoom), g)
+    at = _movement(settings.stage(), g, centre, zoom).map()
     return sample(still.image, still.labels, at, cv2.BORDER_REFLECT)
 
 
@@ -176,17 +211,64 @@ def place(
     return torch.maximum(torch.minimum(middle, limit), half), zoom
 
 
-def _pasted_layer(still: Still, settings: ClipSettings, g: torch.Generator) -> Layer:
+def pasted_layer(
+    still: Still, stage: Stage, side: tuple[float, float], g: torch.Generator
+) -> Layer:
+    """One of a still's objects, cut out, moving somewhere in the frames.
+
+    Args:
+        still: has at least one object.
+        stage: frames and movement.
+        side: least and largest side of the object, as a share of the frame's.
+        g: all randomness.
+    """
     ids = int(torch.randint(1, int(still.labels.max()) + 1, (1,), generator=g))
     mask = (still.labels == ids).astype(np.uint8)
     y, x = np.nonzero(mask)
-    h, w = settings.size
-    share = float(uniform(g, *settings.pasted_side, 1))
+    h, w = stage.size
+    share = float(uniform(g, *side, 1))
     zoom = math.sqrt(len(y) / (h * w)) / share
     place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
-    at = flip(_warp(settings, g, middle - place * zoom, zoom), g)
-    return sample(still.image, mask, at, cv2.BORDER_CONSTANT)
+    moved = _movement(stage, g, middle - place * zoom, zoom)
+    part = _reached(moved, (int(x.min()), int(y.min()), int(x.max()), int(y.max())))
+    return sample(still.image, mask, moved.map(part), cv2.BORDER_CONSTANT, moved.seen(part))
+
+
+def _reached(moved: Movement, box: tuple[int, int, int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the frames that look into a box (left, top, right, bottom) of a still.
+
+    Everything else would only mix a picture with itself: most of the time of a clip.
+    """
+    every = slice(None, None, COARSE)
+    coarse = moved._replace(flipped=False).map((every, every))
+    # Between two places that are looked at, a map goes no further than from one to the other.
+    apart = [float(coarse.diff(dim=d).abs().amax()) for d in (1, 2) if coarse.shape[d] > 1]
+    margin = 1 + sum(apart)
+    low, high = torch.tensor(box[:2]) - margin, torch.tensor(box[2:]) + margin
+    inside = ((coarse > low) & (coarse < high)).all(-1).any(0)
+    rows, columns = inside.any(1).nonzero(), inside.any(0).nonzero()
+    if not len(rows):
+        return slice(0, 1), slice(0, 1)
+    top, left = (max(0, int(found[0]) - 1) * COARSE for found in (rows, columns))
+    ends = ((int(found[-1]) + 2) * COARSE for found in (rows, columns))
+    bottom, right = (min(side, end) for side, end in zip(moved.size, ends, strict=True))
+    return slice(top, bottom), slice(left, right)
+
+
+def paste(image: Tensor, labels: Tensor, layer: Layer, number: int) -> None:
+    """Lay a layer over frames, in place.
+
+    Args:
+        image: (T, 3, h, w) float.
+        labels: (T, h, w).
+        layer: with an alpha.
+        number: its label; 0: it hides what is behind it and is not followed.
+    """
+    alpha = cast(Tensor, layer.alpha)
+    under = image[:, :, *layer.place]
+    under += (layer.image - under) * alpha
+    labels[:, *layer.place][alpha[:, 0] > 0.5] = number
 
 
 def _vanishing(layer: Layer, share: float, g: torch.Generator) -> Layer:
@@ -202,8 +284,25 @@ def flip(at: Tensor, g: torch.Generator) -> Tensor:
     return at.flip(2) if torch.rand(1, generator=g) < 0.5 else at
 
 
-def sample(image: NDArray[np.uint8], labels: NDArray[np.uint8], at: Tensor, border: int) -> Layer:
-    """Warp a still's colours (bilinear), its ids (nearest) and its objects' edge (bilinear)."""
+EVERYWHERE = (slice(None), slice(None))
+
+
+def sample(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    at: Tensor,
+    border: int,
+    place: tuple[slice, slice] = EVERYWHERE,
+) -> Layer:
+    """Warp a still's colours (bilinear), its ids (nearest) and its objects' edge (bilinear).
+
+    Args:
+        image: (H, W, 3).
+        labels: (H, W).
+        at: (T, y, x, 2), see ``sampling_map``.
+        border: OpenCV's; what is constant there has an edge.
+        place: part of the frames that ``at`` is of.
+    """
     t, h, w, _ = at.shape
     # OpenCV is several times as fast here as grid_sample, which works on floats; all frames of
     # the clip go through one call, one below the other.
@@ -220,4 +319,5 @@ def sample(image: NDArray[np.uint8], labels: NDArray[np.uint8], at: Tensor, bord
         torch.from_numpy(colours).view(t, h, w, 3).permute(0, 3, 1, 2).float(),
         torch.from_numpy(ids).view(t, h, w),
         alpha,
+        place,
     )

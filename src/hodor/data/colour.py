@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 
 import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hodor.data.warp import uniform
@@ -46,7 +48,7 @@ def change_colours(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor
         offset = offset + (uniform(g, -1, 1, count, 1, 1, 1) * colour.brightness * 255 * factor)
     middle = frames.mean((1, 2, 3), keepdim=True)
     flat = matrix @ (frames - middle).flatten(2)
-    return (flat.view_as(frames) + middle + offset).clamp(0, 255)
+    return flat.view_as(frames).add_(middle).add_(offset).clamp_(0, 255)
 
 
 def _mixing(colour: Colour, factor: float, count: int, g: torch.Generator) -> Tensor:
@@ -72,6 +74,16 @@ def blur_some(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor:
         for channel in frames[index].numpy():
             cv2.filter2D(channel, -1, kernel.numpy(), channel, borderType=cv2.BORDER_REPLICATE)
     return frames
+
+
+def blur_by_motion(
+    images: NDArray[np.uint8], share: float, g: torch.Generator
+) -> NDArray[np.uint8]:
+    """Blur a share of the frames (T, h, w, 3) uint8 along a line, in place."""
+    for index in (torch.rand(len(images), generator=g) < share).nonzero().flatten().tolist():
+        kernel = _line_kernel(g).numpy()
+        cv2.filter2D(images[index], -1, kernel, images[index], borderType=cv2.BORDER_REPLICATE)
+    return images
 
 
 def compress_some(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor:

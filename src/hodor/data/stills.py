@@ -1,6 +1,7 @@
 """Annotated still images: what a dataset on disk is to the clip maker."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hodor.data.held_out import is_held_out
+from hodor.data.objects import OURS, Index, ObjectRules, renumbered, usable_ids
 from hodor.errors import DataError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_VALUES = 100  # in a mask; a smoothed one has about all 256
-MIN_AREA = 0.002  # of the picture: published_behaviour 6.5 asks for 2000 px of 640 x 480 or so
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,18 @@ class Stills(Protocol):
             DataError: the file cannot be read, or holds no usable object.
         """
 
+    def index(self) -> Index:
+        """Usable objects and shape of every image; may read all masks."""
+
+    def notes(self) -> list[str]:
+        """What was left out when the set was opened, with counts."""
+
+    def stems(self) -> list[str]:
+        """File stems of what is annotated."""
+
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the first image, as it is on disk."""
+
 
 class MaskFolder:
     """A folder of images and a folder of masks with the same stems.
@@ -51,28 +64,42 @@ class MaskFolder:
     Args:
         images, masks: the folders.
         held_out: leave out the images that ``is_held_out`` keeps for measuring.
-        short_side: images are shrunk so that the shorter side is at most this many pixels.
+        without: stems of further images to leave out.
+        short_side: images are shrunk so that the shorter side is at most this many pixels; None:
+            they stay as they are.
+        rules: what counts as an object.
 
     Raises:
         DataError: a folder is missing, nothing pairs up, or images have no mask (all are named).
     """
 
     def __init__(
-        self, images: Path, masks: Path, *, held_out: bool = False, short_side: int = 512
+        self,
+        images: Path,
+        masks: Path,
+        *,
+        held_out: bool = False,
+        without: Sequence[str] = (),
+        short_side: int | None = 512,
+        rules: ObjectRules = OURS,
     ) -> None:
         pictures = image_files(images)
         by_stem = {path.stem: path for path in image_files(masks)}
-        without = [path.name for path in pictures if path.stem not in by_stem]
-        if without:
+        unmasked = [path.name for path in pictures if path.stem not in by_stem]
+        if unmasked:
             raise DataError(
-                f"{images}: {len(without)} of {len(pictures)} images have no mask of the same name "
-                f"in {masks}: {some(without)}"
+                f"{images}: {len(unmasked)} of {len(pictures)} images have no mask of the same "
+                f"name in {masks}: {some(unmasked)}"
             )
-        kept = [p for p in pictures if not (held_out and is_held_out(p.stem))]
+        kept = [
+            p for p in pictures if not (held_out and is_held_out(p.stem)) and p.stem not in without
+        ]
         if not kept:
             raise DataError(f"{images}: no images found ({', '.join(IMAGE_SUFFIXES)})")
         self.pairs = [(path, by_stem[path.stem]) for path in kept]
+        self.away = len(pictures) - len(kept)
         self.short_side = short_side
+        self.rules = rules
 
     def __len__(self) -> int:
         """Number of images."""
@@ -81,65 +108,33 @@ class MaskFolder:
     def read(self, index: int) -> Still:
         """See ``Stills.read``."""
         image_path, mask_path = self.pairs[index]
-        return _still(read_rgb(image_path), _read_ids(mask_path), self.short_side, image_path)
+        labels = read_ids(mask_path)
+        return make_still(read_rgb(image_path), labels, self.short_side, image_path, self.rules)
 
+    def index(self) -> Index:
+        """See ``Stills.index``: all masks are read, once."""
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(self._look, range(len(self))))
+        return Index(np.array([n for n, _ in found]), np.array([ratio for _, ratio in found]))
 
-class CocoInstances:
-    """COCO instances JSON with a folder of images. Crowds are left out; later objects win overlaps.
-
-    Args:
-        images: folder that ``file_name`` refers to.
-        annotations: the JSON file.
-        held_out, short_side: as for ``MaskFolder``.
-
-    Raises:
-        DataError: the JSON is not COCO instances, or image files are missing.
-    """
-
-    def __init__(
-        self, images: Path, annotations: Path, *, held_out: bool = False, short_side: int = 512
-    ) -> None:
+    def _look(self, index: int) -> tuple[int, float]:
         try:
-            from pycocotools.coco import COCO
-        except ImportError as error:
-            raise DataError("COCO data needs pycocotools: pip install pycocotools") from error
-        if not annotations.is_file():
-            raise DataError(f"{annotations}: no such file; give the COCO instances JSON")
-        try:
-            self.coco = COCO(str(annotations))
-        except (ValueError, KeyError, TypeError, AssertionError) as error:
-            raise DataError(f"{annotations}: not a COCO instances JSON ({error})") from error
-        self.images = images
-        self.short_side = short_side
-        useful = {a["image_id"] for a in self.coco.dataset["annotations"] if not a.get("iscrowd")}
-        self.entries = [
-            entry
-            for entry in self.coco.dataset["images"]
-            if entry["id"] in useful
-            and not (held_out and is_held_out(Path(entry["file_name"]).stem))
-        ]
-        missing = [e["file_name"] for e in self.entries if not (images / e["file_name"]).is_file()]
-        if missing or not self.entries:
-            raise DataError(
-                f"{annotations}: {len(missing)} of {len(self.entries)} annotated images are not "
-                f"in {images}: {some(missing)}"
-            )
+            labels = read_ids(self.pairs[index][1])
+        except DataError:
+            return 0, 1.0  # never drawn; a check of the data names it
+        return len(usable_ids(labels, self.rules)), labels.shape[0] / labels.shape[1]
 
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.entries)
+    def notes(self) -> list[str]:
+        """See ``Stills.notes``."""
+        return [f"{self.away} images left out"] if self.away else []
 
-    def read(self, index: int) -> Still:
-        """See ``Stills.read``."""
-        entry = self.entries[index]
-        path = self.images / entry["file_name"]
-        labels = np.zeros((entry["height"], entry["width"]), np.uint8)
-        annotations = self.coco.imgToAnns[entry["id"]]
-        # Large objects first, so that small ones in front of them stay.
-        objects = sorted((a for a in annotations if not a.get("iscrowd")), key=lambda a: -a["area"])
-        for number, annotation in enumerate(objects[:255], 1):
-            labels[self.coco.annToMask(annotation) > 0] = number
-        return _still(read_rgb(path), labels, self.short_side, path)
+    def stems(self) -> list[str]:
+        """See ``Stills.stems``."""
+        return [path.stem for path, _ in self.pairs]
+
+    def shape(self) -> tuple[int, int]:
+        """See ``Stills.shape``."""
+        return shape_of(self.pairs[0][0])
 
 
 class Cached:
@@ -165,12 +160,32 @@ class Cached:
             self.kept[index] = still
         return still
 
+    def index(self) -> Index:
+        """See ``Stills.index``."""
+        return self.stills.index()
+
+    def notes(self) -> list[str]:
+        """See ``Stills.notes``."""
+        return self.stills.notes()
+
+    def stems(self) -> list[str]:
+        """See ``Stills.stems``."""
+        return self.stills.stems()
+
+    def shape(self) -> tuple[int, int]:
+        """See ``Stills.shape``."""
+        return self.stills.shape()
+
 
 def image_files(folder: Path) -> list[Path]:
-    """Images in a folder, by name."""
+    """Images in a folder, by name; hidden files are not images."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(p for p in folder.iterdir() if _is_image(p))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def some(names: Sequence[str]) -> str:
@@ -183,11 +198,23 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+    except (
+        OSError,
+        UnidentifiedImageError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ) as error:
         raise DataError(f"{path}: cannot be read as an image ({error})") from error
 
 
-def _read_ids(path: Path) -> NDArray[np.uint8]:
+def shape_of(path: Path) -> tuple[int, int]:
+    """Height and width of an image."""
+    h, w, _ = read_rgb(path).shape
+    return h, w
+
+
+def read_ids(path: Path) -> NDArray[np.uint8]:
     """A mask file as ids 0..255: palette indices, never colours.
 
     Raises:
@@ -198,7 +225,7 @@ def _read_ids(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             mask = np.asarray(image)
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
         raise DataError(f"{path}: cannot be read as a mask ({error})") from error
     if mask.ndim != 2:
         raise DataError(f"{path}: a mask has one channel of integers; this one is {mask.shape}")
@@ -213,33 +240,36 @@ def _read_ids(path: Path) -> NDArray[np.uint8]:
     return numbered
 
 
-def _still(
-    image: NDArray[np.uint8], labels: NDArray[np.uint8], short_side: int, path: Path
+def make_still(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    short_side: int | None,
+    path: Path,
+    rules: ObjectRules,
 ) -> Still:
     """Shrink, drop objects that are too small to learn from, and number the rest 1..n."""
     if image.shape[:2] != labels.shape:
         raise DataError(f"{path}: image is {image.shape[:2]}, its mask {labels.shape}")
+    if rules.area or rules.side:
+        labels = renumbered(labels, usable_ids(labels, rules))
     image, labels = shrunk(image, labels, short_side)
-    usable = usable_ids(labels)
+    usable = usable_ids(labels, ObjectRules(share=rules.share))
     if len(usable) == 0:
-        raise DataError(f"{path}: no object of at least {MIN_AREA:.1%} of the picture")
-    renumber = np.zeros(256, np.uint8)
-    renumber[usable] = np.arange(1, len(usable) + 1)
-    return Still(np.ascontiguousarray(image), renumber[labels])
+        raise DataError(f"{path}: no object of at least {least(rules)}")
+    return Still(np.ascontiguousarray(image), renumbered(labels, usable))
 
 
-def usable_ids(labels: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Ids in a label map (H, W) of objects that are large enough to learn from."""
-    areas = np.bincount(labels.ravel(), minlength=256)[1:]
-    return np.flatnonzero(areas >= MIN_AREA * labels.size) + 1
+def least(rules: ObjectRules) -> str:
+    """What size an object must have, in words."""
+    return f"{rules.area} pixels" if rules.area else f"{rules.share:.1%} of the picture"
 
 
 def shrunk(
-    image: NDArray[np.uint8], labels: NDArray[np.uint8], short_side: int
+    image: NDArray[np.uint8], labels: NDArray[np.uint8], short_side: int | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """An image (H, W, 3) and its labels (H, W) with the shorter side at most ``short_side``."""
     h, w = labels.shape
-    if min(h, w) <= short_side:
+    if short_side is None or min(h, w) <= short_side:
         return image, labels
     scale = short_side / min(h, w)
     size = (max(1, round(w * scale)), max(1, round(h * scale)))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,6 +29,10 @@ class Motion:
     """Smooth non-rigid displacement, as a share of the frame's sides (beyond the paper)."""
     elastic_share: float = 0.6
     """Share of layers that move non-rigidly."""
+    perspective: float = 0.0
+    """Largest movement of the frame's corners in perspective, as a share of its sides (beyond)."""
+    thin_plate: float = 0.0
+    """Largest movement of a thin plate's points, as a share of the frame's sides (beyond)."""
 
 
 def uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
@@ -69,10 +74,18 @@ def elastic_field(frames: int, size: tuple[int, int], amount: float, g: torch.Ge
     return torch.from_numpy(np.stack(fine))
 
 
+WHOLE = slice(None)
+
+
 def sampling_map(
-    size: tuple[int, int], affine: Tensor, elastic: Tensor | None, centre: Tensor, zoom: float
+    size: tuple[int, int],
+    affine: Tensor,
+    elastic: Tensor | None,
+    centre: Tensor,
+    zoom: float,
+    place: tuple[slice, slice] = (WHOLE, WHOLE),
 ) -> Tensor:
-    """Where each pixel of each frame looks in a still, for ``cv2.remap``.
+    """Where pixels of each frame look in a still, for ``cv2.remap``.
 
     Args:
         size: (h, w) of a frame.
@@ -80,22 +93,47 @@ def sampling_map(
         elastic: (T, h, w, 2) in pixels, or None.
         centre: (2,) point (x, y) of the still, in its pixels, that the frame's middle shows.
         zoom: pixels of the still for each pixel of a frame.
+        place: rows and columns that are wanted.
 
     Returns:
-        (T, h, w, 2): x and y in the still, in pixels, where 0 is the first pixel's centre.
+        (T, y, x, 2): x and y in the still, in pixels, where 0 is the first pixel's centre.
     """
     h, w = size
-    x = (torch.arange(w) + 0.5 - w / 2).expand(1, h, w)
-    y = (torch.arange(h) + 0.5 - h / 2)[:, None].expand(1, h, w)
+    rows, columns = place
+    x = (torch.arange(w) + 0.5 - w / 2)[columns].view(1, 1, -1)
+    y = (torch.arange(h) + 0.5 - h / 2)[rows].view(1, -1, 1)
+    out = torch.empty(len(affine), y.shape[1], x.shape[2], 2)
     if elastic is not None:
-        x, y = x + elastic[..., 0], y + elastic[..., 1]
+        x, y = x + elastic[:, rows, columns, 0], y + elastic[:, rows, columns, 1]
     linear = affine[:, :, :2, None, None] * zoom
     shift = affine[:, :, 2] * torch.tensor([w, h]) * zoom + centre - 0.5
-    # Written out: a matrix product of two by two for each pixel is several times as slow.
-    return torch.stack(
-        [
-            linear[:, 0, 0] * x + linear[:, 0, 1] * y + shift[:, 0, None, None],
-            linear[:, 1, 0] * x + linear[:, 1, 1] * y + shift[:, 1, None, None],
-        ],
-        -1,
-    )
+    # Written out: a matrix product of two by two for each pixel is several times as slow, and
+    # without elastic movement the products are of a row and of a column only.
+    for axis in (0, 1):
+        moved = linear[:, axis, 0] * x + linear[:, axis, 1] * y
+        torch.add(moved, shift[:, axis, None, None], out=out[..., axis])
+    return out
+
+
+class Movement(NamedTuple):
+    """How a layer moves in the frames: what ``sampling_map`` takes, and whether it is mirrored."""
+
+    size: tuple[int, int]
+    affine: Tensor
+    elastic: Tensor | None
+    centre: Tensor
+    zoom: float
+    flipped: bool
+
+    def map(self, place: tuple[slice, slice] = (WHOLE, WHOLE)) -> Tensor:
+        """Where the pixels of a part of the frames look; the part is counted before mirroring."""
+        at = sampling_map(self.size, self.affine, self.elastic, self.centre, self.zoom, place)
+        return at.flip(2) if self.flipped else at
+
+    def seen(self, place: tuple[slice, slice]) -> tuple[slice, slice]:
+        """Where a part of the frames is after mirroring."""
+        rows, columns = place
+        if not self.flipped:
+            return place
+        width = self.size[1]
+        return rows, slice(width - columns.stop, width - columns.start)

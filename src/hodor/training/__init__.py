@@ -1,22 +1,52 @@
-"""Training: losses, propagation over clips, the loop, checkpoints."""
+"""Training: recipes, losses, propagation over clips, the loop, checkpoints."""
 
-from hodor.training.loop import Progress, make_batches, train
+from hodor.training.datasets import check_data, make_batches, open_dataset, open_datasets
+from hodor.training.finetune import finetune_recipe, kept_for_measuring, one_dataset
+from hodor.training.loop import MODEL, Listener, Progress, train
 from hodor.training.losses import Loss, LossSettings, clip_loss
+from hodor.training.plain import to_plain
+from hodor.training.processes import Launch, launched
 from hodor.training.propagation import ClipModel, Prediction, Step, schedule
-from hodor.training.recipe import Recipe, bundled_recipes, load_recipe
+from hodor.training.recipe import bundled_recipes, changed, load_recipe, read_plain
+from hodor.training.settings import (
+    DataSet,
+    Initial,
+    Optimisation,
+    Recipe,
+    Running,
+    Validation,
+)
 
 __all__ = [
+    "MODEL",
     "ClipModel",
+    "DataSet",
+    "Initial",
+    "Launch",
+    "Listener",
     "Loss",
     "LossSettings",
+    "Optimisation",
     "Prediction",
     "Progress",
     "Recipe",
+    "Running",
     "Step",
+    "Validation",
     "bundled_recipes",
+    "changed",
+    "check_data",
     "clip_loss",
+    "finetune_recipe",
+    "kept_for_measuring",
+    "launched",
     "load_recipe",
     "make_batches",
+    "one_dataset",
+    "open_dataset",
+    "open_datasets",
+    "read_plain",
     "schedule",
+    "to_plain",
     "train",
 ]

@@ -1,17 +1,18 @@
 """What a run leaves behind: a plain log, TensorBoard, pictures."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.tensorboard import SummaryWriter
 
-from hodor.data import Batch
+from hodor.data import NOWHERE, Batch
+from hodor.errors import HodorError
 from hodor.training.propagation import Prediction
 
 SHOWN = 4  # clips in a picture
@@ -25,45 +26,81 @@ class TrainingLog:
         folder: of the run.
         first: step that comes first; lines of this step and later, left by a killed run, are
             dropped.
+
+    Raises:
+        HodorError: here and in every method: the disk is full.
     """
 
     def __init__(self, folder: Path, first: int) -> None:
-        path = folder / "log.jsonl"
+        self.path = folder / "log.jsonl"
         kept = []
-        if path.is_file():
-            kept = [
-                line
-                for line in path.read_text(encoding="utf-8").splitlines()
-                if line.endswith("}") and json.loads(line).get("step", first) < first
-            ]
-        self.file = path.open("w", encoding="utf-8", buffering=1)
-        self.file.writelines(line + "\n" for line in kept)
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first)
+        if self.path.is_file():
+            kept = [line for line in self._lines() if _step_of(line) < first]
+        with self._explained():
+            self.file = self.path.open("w", encoding="utf-8", buffering=1)
+            self.file.writelines(line + "\n" for line in kept)
+        self.board = _board(folder / "tensorboard", first)
+
+    def _lines(self) -> list[str]:
+        """Whole lines: the last one of a killed run may be cut short."""
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in lines if line.startswith("{") and line.endswith("}")]
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Log one step's numbers."""
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
-        self.file.write(json.dumps({"step": step, **rounded}) + "\n")
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
+        self._line({"step": step, **rounded})
+        self._scalars(step, values)
+
+    def say(self, line: str) -> None:
+        """Log a line for people."""
+        self._line({"note": line})
+
+    def scores(self, step: int, scores: Mapping[str, float]) -> None:
+        """Log what a validation gave after ``step`` steps."""
+        self._line({"validation": dict(scores), "after": step})
+        self._scalars(step, {f"validation/{name}": value for name, value in scores.items()})
+
+    def _line(self, values: Mapping[str, Any]) -> None:
+        with self._explained():
+            self.file.write(json.dumps(values) + "\n")
+
+    def _scalars(self, step: int, values: Mapping[str, float]) -> None:
+        if self.board is not None:
+            with self._explained():
+                for name, value in values.items():
+                    self.board.add_scalar(name, value, step)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise HodorError(
+                f"{self.path}: the log could not be written ({error.strerror}); the last "
+                "checkpoint is intact. Make room and go on with --resume"
+            ) from error
 
     def pictures(self, step: int, batch: Batch, predictions: Sequence[Prediction]) -> None:
         """Show clips with their truth, and below what was predicted, to TensorBoard."""
+        if self.board is None:
+            return
         truth = _painted(batch.frames[:SHOWN], batch.labels[:SHOWN])
-        self.board.add_image("clips", _grid(truth), step)
         size = batch.labels.shape[-2:]
         shown = []
         for prediction in predictions:
             logits = F.interpolate(prediction.logits[:SHOWN].float(), size=size, mode="bilinear")
-            background = logits.shape[1] - batch.objects
+            background = logits.shape[1] - prediction.present.shape[1]
             labels = (logits.argmax(1).cpu()[:, None] - background + 1).clamp(min=0)
             shown.append(_painted(batch.frames[:SHOWN, prediction.target, None], labels))
-        self.board.add_image("predictions", _grid(torch.cat(shown, 1)), step)
+        with self._explained():
+            self.board.add_image("clips", _grid(truth), step)
+            self.board.add_image("predictions", _grid(torch.cat(shown, 1)), step)
 
     def unreadable(self, files: Mapping[str, int]) -> None:
-        """Note stills that were left out."""
+        """Note files that were left out."""
         for message, count in files.items():
-            self.file.write(json.dumps({"left out": message, "times": count}) + "\n")
+            self._line({"left out": message, "times": count})
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -76,12 +113,30 @@ class TrainingLog:
         trace: TracebackType | None,
     ) -> None:
         """Close the files."""
-        self.file.close()
-        self.board.close()
+        with suppress(OSError):  # a full disk has been told
+            self.file.close()
+        if self.board is not None:
+            self.board.close()
+
+
+def _board(folder: Path, first: int) -> Any:
+    """TensorBoard's writer, or None where it is not installed: the log has the numbers too."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=first)
+
+
+def _step_of(line: str) -> int:
+    """The step that a line of the log is about; -1 for notes, which stay."""
+    values = json.loads(line)
+    return int(values.get("step", values.get("after", 0) - 1))
 
 
 def _painted(frames: Tensor, labels: Tensor) -> Tensor:
     """Frames (B, T, 3, h, w) with labels (B, T, h, w) painted on: uint8, at half size."""
+    labels = labels.masked_fill(labels == NOWHERE, 0)
     colours = COLOURS[labels.long().clamp(max=len(COLOURS) - 1)].movedim(-1, 2)
     mixed = torch.where(
         labels[:, :, None] > 0, frames.float() * 0.5 + colours * 0.5, frames.float()

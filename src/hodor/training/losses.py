@@ -42,6 +42,15 @@ class LossSettings:
             raise RecipeError(f"loss.object_weight is {self.object_weight!r}; a number over 0")
 
 
+class Amounts(NamedTuple):
+    """What sums over a whole step are divided by, so that parts of it add up to its mean."""
+
+    pixels: Tensor
+    """Scalar: pixels compared, each by its weight"""
+    dice: Tensor
+    """Scalar: terms of the Dice loss"""
+
+
 class Loss(NamedTuple):
     """The two parts; their sum is minimised."""
 
@@ -54,8 +63,34 @@ class Loss(NamedTuple):
         return self.dice + self.cross_entropy
 
 
+def amounts(
+    targets: Sequence[int], present: Sequence[Tensor], labels: Tensor, settings: LossSettings
+) -> Amounts:
+    """What ``clip_loss`` divides by; it depends on the truth alone.
+
+    Args:
+        targets: frame of each prediction that is compared.
+        present: (B, O) bool of each.
+        labels, settings: as for ``clip_loss``.
+    """
+    truth = [
+        _target(frame, shown, labels, settings.stride)
+        for frame, shown in zip(targets, present, strict=True)
+    ]
+    pixels = torch.stack([_weights(one, settings).sum() for one in truth]).sum()
+    if settings.dice == "clip":
+        return Amounts(pixels, labels.new_tensor(len(labels)))
+    count = present[0].shape[1]
+    shown = torch.stack([F.one_hot(one, count + 1)[..., 1:].amax((1, 2)).sum() for one in truth])
+    return Amounts(pixels, shown.sum())
+
+
 def clip_loss(
-    predictions: Sequence[Prediction], labels: Tensor, background: int, settings: LossSettings
+    predictions: Sequence[Prediction],
+    labels: Tensor,
+    background: int,
+    settings: LossSettings,
+    over: Amounts | None = None,
 ) -> Loss:
     """Compare predictions with the truth.
 
@@ -64,23 +99,34 @@ def clip_loss(
         labels: (B, T, h, w) integer; objects 1..O.
         background: K, the number of background channels.
         settings: form of the loss.
+        over: what to divide by, where the batch is a part of a step; None: it is the whole.
 
     Returns:
-        Scalars, means over the batch.
+        Scalars, means over the step: parts of a step add up.
     """
     chosen = [p for p in predictions if settings.frames == "all" or p.target == 0]
+    if over is None:
+        over = amounts([p.target for p in chosen], [p.present for p in chosen], labels, settings)
     full = [_upsampled(p.logits, background, settings) for p in chosen]
     logits = torch.stack(full, 2)  # (B, 1 + O, N, y, x)
-    targets = torch.stack([_target(p, labels, settings.stride) for p in chosen], 1)
+    targets = torch.stack(
+        [_target(p.target, p.present, labels, settings.stride) for p in chosen], 1
+    )
     weight = None
     if settings.object_weight != 1:
         weight = logits.new_full((logits.shape[1],), settings.object_weight)
         weight[0] = 1.0
-    entropy = F.cross_entropy(logits, targets, weight=weight, reduction="mean")
+    entropy = F.cross_entropy(logits, targets, weight=weight, reduction="sum") / over.pixels
     truth = F.one_hot(targets, logits.shape[1]).movedim(-1, 1)[:, 1:].to(logits.dtype)
     guess = logits.softmax(1)[:, 1:]
     dims = (1, 2, 3, 4) if settings.dice == "clip" else (3, 4)
-    return Loss(_dice(guess, truth, dims, settings.dice), entropy)
+    return Loss(_dice(guess, truth, dims, settings.dice) / over.dice.clamp(min=1), entropy)
+
+
+def _weights(target: Tensor, settings: LossSettings) -> Tensor:
+    """Weight of each pixel in the cross-entropy."""
+    weights = torch.ones(target.shape, device=target.device)
+    return weights.masked_fill(target > 0, settings.object_weight)
 
 
 def _upsampled(logits: Tensor, background: int, settings: LossSettings) -> Tensor:
@@ -94,22 +140,22 @@ def _upsampled(logits: Tensor, background: int, settings: LossSettings) -> Tenso
     return F.interpolate(merged, scale_factor=scale, mode="bilinear", align_corners=False)
 
 
-def _target(prediction: Prediction, labels: Tensor, stride: int) -> Tensor:
-    """Labels (B, y, x) of the target frame, without objects that cannot be asked for."""
+def _target(frame: int, present: Tensor, labels: Tensor, stride: int) -> Tensor:
+    """Labels (B, y, x) of a frame, without objects that cannot be asked for."""
     # The middle of each stride x stride block, as near as a pixel can be.
-    target = labels[:, prediction.target, stride // 2 :: stride, stride // 2 :: stride].long()
-    present = F.pad(prediction.present, (1, 0), value=True)  # background is always present
-    asked = present.gather(1, target.flatten(1)).view_as(target)
-    return target * asked
+    target = labels[:, frame, stride // 2 :: stride, stride // 2 :: stride].long()
+    asked = F.pad(present, (1, 0), value=True)  # background is always present
+    return target * asked.gather(1, target.flatten(1)).view_as(target)
 
 
 def _dice(guess: Tensor, truth: Tensor, dims: tuple[int, ...], kind: str) -> Tensor:
+    """Sum of the Dice terms: of clips, or of objects in sight in each prediction."""
     overlap = 2 * (guess * truth).mean(dims)
     both = guess.mean(dims) + truth.mean(dims)
     dice = 1 - (overlap + EPSILON) / (both + EPSILON)
     if kind == "clip":
         # As released: a clip without any overlap adds nothing.
-        return torch.where(overlap > EPSILON, dice, torch.zeros_like(dice)).mean()
+        return torch.where(overlap > EPSILON, dice, torch.zeros_like(dice)).sum()
     shown = truth.amax(dims) > 0
     # Absent objects are left to the cross-entropy: Dice of an empty mask jumps between 0 and 1.
-    return (dice * shown).sum() / shown.sum().clamp(min=1)
+    return (dice * shown).sum()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from hodor.model import Hodor
-from hodor.training.recipe import Optimisation
+from hodor.training.settings import Optimisation
 
 
 def make_optimiser(network: Hodor, settings: Optimisation) -> torch.optim.AdamW:

@@ -1,15 +1,17 @@
 """Masks propagated over a clip, with gradients: what training supervises."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from hodor.errors import RecipeError
 from hodor.model import Descriptors, History, Hodor, Pyramid
 
-Schedule = Literal["released", "there_and_back", "loop", "single"]
+Schedule = Literal["released", "forward", "there_and_back", "loop", "single"]
 
 
 class Step(NamedTuple):
@@ -33,7 +35,8 @@ def schedule(kind: Schedule, frames: int, iteration: int) -> list[Step]:
 
     Args:
         kind: ``released``: the cycles of the released code for two or three frames;
-            ``there_and_back``: 0, 1, ..., T-1, then back to 0 (section 3.4), any T; ``loop``:
+            ``forward``: 0, 1, ..., T-1 (section 3.4, annotated sequences), any T;
+            ``there_and_back``: the same, then back to 0 (section 3.4, cycles), any T; ``loop``:
             forward, each frame from the one before it or, in odd iterations, from it and frame 0,
             then the last to frame 0; ``single``: frame 0 from itself (Table 1, row 1).
         frames: T.
@@ -44,8 +47,9 @@ def schedule(kind: Schedule, frames: int, iteration: int) -> list[Step]:
         return [Step((GIVEN,), 0, None)]
     if kind == "released":
         return _released(frames, odd)
-    if kind == "there_and_back":
-        order = [*range(1, frames), *range(frames - 2, -1, -1)]
+    if kind in ("forward", "there_and_back"):
+        back = range(frames - 2, -1, -1) if kind == "there_and_back" else ()
+        order = [*range(1, frames), *back]
         return [
             Step((i - 1 if i else GIVEN,), target, i - 1 if i else None)
             for i, target in enumerate(order)
@@ -88,6 +92,35 @@ class Prediction(NamedTuple):
     """(B, O) bool: whether a source frame showed the object, so that it can be asked for"""
 
 
+def asked_for(steps: Sequence[Step], presence: Tensor) -> list[Tensor]:
+    """Which objects each step can be asked for: (B, O) bool for each.
+
+    An object that no source frame shows is not asked for in the rest of its cycle
+    (published_behaviour 6.2).
+
+    Args:
+        steps: of the clip.
+        presence: (B, O, T) bool, whether an object is in sight in a frame.
+    """
+    asked: list[Tensor] = []
+    for step in steps:
+        frames = [0 if source == GIVEN else steps[source].target for source in step.sources]
+        seen = presence[..., frames].any(-1)
+        if GIVEN not in step.sources and step.parent is not None:
+            seen = seen & asked[step.parent]
+        asked.append(seen)
+    return asked
+
+
+class Stranger(NamedTuple):
+    """For each clip an object of another picture, which is not in it."""
+
+    images: Tensor
+    """(B, 3, h, w), normalised"""
+    masks: Tensor
+    """(B, 1, h, w), 0 or 1"""
+
+
 class ClipModel(nn.Module):
     """A network made to propagate masks over clips: one module whose forward is one clip.
 
@@ -95,15 +128,29 @@ class ClipModel(nn.Module):
         network: the network that is trained.
         mask_gradients: whether gradients flow through predicted masks (paper, section 3.4) or
             stop there (released).
+        save_memory: compute activations inside the network's parts a second time for the
+            gradients, instead of keeping them.
     """
 
-    def __init__(self, network: Hodor, *, mask_gradients: bool = False) -> None:
+    def __init__(
+        self,
+        network: Hodor,
+        *,
+        mask_gradients: bool = False,
+        save_memory: bool = False,
+    ) -> None:
         super().__init__()
         self.network = network
         self.mask_gradients = mask_gradients
+        self.save_memory = save_memory
 
     def forward(
-        self, images: Tensor, masks: Tensor, presence: Tensor, steps: Sequence[Step]
+        self,
+        images: Tensor,
+        masks: Tensor,
+        presence: Tensor,
+        steps: Sequence[Step],
+        stranger: Stranger | None = None,
     ) -> list[Prediction]:
         """Propagate.
 
@@ -112,42 +159,53 @@ class ClipModel(nn.Module):
             masks: (B, O, h, w) of frame 0, 0 or 1.
             presence: (B, O, T) bool, whether an object is in sight in a frame.
             steps: see ``schedule``.
+            stranger: one more object to ask for, in all frames.
 
         Returns:
-            One prediction for each step, in order.
+            One prediction for each step, in order; with a stranger for O + 1 objects, it last.
         """
+        extract, describe, segment = (
+            self.network.extract,
+            self.network.describe,
+            self.network.segment,
+        )
         b, _t = images.shape[:2]
         used = sorted({0, *(step.target for step in steps)})
-        whole = self.network.extract(images[:, used].flatten(0, 1))
+        whole = self._run(extract, images[:, used].flatten(0, 1))
         levels = [f.view(b, len(used), *f.shape[1:]) for f in whole]
         pyramid = {f: Pyramid(*(level[:, i] for level in levels)) for i, f in enumerate(used)}
-        described = {GIVEN: self.network.describe(pyramid[0], masks)}
+        described = {GIVEN: self._run(describe, pyramid[0], masks)}
+        if stranger is not None:
+            presence = F.pad(presence, (0, 0, 0, 1), value=False)
+            described[GIVEN] = self._joined(described[GIVEN], stranger)
         needed = {source for step in steps for source in step.sources}
         predictions: list[Prediction] = []
-        for number, step in enumerate(steps):
+        for number, (step, present) in enumerate(
+            zip(steps, asked_for(steps, presence), strict=True)
+        ):
             history = History.of(*(described[source] for source in step.sources))
-            logits = self.network.segment(pyramid[step.target], history)
-            present = self._present(step, steps, predictions, presence)
+            logits = self._run(segment, pyramid[step.target], history)
             predictions.append(Prediction(step.target, logits, present))
             if number in needed:
-                described[number] = self._describe(pyramid[step.target], logits)
+                small = self._masks(logits)
+                described[number] = self._run(describe, pyramid[step.target], small)
         return predictions
 
-    def _describe(self, pyramid: Pyramid, logits: Tensor) -> Descriptors:
-        """Descriptors of a frame from its own soft prediction."""
+    def _run(self, part: Callable[..., Any], *values: Any) -> Any:
+        """Run a part of the network, keeping its activations or not."""
+        if not (self.save_memory and torch.is_grad_enabled()):
+            return part(*values)
+        return checkpoint(part, *values, use_reentrant=False)
+
+    def _joined(self, described: Descriptors, stranger: Stranger) -> Descriptors:
+        """Descriptors with one more object, which was described in its own picture."""
+        extract, describe = self.network.extract, self.network.describe
+        found = self._run(describe, self._run(extract, stranger.images), stranger.masks)
+        return described._replace(objects=torch.cat([described.objects, found.objects], 1))
+
+    def _masks(self, logits: Tensor) -> Tensor:
+        """Objects' masks at stride 8 from a frame's own soft prediction."""
         probabilities = logits.softmax(1)[:, self.network.config.background_channels :]
         if not self.mask_gradients:
             probabilities = probabilities.detach()
-        small = F.avg_pool2d(probabilities, 2)  # what bilinear to a half is
-        return self.network.describe(pyramid, small)
-
-    @staticmethod
-    def _present(
-        step: Step, steps: Sequence[Step], done: Sequence[Prediction], presence: Tensor
-    ) -> Tensor:
-        """An object that no source frame shows is not asked for in the rest of its cycle."""
-        frames = [0 if source == GIVEN else steps[source].target for source in step.sources]
-        seen = presence[..., frames].any(-1)
-        if GIVEN in step.sources or step.parent is None:
-            return seen
-        return seen & done[step.parent].present
+        return F.avg_pool2d(probabilities, 2)  # what bilinear to a half is

@@ -1,14 +1,21 @@
-"""Frames in, results out: sources, reference masks, sinks, drawing."""
+"""Frames in, results out: sources, reference masks, sinks, drawing.
 
-from hodor.video.drawing import davis_palette, draw_overlay, object_colour
-from hodor.video.frames import Frame, LabelMap, Source
-from hodor.video.images import IMAGE_SUFFIXES, read_image
-from hodor.video.label_maps import label_map_objects, read_label_map, write_label_map
-from hodor.video.live import LiveSource
-from hodor.video.overlays import OverlaySink
-from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
-from hodor.video.sinks import LabelMapSink, RleSink, Sink
-from hodor.video.sources import open_source
+Names are loaded when first used: who only reads label maps needs no decoder of videos.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hodor.video.drawing import davis_palette, draw_overlay, object_colour
+    from hodor.video.frames import Frame, LabelMap, Source
+    from hodor.video.images import IMAGE_SUFFIXES, read_image
+    from hodor.video.label_maps import label_map_objects, read_label_map, write_label_map
+    from hodor.video.live import LiveSource
+    from hodor.video.overlays import OverlaySink
+    from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
+    from hodor.video.sinks import LabelMapSink, RleSink, Sink
+    from hodor.video.sources import open_source
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -31,3 +38,31 @@ __all__ = [
     "read_label_map",
     "write_label_map",
 ]
+
+_FILE = {
+    "davis_palette": "drawing",
+    "draw_overlay": "drawing",
+    "object_colour": "drawing",
+    "Frame": "frames",
+    "LabelMap": "frames",
+    "Source": "frames",
+    "IMAGE_SUFFIXES": "images",
+    "read_image": "images",
+    "label_map_objects": "label_maps",
+    "read_label_map": "label_maps",
+    "write_label_map": "label_maps",
+    "LiveSource": "live",
+    "OverlaySink": "overlays",
+    "ReferenceMasks": "reference_masks",
+    "open_reference_masks": "reference_masks",
+    "LabelMapSink": "sinks",
+    "RleSink": "sinks",
+    "Sink": "sinks",
+    "open_source": "sources",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _FILE:
+        raise AttributeError(f"module 'hodor.video' has no attribute {name!r}")
+    return getattr(import_module(f"hodor.video.{_FILE[name]}"), name)

@@ -1,11 +1,10 @@
 """Writing files so that a reader, or a run that comes after a kill, never finds half of one."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import av
 
 from hodor.errors import HodorError
 
@@ -15,12 +14,18 @@ def explained(path: Path) -> Iterator[None]:
     """Turn a full disk, a missing right and the like into one HodorError that names the file."""
     try:
         yield
-    except (OSError, av.FFmpegError) as error:
+    except _writing_errors() as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise HodorError(
             f"{path} cannot be written ({reason}). What was written before is intact: make room or "
             "choose another folder, then resume."
         ) from error
+
+
+def _writing_errors() -> tuple[type[Exception], ...]:
+    """What writing raises: PyAV's errors only where it is in use, since label maps do without."""
+    av = sys.modules.get("av")
+    return (OSError,) if av is None else (OSError, av.FFmpegError)
 
 
 @contextmanager

@@ -1,0 +1,91 @@
+"""Movement beyond affine: perspective, thin plates and elastic fields, as shifts of pixels."""
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hodor.data.warp import elastic_field, uniform
+
+CONTROL = 5
+"""Points on each side of a thin plate's grid."""
+
+
+def perspective_field(
+    frames: int, size: tuple[int, int], amount: float, g: torch.Generator
+) -> Tensor:
+    """Shifts (x, y) in pixels, (frames, h, w, 2), that move the corners by up to ``amount``.
+
+    Args:
+        frames: T.
+        size: (h, w).
+        amount: share of the frame's sides.
+        g: all randomness.
+    """
+    h, w = size
+    corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32) + 0.5
+    fields = []
+    for moved in uniform(g, -amount, amount, frames, 4, 2).numpy() * (w, h):
+        matrix = cv2.getPerspectiveTransform(corners, corners + moved.astype(np.float32))
+        below = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
+        there = [(row[0] * x + row[1] * y + row[2]) / below for row in matrix[:2]]
+        fields.append(np.stack([there[0] - x, there[1] - y], -1).astype(np.float32))
+    return torch.from_numpy(np.stack(fields))
+
+
+def thin_plate_field(
+    frames: int, size: tuple[int, int], amount: float, g: torch.Generator
+) -> Tensor:
+    """Shifts as of a thin plate pinned to a grid of points that move: (frames, h, w, 2).
+
+    Args:
+        frames, size, g: as for ``perspective_field``.
+        amount: largest movement of a point, as a share of the frame's sides.
+    """
+    h, w = size
+    moved = uniform(g, -amount, amount, frames, CONTROL**2, 2).numpy() * (w, h)
+    axis = np.linspace(0, 1, CONTROL)
+    points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    # The plate is smooth: a coarse map of it, made finer, is the same to the eye and much faster.
+    coarse = np.stack(np.meshgrid(np.linspace(0, 1, 24), np.linspace(0, 1, 16)), -1)
+    basis = _plate(coarse.reshape(-1, 2), points) @ np.linalg.inv(_system(points))
+    fields = basis[:, : len(points)] @ moved  # (frames, places, 2)
+    fine = [
+        cv2.resize(
+            field.reshape(16, 24, 2).astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC
+        )
+        for field in fields
+    ]
+    return torch.from_numpy(np.stack(fine))
+
+
+def _plate(places: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values of the plate's functions: r^2 log r about each point, then 1, x, y."""
+    squared = ((places[:, None] - points[None]) ** 2).sum(-1)
+    bent = 0.5 * squared * np.log(np.maximum(squared, 1e-12))
+    return np.concatenate([bent, np.ones((len(places), 1)), places], 1)
+
+
+def _system(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    upper = _plate(points, points)
+    flat = upper[:, len(points) :]
+    return np.block([[upper], [flat.T, np.zeros((3, 3))]])
+
+
+def bend(
+    frames: int,
+    size: tuple[int, int],
+    amounts: tuple[float, float, float],
+    g: torch.Generator,
+) -> Tensor | None:
+    """The sum of what is asked for: shifts (frames, h, w, 2), or None. No randomness is used for 0.
+
+    Args:
+        frames, size, g: as for ``perspective_field``.
+        amounts: of perspective, thin plate and elastic, as shares of the frame's sides.
+    """
+    makers = (perspective_field, thin_plate_field, elastic_field)
+    fields = [make(frames, size, a, g) for make, a in zip(makers, amounts, strict=True) if a]
+    return torch.stack(fields).sum(0) if fields else None
