@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from evaluation import layouts
+
 from hodor.errors import DataError
 from hodor.evaluation import (
     DavisDataset,

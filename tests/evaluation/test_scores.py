@@ -177,7 +177,9 @@ def test_several_folders_are_scored_as_each_alone(
 
 
 def test_scoring_does_not_wait_for_pytorch(run_python: Callable[..., Any]) -> None:
-    ran = run_python("import sys, hodor.evaluation as e; e.score_folder; print('torch' in sys.modules)")
+    ran = run_python(
+        "import sys, hodor.evaluation as e; e.score_folder; print('torch' in sys.modules)"
+    )
     assert ran.stdout == "False\n", ran.stderr
 
 

@@ -107,7 +107,7 @@ def score(
     hodor evaluate check-zip FILE.zip --davis DAVIS --split test-dev   looks before you upload
     """
     console = Console()
-    folders = dict(_named(word) for word in results or [])
+    theirs = [_named(word) for word in results or []]
     options: dict[str, Any] = {
         "size": size,
         "window": window,
@@ -119,7 +119,11 @@ def score(
     methods = [Method(name, which, **options) for name, which in map(_named, model)]
     first_model = methods[0].model if methods else None
     methods += [Method(name, first_model, name, **options) for name in baseline]
-    _check_words(folders, methods, out, resume=resume, shard=shard, zip_file=zip_file)
+    names = [name for name, _ in theirs] + [method.name for method in methods]
+    _check_words(
+        names, out if methods else None, resume=resume, shard=shard, zipped=zip_file is not None
+    )
+    folders = {name: Path(folder) for name, folder in theirs}
     placing = Placing.of(workers, ray, shard)
     dataset = benchmarks.open_benchmark(
         davis,
@@ -196,29 +200,21 @@ def _named(word: str) -> tuple[str, Any]:
 
 
 def _check_words(
-    folders: dict[str, Any],
-    methods: Sequence[Method],
-    out: Path | None,
-    *,
-    resume: bool,
-    shard: str | None,
-    zip_file: Path | None,
+    names: Sequence[str], out: Path | None, *, resume: bool, shard: str | None, zipped: bool
 ) -> None:
-    names = [*folders, *(method.name for method in methods)]
+    """What can be said of the words before anything is read; ``out`` only if methods are run."""
     if not names:
         raise HodorError(
             "evaluate: give a folder of RESULTS, --model NAME or --baseline NAME; see --help"
         )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise HodorError(
-            f"evaluate: two methods are called {twice[0]}; give names: NAME={twice[0]}"
+            f"evaluate: two methods are called {twice[0]}; give names, as in mine={twice[0]}"
         )
-    if (resume or shard) and (out is None or not methods):
+    if (resume or shard) and out is None:
         raise HodorError("evaluate: --resume and --shard need --out and a model or baseline to run")
-    if zip_file is not None and len(names) > 1:
+    if zipped and len(names) > 1:
         raise HodorError(f"evaluate: --zip holds one method's results, found {len(names)} methods")
-    for name, folder in folders.items():
-        folders[name] = Path(folder)
 
 
 def _run(

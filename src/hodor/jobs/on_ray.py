@@ -1,6 +1,7 @@
 """Workers of a Ray cluster."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from hodor.errors import HodorError
 from hodor.jobs.outcomes import RETRIES, Outcome, attempt, lost
 
 LOCAL = "local"
+CONNECT_SECONDS = 5.0
 
 
 def on_ray(
@@ -48,10 +50,18 @@ def _connect(ray: Any, address: str, workers: int) -> None:
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
             ray.init(num_cpus=workers, include_dashboard=False, **quiet)
         else:
+            _reach(address)
             ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise HodorError(
             f"--ray {address}: no cluster answers ({first}); start one with 'ray start --head', "
             "or give 'local' for one on this machine"
         ) from error
+
+
+def _reach(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
