@@ -18,6 +18,7 @@ from hodor.evaluation import (
     BASELINES,
     Benchmark,
     Method,
+    MethodResults,
     Placing,
     Reliability,
     Scores,
@@ -28,6 +29,7 @@ from hodor.evaluation import (
     is_scored,
     judge,
     read_notes,
+    read_settings,
     reliability,
     reliability_table,
     run_method,
@@ -36,6 +38,7 @@ from hodor.evaluation import (
     table_2,
     undone,
     write_csv,
+    write_page,
     write_submission,
 )
 
@@ -100,7 +103,7 @@ def score(
 ) -> None:
     """Score results, models and baselines with J and F as the DAVIS toolkit defines them.
 
-    Several are shown side by side: the first against each other one.
+    Several are shown side by side: the first, models before results, against each other one.
 
     hodor evaluate --model small --baseline flow --davis DAVIS --year 2017 --report report.html
 
@@ -117,6 +120,7 @@ def score(
         "precision": precision,
     }
     methods = [Method(name, which, **options) for name, which in map(_named, model)]
+    models = [method.name for method in methods]
     first_model = methods[0].model if methods else None
     methods += [Method(name, first_model, name, **options) for name in baseline]
     names = [name for name, _ in theirs] + [method.name for method in methods]
@@ -133,7 +137,7 @@ def score(
         year,
         split,
         all_frames=all_frames,
-        with_frames=bool(methods),
+        with_frames=bool(methods) or report is not None,
     )
     with ExitStack() as stack:
         base = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -151,6 +155,8 @@ def score(
             console.print(f"{count} frames in {zip_file}; it is as the server takes it")
         if not is_scored(dataset) and zip_file is not None:
             return
+        # Models come first and are held against the others.
+        folders = dict(sorted(folders.items(), key=lambda item: item[0] not in models))
         found = score_folders(list(folders.values()), dataset, workers=workers)
         scores = dict(zip(folders, found, strict=True))
         trust = _trust(dataset, methods, folders)
@@ -323,4 +329,16 @@ def _report(
     methods: Sequence[Method],
     scores: Mapping[str, Scores],
 ) -> None:
-    raise HodorError("not yet")
+    about = {method.name: method.about for method in methods}
+    parts = [
+        MethodResults(
+            name,
+            about.get(name, f"results in {folder.name}/"),
+            folder,
+            scores[name],
+            read_notes(dataset, folder),
+            read_settings(folder) or {},
+        )
+        for name, folder in folders.items()
+    ]
+    write_page(path, dataset, parts)

@@ -25,6 +25,7 @@ from hodor.evaluation.metrics import (
 )
 from hodor.evaluation.moving_stills import Cutout, make_clip
 from hodor.evaluation.moving_stills_benchmark import cut_out, moving_stills_benchmark, write_davis
+from hodor.evaluation.page import MethodResults, write_page
 from hodor.evaluation.paths import Keyframe, Path2D
 from hodor.evaluation.reports import comparison_table, score_table, table_2, write_csv
 from hodor.evaluation.runs import (
@@ -58,6 +59,7 @@ __all__ = [
     "Keyframe",
     "LvosDataset",
     "Method",
+    "MethodResults",
     "MoseDataset",
     "ObjectMeasures",
     "ObjectScores",
@@ -104,5 +106,6 @@ __all__ = [
     "undone",
     "write_csv",
     "write_davis",
+    "write_page",
     "write_submission",
 ]
