@@ -14,7 +14,8 @@ from hodor.errors import LIST_ITEM, HodorError
 COMMANDS = {
     "track": "Follow objects through a video, a folder of images or a camera.",
     "train": "Train a model from still images with masks.",
-    "evaluate": "Score results, or a model, with J and F as DAVIS defines them.",
+    "evaluate": "Score results, models and baselines on DAVIS, YouTube-VOS, MOSE, LVOS.",
+    "analyze": "Descriptors as data: tables, retrieval, t-SNE, heat maps, finding again.",
     "weights": "List, describe, check and convert models.",
     "bench": "Measure the tracker on this machine: time by stage, work, memory.",
     "demo": "Follow the objects of a small bundled clip.",

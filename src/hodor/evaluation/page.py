@@ -132,7 +132,7 @@ def _summary(one: MethodResults) -> dict[str, Any]:
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, str]:
-    flat = {}
+    flat: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
             flat |= {f"{key}.{name}": str(each) for name, each in value.items()}
@@ -158,7 +158,7 @@ def _sequence(name: str, methods: Sequence[MethodResults]) -> dict[str, Any]:
         scored = {one.name: one.scores.sequences[name][i] for one in methods}
         curves = [_curve(one, number, name, i) for number, one in enumerate(methods)]
         objects.append({"id": i, "scores": scored, "curves": curves})
-    frames = next(iter(objects[0]["scores"].values())).frames
+    frames = next(iter(methods[0].scores.sequences[name].values())).frames
     return {"name": name, "objects": objects, "from": frames[0].name, "to": frames[-1].name}
 
 
