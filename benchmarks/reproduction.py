@@ -61,6 +61,7 @@ def figures(shared: Path, out: Path, model: str, workers: int) -> None:
         hodor("analyze", name, table, "--out", out / f"{figure}.png", *page)
     chosen = ["--sequences", SHOWN]
     hodor("analyze", "heatmaps", *ten, *chosen, "--model", model, "--out", out / "s4")
+    hodor("analyze", "attention", *ten, *chosen, "--model", model, "--out", out / "attention")
     hodor("analyze", "grid", out / "methods/ours", *ten, *chosen, "--out", out / "fig4.png")
     hodor(
         "analyze", "window", *ten, "--model", model, "--windows", WINDOWS, "--workers", workers,

@@ -16,6 +16,7 @@ from hodor import Tracker
 from hodor.analysis import (
     Descriptor,
     DescriptorTable,
+    attention,
     find_in_table,
     heatmaps,
     pca,
@@ -235,3 +236,30 @@ def test_a_missing_package_is_named(
     ran = hodor("analyze", "retrieval", table, "--out", "x.png")
     assert ran.code == 1
     assert "pip install 'hodor-vos[analysis]'" in ran.err
+
+
+def test_attention_is_that_of_the_network(davis: Path, tiny_model: Path) -> None:
+    tracker = Tracker.from_pretrained(str(tiny_model), precision="fp32", device="cpu")
+    found = attention(tracker, _video(DavisDataset(davis).sequences[0]), "00003")
+    assert found.past == ("00000", "00001", "00002")
+    assert found.listens.shape == (3, 9 + 2, *found.inner)
+    np.testing.assert_allclose(found.listens.sum((0, 1)), 1, atol=1e-4)
+    for values in found.looks.values():
+        assert values.shape == found.inner
+        assert 0.5 < values.sum() <= 1 + 1e-4  # a part may lie in the padding
+        # Masks steer it: within the object a pixel weighs more than elsewhere.
+    (i, *_) = found.looks
+    inside = found.label_map[4::8, 4::8] == i
+    values = found.looks[i][: inside.shape[0], : inside.shape[1]]
+    assert values[inside].mean() > 2 * values[~inside].mean()
+
+
+def test_attention_is_drawn(
+    hodor: Callable[..., Any], davis: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    words = ["--davis", davis, "--model", tiny_model, "--sequences", "one", "--out", tmp_path]
+    ran = hodor("analyze", "attention", *words, "--pixel", 0.2, 0.1)
+    assert ran.code == 0, ran.err
+    picture(tmp_path / "one.png")
+    ran = hodor("analyze", "attention", *words, "--pixel", 3, 0.1)
+    assert (ran.code, "fractions of the frame" in ran.err) == (1, True)

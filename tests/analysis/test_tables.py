@@ -53,13 +53,17 @@ def test_rows_are_the_trackers_descriptors(table: Path, davis: Path, tiny_model:
         described = tracker.described
         assert described is not None
         (second,) = (r for r in own if r["object"] == 2)
-        np.testing.assert_allclose(second["descriptor"], described.objects[2].float().numpy(), atol=1e-5)
+        np.testing.assert_allclose(
+            second["descriptor"], described.objects[2].float().numpy(), atol=1e-5
+        )
         assert second["area"] == np.count_nonzero(result.label_map == 2)
         assert second["given"] == (name == "00000")
         assert second["model"] == tracker.model_print
         (cell,) = (r for r in own if r["cell"] == 8)
         assert described.background is not None
-        np.testing.assert_allclose(cell["descriptor"], described.background[8].float().numpy(), atol=1e-5)
+        np.testing.assert_allclose(
+            cell["descriptor"], described.background[8].float().numpy(), atol=1e-5
+        )
         assert (cell["box_left"], cell["box_top"], cell["box_right"]) == (60, 40, 90)
         assert cell["confidence"] is None
         if second["area"]:

@@ -1,5 +1,6 @@
 """Descriptors as data: tables, retrieval, projections, heat maps, finding objects again."""
 
+from hodor.analysis.attention import Attention, attention, attention_figure
 from hodor.analysis.crops import read_crops
 from hodor.analysis.export import AnalysedVideo, describe_videos
 from hodor.analysis.figures import (
@@ -17,11 +18,14 @@ from hodor.analysis.table import Descriptor, DescriptorTable, read_table, write_
 
 __all__ = [
     "AnalysedVideo",
+    "Attention",
     "Descriptor",
     "DescriptorTable",
     "Found",
     "Heatmaps",
     "Retrieval",
+    "attention",
+    "attention_figure",
     "by_video",
     "describe_videos",
     "find_in_table",

@@ -161,6 +161,38 @@ def heatmaps(
 
 
 @app.command()
+def attention(
+    davis: Path | None = benchmarks.DAVIS,
+    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
+    mose: Path | None = benchmarks.MOSE,
+    lvos: Path | None = benchmarks.LVOS,
+    year: int = benchmarks.YEAR,
+    split: str | None = benchmarks.SPLIT,
+    sequences: str | None = SEQUENCES,
+    frame: str | None = typer.Option(None, help="Its name. Default: the middle one."),
+    pixel: tuple[float, float] | None = typer.Option(
+        None, help="X Y as fractions of the frame. Default: the middle of the first object."
+    ),
+    out: Path = typer.Option(..., help="Folder for a picture of each sequence."),
+    model: str = MODEL,
+    size: int | None = SIZE,
+    device: str = DEVICE,
+) -> None:
+    """Where descriptors look in their frame, and which descriptors pixels listen to.
+
+    hodor analyze attention --davis DAVIS --year 2016 --sequences goat --out attention
+    """
+    if pixel is not None and not all(0 <= part <= 1 for part in pixel):
+        raise HodorError(f"--pixel {pixel[0]} {pixel[1]}: fractions of the frame lie in 0 to 1")
+    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    tracker = Tracker.from_pretrained(model, size=size, device=device)
+    for sequence in _chosen(dataset, sequences):
+        found = analysis.attention(tracker, _video(sequence), frame)
+        analysis.attention_figure(found, out / f"{sequence.name}.png", pixel)
+        Console().print(out / f"{sequence.name}.png", highlight=False)
+
+
+@app.command()
 def grid(
     results: Path = typer.Argument(help="A method's label maps: SEQUENCE/FRAME.png."),
     davis: Path | None = benchmarks.DAVIS,
