@@ -151,7 +151,7 @@ def attention_figure(
     of the first object.
     """
     ids = list(found.looks)
-    count = max(len(ids), 2) + 1
+    count = len(ids) + 1
     height, width = found.label_map.shape
     figure, axes = canvas(2, count, height / width)
     for axis in axes.flat:
