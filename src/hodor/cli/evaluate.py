@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,7 @@ def score(
         all_frames=all_frames,
         with_frames=bool(methods) or report is not None,
     )
+    outputs = Outputs(json_file, csv, report, table2, zip_file)
     with ExitStack() as stack:
         base = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if methods and folders and is_scored(dataset):
@@ -149,27 +151,51 @@ def score(
         if waiting := _waiting(dataset, methods, folders):
             console.print(f"{len(waiting)} sequences are left to other shards: scores come last")
             return
-        if zip_file is not None:
-            count = write_submission(next(iter(folders.values())), dataset, zip_file)
-            check_submission(zip_file, dataset)
-            console.print(f"{count} frames in {zip_file}; it is as the server takes it")
-        if not is_scored(dataset) and zip_file is not None:
-            return
         # Models come first and are held against the others.
         folders = dict(sorted(folders.items(), key=lambda item: item[0] not in models))
-        found = score_folders(list(folders.values()), dataset, workers=workers)
-        scores = dict(zip(folders, found, strict=True))
-        trust = _trust(dataset, methods, folders)
-        _show(console, scores, trust, objects=objects)
-        try:
-            _write(scores, trust, dataset, json_file=json_file, csv=csv, table2=table2)
-            if report is not None:
-                _report(report, dataset, folders, methods, scores)
-        except OSError as error:
-            raise HodorError(
-                f"{error.filename}: the scores could not be written ({error.strerror}); they are "
-                "above"
-            ) from error
+        _conclude(console, dataset, folders, methods, outputs, workers=workers, objects=objects)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files that are asked for."""
+
+    json_file: Path | None
+    csv: Path | None
+    report: Path | None
+    table2: Path | None
+    zip_file: Path | None
+
+
+def _conclude(
+    console: Console,
+    dataset: Benchmark,
+    folders: Mapping[str, Path],
+    methods: Sequence[Method],
+    outputs: Outputs,
+    *,
+    workers: int,
+    objects: bool,
+) -> None:
+    """Score what is in the folders, tell it, and write what is asked for."""
+    if outputs.zip_file is not None:
+        count = write_submission(next(iter(folders.values())), dataset, outputs.zip_file)
+        check_submission(outputs.zip_file, dataset)
+        console.print(f"{count} frames in {outputs.zip_file}; it is as the server takes it")
+        if not is_scored(dataset):
+            return
+    found = score_folders(list(folders.values()), dataset, workers=workers)
+    scores = dict(zip(folders, found, strict=True))
+    trust = _trust(dataset, methods, folders)
+    _show(console, scores, trust, objects=objects)
+    try:
+        _write(scores, trust, dataset, outputs)
+        if outputs.report is not None:
+            _report(outputs.report, dataset, folders, methods, scores)
+    except OSError as error:
+        raise HodorError(
+            f"{error.filename}: the scores could not be written ({error.strerror}); they are above"
+        ) from error
 
 
 @app.command("check-zip")
@@ -291,18 +317,15 @@ def _write(
     scores: Mapping[str, Scores],
     trust: Mapping[str, Reliability],
     dataset: Benchmark,
-    *,
-    json_file: Path | None,
-    csv: Path | None,
-    table2: Path | None,
+    outputs: Outputs,
 ) -> None:
-    if csv is not None:
+    if outputs.csv is not None:
         for name, found in scores.items():
-            write_csv(found, csv if len(scores) == 1 else csv / name)
-    if table2 is not None:
-        _text(table2, table_2(dataset.title, scores))
-    if json_file is not None:
-        _text(json_file, json.dumps(_as_json(scores, trust), indent=1) + "\n")
+            write_csv(found, outputs.csv if len(scores) == 1 else outputs.csv / name)
+    if outputs.table2 is not None:
+        _text(outputs.table2, table_2(dataset.title, scores))
+    if outputs.json_file is not None:
+        _text(outputs.json_file, json.dumps(_as_json(scores, trust), indent=1) + "\n")
 
 
 def _as_json(scores: Mapping[str, Scores], trust: Mapping[str, Reliability]) -> dict[str, Any]:
