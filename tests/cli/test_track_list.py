@@ -143,4 +143,4 @@ def test_what_is_wrong_with_a_list_is_told_at_once(
 
 def test_a_source_or_a_list_not_both(hodor: Callable[..., Any], tmp_path: Path) -> None:
     ran = hodor("track", "--out", tmp_path / "o")
-    assert (ran.code, "give either SOURCE or --list" in ran.err) == (1, True)
+    assert (ran.code, "give either SOURCE or --list" in ran.err) == (2, True)

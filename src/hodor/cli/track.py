@@ -97,7 +97,7 @@ def track(
     """
     console = Console(stderr=True)
     if (source is None) == (video_list is None):
-        raise HodorError("track: give either SOURCE or --list FILE.csv")
+        raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
     job = Job(
         source or "", masks, references, out, model, size, window, keep_reference, reach, device,
         precision, overlay, rle, save_references, resume_run,
