@@ -70,12 +70,15 @@ class Method:
         if not self.uses_model:
             return {"name": self.name, "baseline": self.baseline}
         tracker = tracker_of(self)
+        options = asdict(tracker.options)
+        if self.baseline is not None:
+            options = {name: options[name] for name in ("size", "long_side")}
         return {
             "name": self.name,
             "baseline": self.baseline,
             "model": self.model,
             "sha256": _weights_hash(self.model),
-            "options": asdict(tracker.options),
+            "options": options,
             "device": str(tracker.device),
             "precision": str(tracker.dtype).removeprefix("torch."),
         }
