@@ -38,6 +38,8 @@ def work(argument: tuple[Path, str]) -> str:
         raise SourceError("no such\nvideo")
     if name == "doomed" or (name == "unlucky" and times == 1):
         os.kill(os.getpid(), signal.SIGKILL)
+    if name == "defect":
+        raise ZeroDivisionError("ours")
     if name == "slow":
         time.sleep(2)
     return name.upper()
@@ -82,6 +84,12 @@ def test_a_job_that_kills_every_worker_is_given_up(tmp_path: Path) -> None:
     assert found["a"].value == "A"
     assert "its worker was lost 3 times" in found["doomed"].error
     assert len((tmp_path / "doomed").read_text()) == RETRIES + 1
+
+
+def test_a_defect_is_not_taken_for_a_lost_worker(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        outcomes(tmp_path, ["defect", "a"], workers=2)
+    assert (tmp_path / "defect").read_text() == "x"
 
 
 def test_results_come_before_the_last_job_ends(tmp_path: Path) -> None:

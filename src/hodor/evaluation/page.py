@@ -110,7 +110,7 @@ def _content(dataset: Benchmark, methods: Sequence[MethodResults]) -> dict[str, 
         "best": {name: max(means, key=lambda m: means[m][name]) for name in ranked},
         "first": first.name,
         "worst": [_shown(first, sequences[name], means) for name in ranked[:WORST]],
-        "sequences": [_sequence(name, methods) for name in ranked],
+        "sequences": [_sequence(sequences[name], methods) for name in ranked],
         "chart": CHART,
         "versions": _versions(),
         "columns": list(as_columns(first.scores.mean)),
@@ -151,25 +151,25 @@ def _versions() -> dict[str, str]:
     return found | {"machine": f"{platform.system()} {platform.machine()}"}
 
 
-def _sequence(name: str, methods: Sequence[MethodResults]) -> dict[str, Any]:
+def _sequence(sequence: BenchmarkSequence, methods: Sequence[MethodResults]) -> dict[str, Any]:
     """Curves and numbers of each of a sequence's objects."""
-    objects = []
+    name, objects = sequence.name, []
     for i in methods[0].scores.sequences[name]:
         scored = {one.name: one.scores.sequences[name][i] for one in methods}
-        curves = [_curve(one, number, name, i) for number, one in enumerate(methods)]
+        curves = [_curve(one, number, sequence, i) for number, one in enumerate(methods)]
         objects.append({"id": i, "scores": scored, "curves": curves})
     frames = next(iter(methods[0].scores.sequences[name].values())).frames
     return {"name": name, "objects": objects, "from": frames[0].name, "to": frames[-1].name}
 
 
-def _curve(one: MethodResults, number: int, sequence: str, object_id: int) -> _Curve:
-    j = [frame.j for frame in one.scores.sequences[sequence][object_id].frames]
-    note = one.notes.get(sequence)
+def _curve(one: MethodResults, number: int, sequence: BenchmarkSequence, object_id: int) -> _Curve:
+    frames = one.scores.sequences[sequence.name][object_id].frames
+    note = one.notes.get(sequence.name)
     values = note.confidence.get(object_id, []) if note else []
-    # Curves begin where scoring begins, at the frame after the given one.
-    known = [v for v in values if not math.isnan(v)]
-    confidence = known[1 : 1 + len(j)] if len(known) > len(j) else known[1:]
-    return _Curve(one.name, number, _points(j), _points(confidence))
+    by_name = dict(zip(sequence.names, values, strict=False))
+    confidence = [by_name.get(frame.name, math.nan) for frame in frames]
+    known = [] if any(map(math.isnan, confidence)) else confidence
+    return _Curve(one.name, number, _points([frame.j for frame in frames]), _points(known))
 
 
 def _points(values: Sequence[float]) -> str:

@@ -20,7 +20,7 @@ from hodor.evaluation.benchmark import (
     read_result,
 )
 from hodor.evaluation.label_map_files import LabelMap
-from hodor.evaluation.metrics import Statistics, measure_frame, statistics
+from hodor.evaluation.metrics import FRAMES_AT_LEAST, Statistics, measure_frame, statistics
 from hodor.evaluation.problems import data_errors, named
 
 BATCH = 24  # frames that a process takes at a time: few enough that all end at the same time
@@ -222,9 +222,9 @@ def _missing_in(folder: Path, dataset: Benchmark) -> list[str]:
     problems = []
     for sequence in dataset.sequences:
         where, names = folder / sequence.name, sequence.scored_names
-        if not names and is_scored(dataset):
+        if len(sequence.names) < FRAMES_AT_LEAST and not names:
             problems.append(f"{sequence.name}: {len(sequence.names)} frames leave none to score")
-        elif not where.is_dir():
+        elif names and not where.is_dir():
             problems.append(f"{sequence.name}: the folder {where} is missing")
         elif missing := [f"{n}.png" for n in names if not (where / f"{n}.png").is_file()]:
             problems.append(f"{sequence.name}: missing {named(missing)}")

@@ -41,6 +41,8 @@ def in_processes(
                 try:
                     outcome = one.pipe.recv()
                     one.job = None
+                    if isinstance(outcome, Exception):
+                        raise outcome
                     yield outcome
                 except EOFError:
                     gone, crew[place] = str(one.job), _hired(work, workers)
@@ -88,4 +90,7 @@ def _serve(work: Callable[[Any], Any], pipe: Any) -> None:
             name, argument = pipe.recv()
         except (EOFError, KeyboardInterrupt):
             return
-        pipe.send(attempt(work, name, argument))
+        try:
+            pipe.send(attempt(work, name, argument))
+        except Exception as error:  # a defect of ours: told by the process that asked
+            pipe.send(error)
