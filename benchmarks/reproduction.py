@@ -89,10 +89,11 @@ def finding(shared: Path, out: Path, model: str) -> dict[str, Any]:
             words = ["--references", wanted, "--model", model, "--every", 10]
             page = ["--out", out / f"find/{sequence.name}.html", "--json", ranking]
             hodor("analyze", "find", *folders, *words, *page)
-        found = json.loads(ranking.read_text())
+        # The frame that the reference was made in says nothing.
+        found = [row for row in json.loads(ranking.read_text()) if row["index"] > 0]
         videos = list(dict.fromkeys(row["video"] for row in found))
         ranks.append(videos.index(sequence.name) + 1 if sequence.name in videos else len(folders))
-        nearest = [row["video"] == sequence.name for row in found if row["index"] > 0][:5]
+        nearest = [row["video"] == sequence.name for row in found][:5]
         precision.append(sum(nearest) / max(1, len(nearest)))
     result = {
         "first": sum(rank == 1 for rank in ranks) / len(ranks),
@@ -130,7 +131,8 @@ def numbers(out: Path, model: str) -> str:
             f"Calibration error of the confidence: {100 * trust:.1f} points.",
             "Several objects, two clips (no benchmark), J&F × 100:",
             markdown(["method", *next(iter(multi.values()))["sequences"]], several),
-            "Window (Fig. 5); speeds are of each of the processes that ran beside one another:",
+            "Window (Fig. 5). Speeds are of each of the processes that ran beside one another, once, "
+            "files included; [Performance](performance.md) has what a window costs:",
             markdown(
                 ["window", "J&F", "frames/s"],
                 [
@@ -145,8 +147,8 @@ def numbers(out: Path, model: str) -> str:
                 [["precision", *(f"{value:.2f}" for value in at.values())]],
             ),
             "Finding (`hodor analyze find`): each object, described in its first frame, is looked "
-            "for in every tenth frame of all ten sequences. Its own sequence comes first for "
-            f"{round(10 * search['first'])} of 10; of the five nearest other frames "
+            "for in every tenth later frame of all ten sequences. Its own sequence comes first for "
+            f"{round(10 * search['first'])} of 10; of the five nearest frames "
             f"{100 * search['precision_at_5']:.0f} % are of its sequence.",
         ]
     )
