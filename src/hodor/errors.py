@@ -1,5 +1,8 @@
 """Errors that a user can mend. Each says what was wrong, what was found and what to do."""
 
+LIST_ITEM = "  - "
+"""Begins the lines of a message that lists several problems."""
+
 
 class HodorError(Exception):
     """Base of every error that a user can cause and mend; the CLI prints it as one line."""

@@ -49,9 +49,9 @@ def test_a_models_tracks_are_scored_and_kept_if_asked(
     assert trust["absent_frames"] == 0
     assert sum(one["count"] for one in trust["bins"]) <= 10  # two objects, five frames
     assert "calibration error" in ran.out
-    kept = sorted(path.name for path in (out / "moving").iterdir())
+    kept = sorted(path.name for path in (out / "tiny/moving").iterdir())
     assert kept == [f"{t:05d}.png" for t in range(6)]
-    again = hodor("evaluate", out, "--davis", davis, "--json", tmp_path / "again.json")
+    again = hodor("evaluate", out / "tiny", "--davis", davis, "--json", tmp_path / "again.json")
     assert again.code == 0, again.err
     assert json.loads((tmp_path / "again.json").read_text()) == values
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hodor.errors import MaskError
-from hodor.evaluation import copy_first_mask, optical_flow
+from hodor.evaluation import copy_masks, optical_flow
 
 Baseline = Callable[..., object]
 
@@ -26,9 +26,14 @@ def first_map() -> NDArray[np.uint8]:
     return label_map
 
 
+def given(first: NDArray[np.uint8], frames: int = 3) -> list[NDArray[np.uint8] | None]:
+    """The first frame's label map and none for the others."""
+    return [first, *[None] * (frames - 1)]
+
+
 def test_the_first_mask_is_copied_to_every_frame() -> None:
     first = first_map()
-    maps = list(copy_first_mask(panning(3, 2), first))
+    maps = list(copy_masks(panning(3, 2), given(first)))
     assert len(maps) == 3
     assert all((m == first).all() for m in maps)
     maps[0][...] = 0
@@ -37,7 +42,7 @@ def test_the_first_mask_is_copied_to_every_frame() -> None:
 
 def test_optical_flow_carries_ids_along() -> None:
     first = first_map()
-    maps = list(optical_flow(panning(5, 2), first))
+    maps = list(optical_flow(panning(5, 2), given(first, 5)))
     np.testing.assert_array_equal(maps[0], first)
     truth = np.roll(first, 8, axis=1)
     for object_id in (3, 7):
@@ -47,7 +52,7 @@ def test_optical_flow_carries_ids_along() -> None:
     assert set(np.unique(maps[4])) == {0, 3, 7}
 
 
-@pytest.mark.parametrize("method", [copy_first_mask, optical_flow])
+@pytest.mark.parametrize("method", [copy_masks, optical_flow])
 def test_frames_are_taken_one_at_a_time(method: Baseline) -> None:
     taken = []
 
@@ -56,12 +61,12 @@ def test_frames_are_taken_one_at_a_time(method: Baseline) -> None:
             taken.append(index)
             yield frame
 
-    maps = method(camera(), first_map())
+    maps = method(camera(), given(first_map()))
     next(maps)  # type: ignore[call-overload]
     assert taken == [0]
 
 
-@pytest.mark.parametrize("method", [copy_first_mask, optical_flow])
+@pytest.mark.parametrize("method", [copy_masks, optical_flow])
 def test_a_label_map_of_another_size_is_an_error(method: Baseline) -> None:
     with pytest.raises(MaskError, match=r"\(96, 128\).*\(48, 64\)"):
-        list(method(panning(1, 0), first_map()[::2, ::2]))  # type: ignore[call-overload]
+        list(method(panning(1, 0), [first_map()[::2, ::2]]))  # type: ignore[call-overload]

@@ -16,7 +16,9 @@ from rich.console import Console
 from hodor.errors import DataError
 from hodor.evaluation import (
     DavisDataset,
+    check_folders,
     score_folder,
+    score_folders,
     score_table,
     write_csv,
 )
@@ -144,9 +146,41 @@ def test_ids_that_the_reference_skips_are_extra_too(
 def test_a_sequence_of_two_frames_is_an_error(
     benchmark: Benchmark, squares: LabelMaps, tmp_path: Path
 ) -> None:
-    dataset = DavisDataset(benchmark(a=squares[:2]))
-    with pytest.raises(DataError, match="2 frames leave none"):
-        score_folder(write_results(tmp_path / "r", a=squares[:2]), dataset)
+    dataset = DavisDataset(benchmark(a=squares[:2], b=squares))
+    with pytest.raises(DataError, match="a: 2 frames leave none"):
+        score_folder(write_results(tmp_path / "r", a=squares[:2], b=squares), dataset)
+
+
+def test_problems_of_several_folders_are_told_together(
+    benchmark: Benchmark, squares: LabelMaps, tmp_path: Path
+) -> None:
+    dataset = DavisDataset(benchmark(a=squares))
+    folders = [write_results(tmp_path / "r", a=squares), tmp_path / "none", tmp_path / "s"]
+    write_results(folders[2], a=squares * np.uint8(2))
+    for look in (score_folders, check_folders):
+        with pytest.raises(DataError) as caught:
+            look(folders, dataset)
+        first, second = str(caught.value).splitlines()
+        assert "none is not a folder" in first
+        assert "the result also 4 (in 00001.png)" in second
+
+
+def test_several_folders_are_scored_as_each_alone(
+    benchmark: Benchmark, squares: LabelMaps, tmp_path: Path
+) -> None:
+    dataset = DavisDataset(benchmark(a=squares))
+    folders = [
+        write_results(tmp_path / "r", a=squares),
+        write_results(tmp_path / "s", a=np.roll(squares, 1, axis=2)),
+    ]
+    assert score_folders(folders, dataset) == [score_folder(one, dataset) for one in folders]
+
+
+def test_scoring_does_not_wait_for_pytorch(run_python: Callable[..., Any]) -> None:
+    ran = run_python(
+        "import sys, hodor.evaluation as e; e.score_folder; print('torch' in sys.modules)"
+    )
+    assert ran.stdout == "False\n", ran.stderr
 
 
 def test_a_results_folder_that_is_not_there_is_one_error(

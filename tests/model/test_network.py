@@ -22,7 +22,7 @@ from hodor.model import (
     patch_masks,
     to_stride_8,
 )
-from hodor.model.attention import MaskedCrossAttention
+from hodor.model.attention import DescriptorAttention, MaskedCrossAttention
 from hodor.model.backbone import TimmBackbone
 from hodor.model.patches import pool_hard, pool_soft
 
@@ -299,3 +299,25 @@ def test_bfloat16_stays_near_float32(small: Hodor) -> None:
             half = small(images, squares(2), images).softmax(1)
     assert half.dtype == torch.float32
     assert (full - half).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("masking", ["soft", "hard", "none"])
+def test_weights_of_attention_are_those_that_forward_uses(masking: str) -> None:
+    config = HodorConfig(channels=32, heads=4, masking=masking)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    pixels, d, masks = torch.randn(1, 20, 32), torch.randn(1, 3, 32), torch.rand(1, 3, 20)
+    attention = MaskedCrossAttention(config).eval()
+    weights = attention.weights(d, pixels, masks)
+    assert weights.shape == (1, 4, 3, 20)
+    by_hand = weights @ attention.value(pixels).view(1, 20, 4, 8).transpose(1, 2)
+    by_hand = attention.output(by_hand.transpose(1, 2).reshape(1, 3, 32))
+    torch.testing.assert_close(by_hand, attention(d, pixels, pixels, masks))
+    listening = DescriptorAttention(config).eval()
+    objects, background = torch.randn(1, 2, 32), torch.randn(1, 5, 32)
+    valid = torch.tensor([[True] * 6 + [False]])
+    weights = listening.weights(pixels, (objects, objects), (background, background), valid)
+    assert (weights[..., -1] == 0).all()
+    values = torch.cat([listening.background_value(background), listening.object_value(objects)], 1)
+    by_hand = weights @ values.view(1, 7, 4, 8).transpose(1, 2)
+    found = listening(pixels, (objects, objects), (background, background), valid)
+    torch.testing.assert_close(by_hand.transpose(1, 2).reshape(1, 20, 32), found)

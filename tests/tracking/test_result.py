@@ -175,3 +175,27 @@ def test_a_models_curve_turns_confidence_into_the_j_to_expect(
     for i, value in before.confidence.items():
         assert after.confidence[i] == pytest.approx(max(0.01, value / 2) if value else 0.0)
     assert before.visible == after.visible
+
+
+def test_channels_are_catch_all_cells_and_objects_and_add_up_to_one(
+    make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    tracker = make_tracker()
+    first = tracker.step(scene.frames[0], scene.labels[0])
+    assert first.channel_probabilities().shape == (0, 60, 90)
+    channels = tracker.step(scene.frames[1]).channel_probabilities()
+    assert channels.shape == (1 + 9 + 2, 60, 90)
+    np.testing.assert_allclose(channels.sum(0), 1, atol=1e-5)
+
+
+def test_the_newest_frames_descriptors_can_be_had(
+    make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    tracker = make_tracker()
+    assert tracker.described is None
+    for index in range(2):
+        tracker.step(scene.frames[index], scene.labels[0] if index == 0 else None)
+        assert tracker.described is not None
+        assert tracker.described.index == index
+        assert set(tracker.described.objects) == {3, 7}
+        assert tracker.described.objects[3].shape == (32,)

@@ -2,89 +2,366 @@
 
 import json
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
+from typer.core import TyperGroup
 
+from hodor.cli import benchmarks
 from hodor.errors import HodorError
 from hodor.evaluation import (
-    DavisDataset,
+    BASELINES,
+    Benchmark,
+    Method,
+    MethodResults,
+    Placing,
     Reliability,
+    Scores,
+    check_folders,
+    check_submission,
+    compare,
+    comparison_table,
+    is_scored,
     judge,
+    read_notes,
+    read_settings,
     reliability,
     reliability_table,
-    score_folder,
+    run_method,
+    score_folders,
     score_table,
-    track_dataset,
+    table_2,
+    undone,
     write_csv,
+    write_page,
+    write_submission,
 )
-from hodor.tracking import Tracker
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+SCORE = "score"
 
 
-@app.command()
-def evaluate(
-    results: Path | None = typer.Argument(
-        None, help="Folder with a sub-folder of label PNGs for each sequence."
+class Scoring(TyperGroup):
+    """``hodor evaluate WORDS`` scores, unless the first word names another command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command's name in where it is left out."""
+        if not args or args[0] not in self.commands:
+            args = [SCORE, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=Scoring, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(SCORE)
+def score(
+    results: list[str] = typer.Argument(
+        None,
+        help="Folders with a sub-folder of label PNGs for each sequence; NAME=FOLDER names it.",
     ),
-    model: str | None = typer.Option(None, help="Track with this model, then score."),
-    davis: Path = typer.Option(..., help="Root of a folder in DAVIS layout."),
-    year: int = typer.Option(2017, help="2016 (one object) or 2017 (several)."),
-    split: str = typer.Option("val", help="Name of the list in ImageSets/YEAR."),
+    model: list[str] = typer.Option(
+        [], help="Track with this model, then score; NAME=MODEL names it. May be repeated."
+    ),
+    baseline: list[str] = typer.Option(
+        [], help=f"Run this baseline too: {', '.join(BASELINES)}. May be repeated."
+    ),
+    davis: Path | None = benchmarks.DAVIS,
+    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
+    mose: Path | None = benchmarks.MOSE,
+    lvos: Path | None = benchmarks.LVOS,
+    year: int = benchmarks.YEAR,
+    split: str | None = benchmarks.SPLIT,
+    all_frames: bool = benchmarks.ALL_FRAMES,
     json_file: Path | None = typer.Option(None, "--json", help="Write scores as JSON."),
-    csv: Path | None = typer.Option(None, "--csv", help="Folder for the two CSV tables."),
-    out: Path | None = typer.Option(None, help="With --model: keep the label maps here."),
-    size: int | None = typer.Option(None, min=64, help="With --model: shorter side in pixels."),
-    window: int | None = typer.Option(None, min=1, help="With --model: frames remembered."),
-    keep_reference: bool | None = typer.Option(None, help="With --model: see hodor track."),
+    csv: Path | None = typer.Option(None, help="Folder for the two CSV tables of each method."),
+    report: Path | None = typer.Option(None, help="Write a page with everything: FILE.html."),
+    table2: Path | None = typer.Option(None, help="Write rows as in the paper's Table 2: FILE.md."),
+    zip_file: Path | None = typer.Option(None, "--zip", help="Write what the server takes."),
+    out: Path | None = typer.Option(
+        None, help="Keep label maps of models and baselines in OUT/NAME."
+    ),
+    resume: bool = typer.Option(False, "--resume", help="Go on with what is in OUT."),
+    size: int | None = typer.Option(None, min=64, help="For models: shorter side in pixels."),
+    window: int | None = typer.Option(None, min=1, help="For models: frames remembered."),
+    keep_reference: bool | None = typer.Option(None, help="For models: see hodor track."),
+    reach: float | None = typer.Option(None, help="For models: see hodor track."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option("auto", help="auto, fp32 or bf16."),
-    workers: int = typer.Option(1, min=1, help="Processes that score."),
+    workers: int = typer.Option(1, min=1, help="Processes that track and score."),
+    shard: str | None = typer.Option(
+        None, help="I/N: run only the I-th of N parts, for several machines with one OUT."
+    ),
+    ray: str | None = typer.Option(
+        None, help="Run on a Ray cluster: its address, auto, or local for one made here."
+    ),
     objects: bool = typer.Option(False, help="Show every object, not only sequences."),
 ) -> None:
-    """Score RESULTS, or a model's tracks, with J and F as the DAVIS toolkit defines them.
+    """Score results, models and baselines with J and F as the DAVIS toolkit defines them.
 
-    hodor evaluate --model small --davis DAVIS --year 2017
+    Several are shown side by side: the first, models before results, against each other one.
+
+    hodor evaluate --model small --baseline flow --davis DAVIS --year 2017 --report report.html
+
+    hodor evaluate check-zip FILE.zip --davis DAVIS --split test-dev   looks before you upload
     """
-    if (results is None) == (model is None):
-        raise HodorError("evaluate: give either a folder of RESULTS or --model NAME")
     console = Console()
-    dataset = DavisDataset(davis, year, split, with_frames=model is not None)
-    trust: Reliability | None = None
-    keep = nullcontext(str(out)) if out else tempfile.TemporaryDirectory()
-    with keep as scratch:
-        folder = results or Path(scratch)
-        if model is not None:
-            tracker = Tracker.from_pretrained(
-                model,
-                size=size,
-                window=window,
-                keep_reference=keep_reference,
-                device=device,
-                precision=precision,
-            )
-            with Progress(console=Console(stderr=True), transient=True) as bar:
-                task = bar.add_task("tracking", total=sum(len(s.names) for s in dataset.sequences))
-                tracked = track_dataset(tracker, dataset, folder, lambda: bar.advance(task))
-            frames = sum(len(s.names) for s in dataset.sequences)
-            console.print(f"{frames} frames tracked at {frames / tracked.seconds:.1f} frames/s")
-            trust = reliability(judge(folder, dataset, tracked.confidence))
-        scores = score_folder(folder, dataset, workers=workers)
-    console.print(score_table(scores, objects=objects))
-    if trust is not None:
-        console.print(reliability_table(trust))
+    theirs = [_named(word) for word in results or []]
+    options: dict[str, Any] = {
+        "size": size,
+        "window": window,
+        "keep_reference": keep_reference,
+        "reach": reach,
+        "device": device,
+        "precision": precision,
+    }
+    methods = [Method(name, which, **options) for name, which in map(_named, model)]
+    models = [method.name for method in methods]
+    first_model = methods[0].model if methods else None
+    methods += [Method(name, first_model, name, **options) for name in baseline]
+    names = [name for name, _ in theirs] + [method.name for method in methods]
+    _check_words(
+        names, out if methods else None, resume=resume, shard=shard, zipped=zip_file is not None
+    )
+    folders = {name: Path(folder) for name, folder in theirs}
+    placing = Placing.of(workers, ray, shard)
+    dataset = benchmarks.open_benchmark(
+        davis,
+        youtube_vos,
+        mose,
+        lvos,
+        year,
+        split,
+        all_frames=all_frames,
+        with_frames=bool(methods) or report is not None,
+    )
+    outputs = Outputs(json_file, csv, report, table2, zip_file)
+    with ExitStack() as stack:
+        base = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if methods and folders and is_scored(dataset):
+            check_folders(list(folders.values()), dataset, workers=workers)
+        for method in methods:
+            folders[method.name] = base / method.name
+            _run(console, method, dataset, folders[method.name], placing, resume=resume)
+        if waiting := _waiting(dataset, methods, folders):
+            console.print(f"{len(waiting)} sequences are left to other shards: scores come last")
+            return
+        # Models come first and are held against the others.
+        folders = dict(sorted(folders.items(), key=lambda item: item[0] not in models))
+        _conclude(console, dataset, folders, methods, outputs, workers=workers, objects=objects)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files that are asked for."""
+
+    json_file: Path | None
+    csv: Path | None
+    report: Path | None
+    table2: Path | None
+    zip_file: Path | None
+
+
+def _conclude(
+    console: Console,
+    dataset: Benchmark,
+    folders: Mapping[str, Path],
+    methods: Sequence[Method],
+    outputs: Outputs,
+    *,
+    workers: int,
+    objects: bool,
+) -> None:
+    """Score what is in the folders, tell it, and write what is asked for."""
+    if outputs.zip_file is not None:
+        count = write_submission(next(iter(folders.values())), dataset, outputs.zip_file)
+        check_submission(outputs.zip_file, dataset)
+        console.print(f"{count} frames in {outputs.zip_file}; it is as the server takes it")
+        if not is_scored(dataset):
+            return
+    found = score_folders(list(folders.values()), dataset, workers=workers)
+    scores = dict(zip(folders, found, strict=True))
+    trust = _trust(dataset, methods, folders)
+    _show(console, scores, trust, objects=objects)
     try:
-        if csv is not None:
-            write_csv(scores, csv)
-        if json_file is not None:
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            values = scores.to_json() | ({} if trust is None else {"confidence": trust.to_json()})
-            json_file.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        _write(scores, trust, dataset, outputs)
+        if outputs.report is not None:
+            _report(outputs.report, dataset, folders, methods, scores)
     except OSError as error:
         raise HodorError(
             f"{error.filename}: the scores could not be written ({error.strerror}); they are above"
         ) from error
+
+
+@app.command("check-zip")
+def check_zip(
+    file: Path = typer.Argument(help="A zip for an evaluation server."),
+    davis: Path | None = benchmarks.DAVIS,
+    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
+    mose: Path | None = benchmarks.MOSE,
+    lvos: Path | None = benchmarks.LVOS,
+    year: int = benchmarks.YEAR,
+    split: str | None = benchmarks.SPLIT,
+) -> None:
+    """Look whether FILE is what the benchmark's server takes; list all that is wrong.
+
+    hodor evaluate check-zip mine.zip --youtube-vos YTVOS
+    """
+    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    check_submission(file, dataset)
+    frames = sum(len(sequence.wanted) for sequence in dataset.sequences)
+    Console().print(f"{file}: {frames} frames of {dataset.title}, as the server takes them")
+
+
+def _named(word: str) -> tuple[str, Any]:
+    """NAME=REST as name and rest; else a name that the word itself suggests."""
+    name, sign, rest = word.partition("=")
+    if sign and "/" not in name:
+        return name, Path(rest) if Path(rest).is_dir() else rest
+    path = Path(word)
+    if path.is_dir():
+        return path.resolve().name, path
+    # A training run's folder tells more than its model.safetensors.
+    stem = path.parent.name if path.stem == "model" and path.parent.name else path.stem
+    return stem.replace(":", "-"), word
+
+
+def _check_words(
+    names: Sequence[str], out: Path | None, *, resume: bool, shard: str | None, zipped: bool
+) -> None:
+    """What can be said of the words before anything is read; ``out`` only if methods are run."""
+    if not names:
+        raise HodorError(
+            "evaluate: give a folder of RESULTS, --model NAME or --baseline NAME; see --help"
+        )
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise HodorError(
+            f"evaluate: two methods are called {twice[0]}; give names, as in mine={twice[0]}"
+        )
+    if (resume or shard) and out is None:
+        raise HodorError("evaluate: --resume and --shard need --out and a model or baseline to run")
+    if zipped and len(names) > 1:
+        raise HodorError(f"evaluate: --zip holds one method's results, found {len(names)} methods")
+
+
+def _run(
+    console: Console,
+    method: Method,
+    dataset: Benchmark,
+    folder: Path,
+    placing: Placing,
+    *,
+    resume: bool,
+) -> None:
+    sequences = placing.mine(dataset.sequences)
+    total = sum(len(sequence.names) for sequence in sequences)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(method.name, total=total)
+        run_method(
+            method,
+            dataset,
+            folder,
+            placing,
+            resume=resume,
+            report=lambda _name, frames: bar.advance(task, frames),
+        )
+    notes = read_notes(dataset, folder).values()
+    frames, seconds = sum(n.frames for n in notes), sum(n.seconds for n in notes)
+    speed = f"{frames / seconds:.1f} frames/s for each worker" if seconds else ""
+    console.print(f"{method.name}: {frames} frames tracked at {speed}", highlight=False)
+
+
+def _waiting(
+    dataset: Benchmark, methods: Sequence[Method], folders: Mapping[str, Path]
+) -> set[str]:
+    return {name for method in methods for name in undone(dataset, folders[method.name])}
+
+
+def _trust(
+    dataset: Benchmark, methods: Sequence[Method], folders: Mapping[str, Path]
+) -> dict[str, Reliability]:
+    """How far each model's confidence can be trusted."""
+    found = {}
+    for method in methods:
+        if method.baseline is None:
+            notes = read_notes(dataset, folders[method.name])
+            confidence = {name: note.confidence for name, note in notes.items()}
+            found[method.name] = reliability(judge(folders[method.name], dataset, confidence))
+    return found
+
+
+def _show(
+    console: Console,
+    scores: Mapping[str, Scores],
+    trust: Mapping[str, Reliability],
+    *,
+    objects: bool,
+) -> None:
+    for name, found in scores.items():
+        if len(scores) == 1 or objects:
+            console.print(score_table(found, objects=objects, title=name))
+        if name in trust:
+            console.print(reliability_table(trust[name]))
+    if len(scores) > 1:
+        first, *others = scores
+        paired = {name: compare(scores[first], scores[name]) for name in others}
+        console.print(comparison_table(scores, paired))
+
+
+def _write(
+    scores: Mapping[str, Scores],
+    trust: Mapping[str, Reliability],
+    dataset: Benchmark,
+    outputs: Outputs,
+) -> None:
+    if outputs.csv is not None:
+        for name, found in scores.items():
+            write_csv(found, outputs.csv if len(scores) == 1 else outputs.csv / name)
+    if outputs.table2 is not None:
+        _text(outputs.table2, table_2(dataset.title, scores))
+    if outputs.json_file is not None:
+        _text(outputs.json_file, json.dumps(_as_json(scores, trust), indent=1) + "\n")
+
+
+def _as_json(scores: Mapping[str, Scores], trust: Mapping[str, Reliability]) -> dict[str, Any]:
+    each = {
+        name: found.to_json() | ({"confidence": trust[name].to_json()} if name in trust else {})
+        for name, found in scores.items()
+    }
+    if len(each) == 1:
+        return next(iter(each.values()))
+    first, *others = scores
+    paired = {name: compare(scores[first], scores[name]).to_json() for name in others}
+    return {"methods": each, "first": first, "paired": paired}
+
+
+def _text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _report(
+    path: Path,
+    dataset: Benchmark,
+    folders: Mapping[str, Path],
+    methods: Sequence[Method],
+    scores: Mapping[str, Scores],
+) -> None:
+    about = {method.name: method.about for method in methods}
+    parts = [
+        MethodResults(
+            name,
+            about.get(name, f"results in {folder.name}/"),
+            folder,
+            scores[name],
+            read_notes(dataset, folder),
+            read_settings(folder) or {},
+        )
+        for name, folder in folders.items()
+    ]
+    write_page(path, dataset, parts)

@@ -9,12 +9,13 @@ from typer.core import TyperCommand, TyperGroup
 
 from hodor import __version__
 from hodor.allocator import keep_freed_memory
-from hodor.errors import HodorError
+from hodor.errors import LIST_ITEM, HodorError
 
 COMMANDS = {
     "track": "Follow objects through a video, a folder of images or a camera.",
     "train": "Train a model from still images with masks.",
-    "evaluate": "Score results, or a model, with J and F as DAVIS defines them.",
+    "evaluate": "Score results, models and baselines on DAVIS, YouTube-VOS, MOSE, LVOS.",
+    "analyze": "Descriptors as data: tables, retrieval, t-SNE, heat maps, finding again.",
     "weights": "List, describe, check and convert models.",
     "bench": "Measure the tracker on this machine: time by stage, work, memory.",
     "demo": "Follow the objects of a small bundled clip.",
@@ -69,5 +70,11 @@ def main() -> None:
     try:
         app()
     except HodorError as error:
-        typer.echo("hodor: " + " ".join(str(error).split()), err=True)
+        typer.echo("hodor: " + _lines(str(error)), err=True)
         sys.exit(1)
+
+
+def _lines(message: str) -> str:
+    """One line; a list of problems keeps a line for each."""
+    parts = message.split(f"\n{LIST_ITEM}")
+    return f"\n{LIST_ITEM}".join(" ".join(part.split()) for part in parts)

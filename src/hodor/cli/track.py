@@ -1,6 +1,8 @@
 """``hodor track``."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,8 @@ RUN = ".run.json"
 
 @app.command()
 def track(
-    source: str = typer.Argument(
-        help="Video file, folder or pattern of images, camera (0, camera:1) or stream URL."
+    source: str | None = typer.Argument(
+        None, help="Video file, folder or pattern of images, camera (0, camera:1) or stream URL."
     ),
     masks: Path | None = typer.Option(
         None,
@@ -74,6 +76,16 @@ def track(
         None, help="Write the objects' descriptors, to follow them in another video."
     ),
     resume_run: bool = typer.Option(False, "--resume", help="Go on where a killed run stopped."),
+    video_list: Path | None = typer.Option(
+        None,
+        "--list",
+        help="Instead of SOURCE: a CSV file with columns source and masks (or references), and "
+        "name if wanted; results in OUT/NAME.",
+    ),
+    workers: int = typer.Option(1, min=1, help="With --list: processes."),
+    ray: str | None = typer.Option(
+        None, help="With --list: address of a Ray cluster, auto, or local for one made here."
+    ),
 ) -> None:
     """Follow objects through SOURCE, given their masks in one frame.
 
@@ -81,45 +93,94 @@ def track(
     and what --overlay and --rle add.
 
         hodor track my.mp4 --masks first.png --out out --overlay
+        hodor track --list videos.csv --out out --workers 4
     """
     console = Console(stderr=True)
-    if masks is None and references is None:
+    if (source is None) == (video_list is None):
+        raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
+    job = Job(
+        source or "", masks, references, out, model, size, window, keep_reference, reach, device,
+        precision, overlay, rle, save_references, resume_run,
+    )  # fmt: skip
+    if video_list is not None:
+        from hodor.cli.track_list import track_list
+
+        track_list(console, video_list, job, workers=workers, ray_address=ray)
+        return
+    summary, tracker = follow(job, lambda *run: _run(console, *run))
+    tell(console, summary, tracker, out)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the command; fields are its options."""
+
+    source: str
+    masks: Path | None
+    references: Path | None
+    out: Path
+    model: str
+    size: int | None
+    window: int | None
+    keep_reference: bool | None
+    reach: float | None
+    device: str
+    precision: str
+    overlay: bool
+    rle: bool
+    save_references: Path | None
+    resume: bool
+
+    def of(self, source: str, masks: Path | None, references: Path | None, out: Path) -> "Job":
+        """The same with another video; it is resumed if it was begun."""
+        begun = (out / RUN).is_file()
+        return replace(
+            self, source=source, masks=masks, references=references, out=out, resume=begun
+        )
+
+
+def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
+    """Open all that a job names, and ``run`` it; everything is written when this returns.
+
+    run: called with tracker, source, masks, sinks, file for the state and summary to go on from.
+    """
+    if job.masks is None and job.references is None:
         raise MaskError("nothing to follow: give --masks FILE (or FOLDER) or --references FILE")
-    with open_source(source) as frames:
-        if frames.live and resume_run:
-            raise HodorError(f"{source}: a live source cannot be resumed; choose another folder")
-        given = None if masks is None else open_reference_masks(masks)
+    with open_source(job.source) as frames:
+        if frames.live and job.resume:
+            raise HodorError(f"{job.source}: a live source cannot be resumed; take another folder")
+        given = None if job.masks is None else open_reference_masks(job.masks)
         tracker = Tracker.from_pretrained(
-            model,
-            size=size,
-            window=window,
-            keep_reference=keep_reference,
-            reach=reach,
-            device=device,
-            precision=precision,
+            job.model,
+            size=job.size,
+            window=job.window,
+            keep_reference=job.keep_reference,
+            reach=job.reach,
+            device=job.device,
+            precision=job.precision,
         )
         settings: dict[str, Any] = {
-            "source": str(source),
-            "masks": None if masks is None else str(masks),
-            "references": None if references is None else str(references),
-            "model": model,
+            "source": job.source,
+            "masks": None if job.masks is None else str(job.masks),
+            "references": None if job.references is None else str(job.references),
+            "model": job.model,
             "options": str(tracker.options),
-            "overlay": overlay,
-            "rle": rle,
+            "overlay": job.overlay,
+            "rle": job.rle,
         }
-        summary = _begin(out, settings, tracker, resume_run=resume_run)
-        if summary is None and references is not None:
-            tracker.add_references(References.load(references))
-        sinks = _sinks(out, frames, given, tracker, overlay=overlay, rle=rle)
-        summary = _run(console, tracker, frames, given, sinks, out / STATE, summary)
+        summary = _begin(job.out, settings, tracker, resume_run=job.resume)
+        if summary is None and job.references is not None:
+            tracker.add_references(References.load(job.references))
+        sinks = _sinks(job.out, frames, given, tracker, overlay=job.overlay, rle=job.rle)
+        summary = run(tracker, frames, given, sinks, job.out / STATE, summary)
     if isinstance(frames, LiveSource) and frames.dropped:
         summary.warnings.append(f"{frames.dropped} frames came too late and were dropped")
-    write_summary(out / "summary.json", summary.to_dict(tracker))
-    (out / RUN).unlink(missing_ok=True)
-    if save_references is not None:
+    write_summary(job.out / "summary.json", summary.to_dict(tracker))
+    (job.out / RUN).unlink(missing_ok=True)
+    if job.save_references is not None:
         # Last, so that a file that cannot be written costs nothing else.
-        tracker.references().save(save_references)
-    tell(console, summary, tracker, out)
+        tracker.references().save(job.save_references)
+    return summary, tracker
 
 
 def _begin(

@@ -1,6 +1,8 @@
-"""J and F, the DAVIS layout, scores of result folders, baselines, and clips made of stills."""
+"""Benchmarks and their scores, baselines, comparisons, reports, and clips made of stills."""
 
-from hodor.evaluation.baselines import copy_first_mask, optical_flow
+from hodor.evaluation.baselines import copy_masks, optical_flow
+from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence, is_scored
+from hodor.evaluation.comparison import Paired, compare, sequence_means
 from hodor.evaluation.confidence import (
     Judged,
     Reliability,
@@ -9,8 +11,9 @@ from hodor.evaluation.confidence import (
     reliability,
     reliability_table,
 )
-from hodor.evaluation.davis import DavisDataset, DavisSequence
+from hodor.evaluation.davis import DavisDataset
 from hodor.evaluation.label_map_files import read_label_map
+from hodor.evaluation.methods import BASELINES, Method
 from hodor.evaluation.metrics import (
     ObjectMeasures,
     Statistics,
@@ -22,42 +25,87 @@ from hodor.evaluation.metrics import (
 )
 from hodor.evaluation.moving_stills import Cutout, make_clip
 from hodor.evaluation.moving_stills_benchmark import cut_out, moving_stills_benchmark, write_davis
+from hodor.evaluation.page import MethodResults, write_page
 from hodor.evaluation.paths import Keyframe, Path2D
-from hodor.evaluation.reports import score_table, write_csv
-from hodor.evaluation.scores import ObjectScores, Scores, score_folder
-from hodor.evaluation.tracked import Tracked, track_dataset
+from hodor.evaluation.reports import comparison_table, score_table, table_2, write_csv
+from hodor.evaluation.runs import (
+    Placing,
+    SequenceNote,
+    read_notes,
+    read_settings,
+    run_method,
+    undone,
+)
+from hodor.evaluation.scores import (
+    FrameScore,
+    ObjectScores,
+    Scores,
+    check_folders,
+    score_folder,
+    score_folders,
+)
+from hodor.evaluation.split_folders import LvosDataset, MoseDataset, YouTubeVosDataset
+from hodor.evaluation.submission import check_submission, write_submission
+from hodor.evaluation.tracked import Step, Tracked, track_dataset, track_sequence
 
 __all__ = [
+    "BASELINES",
+    "Benchmark",
+    "BenchmarkSequence",
     "Cutout",
     "DavisDataset",
-    "DavisSequence",
+    "FrameScore",
     "Judged",
     "Keyframe",
+    "LvosDataset",
+    "Method",
+    "MethodResults",
+    "MoseDataset",
     "ObjectMeasures",
     "ObjectScores",
+    "Paired",
     "Path2D",
+    "Placing",
     "Reliability",
     "Scores",
+    "SequenceNote",
     "Statistics",
+    "Step",
     "Tracked",
+    "YouTubeVosDataset",
     "boundary_accuracy",
     "boundary_map",
     "calibration_curve",
-    "copy_first_mask",
+    "check_folders",
+    "check_submission",
+    "compare",
+    "comparison_table",
+    "copy_masks",
     "cut_out",
+    "is_scored",
     "judge",
     "make_clip",
     "measure_label_maps",
     "moving_stills_benchmark",
     "optical_flow",
     "read_label_map",
+    "read_notes",
+    "read_settings",
     "region_similarity",
     "reliability",
     "reliability_table",
+    "run_method",
     "score_folder",
+    "score_folders",
     "score_table",
+    "sequence_means",
     "statistics",
+    "table_2",
     "track_dataset",
+    "track_sequence",
+    "undone",
     "write_csv",
     "write_davis",
+    "write_page",
+    "write_submission",
 ]

@@ -1,9 +1,10 @@
-"""What needs no learning: any method worth its name must beat these.
+"""What needs no learning from videos or masks: any method worth its name must beat these.
 
-Both take frames one at a time and give one label map per frame, the given one first.
+All take frames one at a time, with the masks that are given in each, and give one label map per
+frame. Given masks come back as they are.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import cv2
@@ -13,36 +14,48 @@ from numpy.typing import NDArray
 from hodor.errors import MaskError
 from hodor.evaluation.label_map_files import LabelMap
 
+Frames = Iterable[NDArray[np.uint8]]
+"""Frames (H, W, 3) uint8 RGB in order."""
 
-def copy_first_mask(
-    frames: Iterable[NDArray[np.uint8]], first_label_map: LabelMap
-) -> Iterator[LabelMap]:
-    """The first frame's label map (H, W) uint8, again for every frame (H, W, 3)."""
-    for frame in frames:
-        _check_size(frame, first_label_map)
-        yield first_label_map.copy()
+Given = Iterable[LabelMap | None]
+"""For each frame the label map (H, W) uint8 of objects that are given in it, or None."""
+
+Baseline = Callable[[Frames, Given], Iterator[LabelMap]]
 
 
-def optical_flow(
-    frames: Iterable[NDArray[np.uint8]], first_label_map: LabelMap
-) -> Iterator[LabelMap]:
-    """The first label map carried from frame to frame by optical flow.
+def copy_masks(frames: Frames, given: Given) -> Iterator[LabelMap]:
+    """Masks stay where they were given, in every later frame.
+
+    Raises MaskError when sizes differ.
+    """
+    label_map: LabelMap | None = None
+    for frame, masks in zip(frames, given, strict=True):
+        check_size(frame, masks)
+        label_map = with_given(blank(frame) if label_map is None else label_map, masks)
+        yield label_map.copy()
+
+
+def optical_flow(frames: Frames, given: Given) -> Iterator[LabelMap]:
+    """Masks are carried from frame to frame by optical flow.
 
     Each pixel takes the id of the pixel of the frame before that it came from, by dense inverse
     search (DIS, medium preset; Kroeger et al., ECCV 2016) from the later frame to the earlier.
     Pixels that came from beyond the border take the id at the border.
 
-    frames: (H, W, 3) uint8 RGB. first_label_map: (H, W) uint8. Raises MaskError when sizes differ.
+    Raises MaskError when sizes differ.
     """
     flow_from = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    label_map = first_label_map
+    label_map: LabelMap | None = None
     before: NDArray[Any] | None = None
-    for frame in frames:
-        _check_size(frame, first_label_map)
+    for frame, masks in zip(frames, given, strict=True):
+        check_size(frame, masks)
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        if before is not None:
+        if label_map is None or before is None:
+            label_map = blank(frame)
+        elif label_map.any():
             start = np.zeros((*label_map.shape, 2), dtype=np.float32)
             label_map = _carried(label_map, flow_from.calc(grey, before, start))
+        label_map = with_given(label_map, masks)
         yield label_map.copy()
         before = grey
 
@@ -60,9 +73,20 @@ def _carried(label_map: LabelMap, flow: NDArray[Any]) -> LabelMap:
     return np.asarray(moved, dtype=np.uint8)
 
 
-def _check_size(frame: NDArray[np.uint8], label_map: LabelMap) -> None:
-    if frame.shape[:2] != label_map.shape:
+def blank(frame: NDArray[np.uint8]) -> LabelMap:
+    """A label map (H, W) without objects for a frame (H, W, 3)."""
+    return np.zeros(frame.shape[:2], np.uint8)
+
+
+def with_given(label_map: LabelMap, masks: LabelMap | None) -> LabelMap:
+    """A label map with given masks set in."""
+    return label_map if masks is None else np.where(masks > 0, masks, label_map)
+
+
+def check_size(frame: NDArray[np.uint8], masks: LabelMap | None) -> None:
+    """Raises MaskError where given masks are not of the frame's size."""
+    if masks is not None and frame.shape[:2] != masks.shape:
         raise MaskError(
-            f"a frame is {frame.shape[:2]} and the first label map {label_map.shape}; "
+            f"a frame is {frame.shape[:2]} and its label map {masks.shape}; "
             "resize the label map by nearest neighbour"
         )

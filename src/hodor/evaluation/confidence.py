@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
-from hodor.evaluation.davis import DavisDataset, DavisSequence, read_davis_label_map
+from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence, read_result
 
 Confidence = Mapping[str, Mapping[int, Sequence[float]]]
-"""Sequence name -> object id -> confidence in each frame, in [0, 1]."""
+"""Sequence name -> object id -> confidence in each frame, in [0, 1]; NaN before it was given."""
 
 KNOTS = 12  # of a calibration curve: with ten thousand masks, each rests on some hundreds
 
@@ -62,8 +63,8 @@ class Reliability:
         }
 
 
-def judge(results: Path, dataset: DavisDataset, confidence: Confidence) -> list[Judged]:
-    """Compare every frame but the first, whose masks were given, with the truth.
+def judge(results: Path, dataset: Benchmark, confidence: Confidence) -> list[Judged]:
+    """Compare every annotated frame after the one in which an object is given with the truth.
 
     Args:
         results: folder of label maps for each sequence, complete and of the right sizes.
@@ -78,19 +79,27 @@ def judge(results: Path, dataset: DavisDataset, confidence: Confidence) -> list[
 
 
 def _judge(
-    folder: Path, sequence: DavisSequence, confidence: Mapping[int, Sequence[float]]
+    folder: Path, sequence: BenchmarkSequence, confidence: Mapping[int, Sequence[float]]
 ) -> list[Judged]:
     judged = []
-    for index, (name, truth) in enumerate(zip(sequence.names, sequence.label_maps(), strict=True)):
-        if index == 0:
-            continue
-        guess = read_davis_label_map(folder / f"{name}.png", sequence.year)
-        for i in sequence.object_ids:
-            ours, true = guess == i, truth == i
-            either = np.count_nonzero(ours | true)
-            j = np.count_nonzero(ours & true) / either if either else 1.0
-            judged.append(Judged(confidence[i][index], j, bool(ours.any()), bool(true.any())))
+    known: set[int] = set()
+    for index, name in enumerate(sequence.names):
+        if known and name in sequence.label_map_paths:
+            truth = sequence.label_map(name)
+            guess = read_result(folder / f"{name}.png", one_object=sequence.one_object)
+            judged += [
+                _judged(confidence[i][index], guess == i, truth == i)
+                for i in sorted(known)
+                if name in sequence.scored[i] or name == sequence.wanted[-1]
+            ]
+        known.update(sequence.given.get(name, ()))
     return judged
+
+
+def _judged(confidence: float, ours: NDArray[np.bool_], true: NDArray[np.bool_]) -> Judged:
+    either = np.count_nonzero(ours | true)
+    j = np.count_nonzero(ours & true) / either if either else 1.0
+    return Judged(confidence, j, bool(ours.any()), bool(true.any()))
 
 
 def reliability(judged: Sequence[Judged], *, bins: int = 10) -> Reliability:

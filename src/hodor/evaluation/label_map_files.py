@@ -15,6 +15,8 @@ _INDEX_MODES = ("P", "L", "1")
 # What Pillow raises on damaged files: UnidentifiedImageError is an OSError, a wrong checksum in a
 # PNG a SyntaxError, a broken header a ValueError.
 _UNREADABLE = (OSError, SyntaxError, ValueError)
+_JPEG_END = b"\xff\xd9"
+_TAIL = 4096  # bytes; cameras write some of their own behind the end
 
 
 def read_label_map(path: Path) -> LabelMap:
@@ -54,12 +56,26 @@ def label_map_size(path: Path) -> tuple[int, int]:
 
 
 def frame_size(path: Path) -> tuple[int, int]:
-    """Height and width in an image file's header. Raises DataError when there is none."""
+    """Height and width in an image file's header.
+
+    Raises DataError when there is none, or when the end of a JPEG is missing: a copy that broke
+    off is found without decoding.
+    """
     try:
         with Image.open(path) as picture:
-            return picture.height, picture.width
+            size, kind = (picture.height, picture.width), picture.format
+        if kind == "JPEG":
+            _check_end(path)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
+    return size
+
+
+def _check_end(path: Path) -> None:
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, _TAIL), 2)
+        if _JPEG_END not in file.read():
+            raise ValueError("it breaks off before its end")
 
 
 def _check_mode(path: Path, picture: Image.Image) -> None:

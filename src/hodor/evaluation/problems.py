@@ -1,18 +1,28 @@
 """Many faults in someone's files, told at once: mending them one by one costs a run each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hodor.errors import DataError
+from hodor.errors import LIST_ITEM, DataError
 
 _NAMES_SHOWN = 5
 
 
 def data_error(where: Path, problems: Sequence[str]) -> DataError:
     """One error that lists every problem found under ``where``, one line each."""
-    count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
-    lines = "\n".join(f"  - {problem}" for problem in problems)
-    return DataError(f"{where} has {count}; nothing was read:\n{lines}")
+    return data_errors({where: problems})
+
+
+def data_errors(problems: Mapping[Path, Sequence[str]]) -> DataError:
+    """One error that lists every problem found in each of several folders."""
+    parts = []
+    for where, texts in problems.items():
+        if len(texts) == 1:
+            parts.append(f"{where}: {texts[0]}; nothing was read")
+        elif texts:
+            lines = "\n".join(f"{LIST_ITEM}{text}" for text in texts)
+            parts.append(f"{where} has {len(texts)} problems; nothing was read:\n{lines}")
+    return DataError("\n".join(parts))
 
 
 def named(names: Iterable[object]) -> str:

@@ -81,6 +81,14 @@ class MaskedCrossAttention(nn.Module):
         weights = logits.softmax(-1).to(v.dtype)
         return cast(Tensor, self.output(join_heads(self.dropout(weights) @ v)))
 
+    def weights(self, descriptors: Tensor, keys: Tensor, masks: Tensor) -> Tensor:
+        """Where each descriptor looks, for analyses: (B, heads, P, N), a sum of 1 over pixels."""
+        q = split_heads(self.query(descriptors), self.heads)
+        k = split_heads(self.key(keys), self.heads)
+        logits = at_least_float32(q @ k.transpose(-2, -1)) / math.sqrt(q.shape[-1])
+        bias = self._bias(masks)
+        return (logits if bias is None else logits + bias).softmax(-1)
+
     def _bias(self, masks: Tensor) -> Tensor | None:
         """What masks add to the logits: broadcastable to (B, heads, P, N)."""
         if self.masking == "none":
@@ -141,6 +149,25 @@ class DescriptorAttention(nn.Module):
         if allowed is not None:
             logits = logits.masked_fill(~allowed, -math.inf)
         return join_heads(logits.softmax(-1) @ v)
+
+    def weights(
+        self,
+        pixels: Tensor,
+        objects: tuple[Tensor, Tensor],
+        background: tuple[Tensor, Tensor],
+        valid: Tensor | None,
+    ) -> Tensor:
+        """Which descriptors each pixel listens to, for analyses: (B, heads, N, T * (G + O)).
+
+        Arguments are those of ``forward``; background comes first, and the sum over it is 1.
+        """
+        keys = torch.cat([self.background_key(background[0]), self.object_key(objects[0])], 1)
+        q = split_heads(self.query(pixels), self.heads)
+        k = split_heads(keys, self.heads)
+        logits = at_least_float32(q @ k.transpose(-2, -1)) / math.sqrt(q.shape[-1])
+        if valid is not None:
+            logits = logits.masked_fill(~valid[:, None, None], -math.inf)
+        return logits.softmax(-1)
 
 
 @lru_cache(maxsize=16)

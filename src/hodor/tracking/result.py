@@ -72,6 +72,17 @@ class Result:
         behind = (1 - objects.sum(0, keepdim=True)).clamp(min=0)
         return torch.cat([behind, objects]).cpu().numpy()
 
+    def channel_probabilities(self) -> NDArray[np.float32]:
+        """Probabilities (K + O, H, W) as decoded: catch-all, background cells row by row, objects.
+
+        Given masks are not set in. Objects are those that were known before this frame, by id;
+        without any there are no channels: (0, H, W). Computed when asked.
+        """
+        if self._logits is None or self._geometry is None:
+            return np.zeros((0, *self.label_map.shape), np.float32)
+        p = source_probabilities(self._logits, self._channels, self._geometry, None)
+        return np.asarray(p.cpu().numpy(), np.float32)
+
     def _known(self, object_id: int) -> None:
         if object_id not in self.ids:
             raise HodorError(f"object {object_id} is not followed; followed are {list(self.ids)}")

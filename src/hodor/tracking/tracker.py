@@ -123,6 +123,16 @@ class Tracker:
         """Number of the frame that ``step`` takes next."""
         return self._next
 
+    @property
+    def described(self) -> Described | None:
+        """Descriptors of the frame that was stepped last; None before there is any object."""
+        return self._memory.recent[-1] if self._memory.recent else None
+
+    @property
+    def model_print(self) -> str:
+        """What tells this network's descriptors from another's: sha256 of config and weights."""
+        return self._print
+
     def step(self, frame: NDArray[np.uint8], masks: Masks | None = None) -> Result:
         """Segment one frame.
 

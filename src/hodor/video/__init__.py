@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
     from hodor.video.sinks import LabelMapSink, RleSink, Sink
     from hodor.video.sources import open_source
+    from hodor.video.writing import explained, replacing
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -30,12 +31,14 @@ __all__ = [
     "Source",
     "davis_palette",
     "draw_overlay",
+    "explained",
     "label_map_objects",
     "object_colour",
     "open_reference_masks",
     "open_source",
     "read_image",
     "read_label_map",
+    "replacing",
     "write_label_map",
 ]
 
@@ -59,6 +62,8 @@ _FILE = {
     "RleSink": "sinks",
     "Sink": "sinks",
     "open_source": "sources",
+    "explained": "writing",
+    "replacing": "writing",
 }
 
 

@@ -1,0 +1,424 @@
+"""``hodor analyze``: descriptors as data, and the paper's figures from them."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from hodor import __version__, analysis
+from hodor.cli import benchmarks
+from hodor.errors import HodorError
+from hodor.evaluation import (
+    Benchmark,
+    BenchmarkSequence,
+    Method,
+    Placing,
+    read_label_map,
+    read_notes,
+    run_method,
+    score_folder,
+)
+from hodor.tracking import References, Tracker
+from hodor.video import open_reference_masks, open_source
+from hodor.weights import DEFAULT
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+MODEL = typer.Option(DEFAULT, help="Bundled name, .safetensors file or hub:ORG/REPO.")
+DEVICE = typer.Option("auto", help="auto, cpu, cuda or mps.")
+SIZE = typer.Option(None, min=64, help="Shorter side in pixels. Default: the model's.")
+TABLE = typer.Argument(help="Descriptors, as hodor analyze export wrote them.")
+OUT_PICTURE = typer.Option(..., help="Picture to write: .png, .pdf or .svg.")
+SEQUENCES = typer.Option(None, help="Names with commas between. Default: all.")
+SHOWN = 8  # rows of a table on the screen
+
+
+@app.command()
+def export(
+    videos: list[str] = typer.Argument(None, help="Videos or folders of images."),
+    masks: list[Path] = typer.Option([], help="For each of VIDEOS its masks, in the same order."),
+    davis: Path | None = benchmarks.DAVIS,
+    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
+    mose: Path | None = benchmarks.MOSE,
+    lvos: Path | None = benchmarks.LVOS,
+    year: int = benchmarks.YEAR,
+    split: str | None = benchmarks.SPLIT,
+    out: Path = typer.Option(..., help="Parquet file to write."),
+    model: str = MODEL,
+    size: int | None = SIZE,
+    device: str = DEVICE,
+) -> None:
+    """Write all descriptors of videos, or of a benchmark, to a Parquet file.
+
+    hodor analyze export --davis DAVIS --year 2016 --out descriptors.parquet
+
+    hodor analyze export my.mp4 --masks first.png --out mine.parquet
+    """
+    if videos:
+        found = _own_videos(videos, masks)
+    else:
+        dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+        found = [_video(sequence) for sequence in dataset.sequences]
+    tracker = Tracker.from_pretrained(model, size=size, device=device)
+    about = {"model": model, "options": vars(tracker.options), "hodor": __version__}
+    with _progress("frames") as advance:
+        rows = analysis.describe_videos(tracker, found, advance)
+        count = analysis.write_table(out, rows, model=tracker.model_print, about=about)
+    Console().print(f"{count} descriptors in {out}", highlight=False)
+
+
+@app.command()
+def retrieval(
+    table: Path = TABLE,
+    out: Path = OUT_PICTURE,
+    json_file: Path | None = typer.Option(None, "--json", help="Write the curve as JSON."),
+) -> None:
+    """Figure S1: every descriptor against all others, precision and recall.
+
+    hodor analyze retrieval descriptors.parquet --out s1.png
+    """
+    found = analysis.retrieval(analysis.read_table(table))
+    analysis.retrieval_figure(found, out, f"Retrieval, {table.stem}")
+    if json_file is not None:
+        json_file.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
+    at = {level: found.precision[round(100 * level)] for level in (0.1, 0.5, 0.8, 1.0)}
+    text = ", ".join(f"{precision:.2f} at recall {level:.1f}" for level, precision in at.items())
+    Console().print(
+        f"{found.descriptors} descriptors of {found.instances} objects: mAP "
+        f"{found.average_precision:.3f}, precision {text}; guessing gives {found.chance:.2f}\n"
+        f"picture in {out}",
+        highlight=False,
+    )
+
+
+@app.command()
+def tsne(
+    table: Path = TABLE,
+    out: Path = OUT_PICTURE,
+    page: Path | None = typer.Option(None, help="Also a page with crops on hover: FILE.html."),
+    most: int = typer.Option(500, min=1, help="Crops in the picture; dots for the others."),
+) -> None:
+    """Figure S2: descriptors of objects by t-SNE, their crops at their places.
+
+    hodor analyze tsne descriptors.parquet --out s2.png --page s2.html
+    """
+    objects = analysis.read_table(table).objects
+    points = analysis.tsne(objects.vectors)
+    _scatter(objects, points, out, page, f"t-SNE, {table.stem}", most)
+
+
+@app.command()
+def pca(
+    table: Path = TABLE,
+    out: Path = OUT_PICTURE,
+    page: Path | None = typer.Option(None, help="Also a page with crops on hover: FILE.html."),
+    most: int = typer.Option(500, min=1, help="Crops in the picture; dots for the others."),
+) -> None:
+    """Figure S3: descriptors of objects by their two main components.
+
+    hodor analyze pca descriptors.parquet --out s3.png --page s3.html
+    """
+    objects = analysis.read_table(table).objects
+    points, (first, second) = analysis.pca(objects.vectors)
+    title = f"PCA ({100 * first:.0f} % and {100 * second:.0f} % of the variance), {table.stem}"
+    _scatter(objects, points, out, page, title, most)
+
+
+@app.command()
+def heatmaps(
+    davis: Path | None = benchmarks.DAVIS,
+    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
+    mose: Path | None = benchmarks.MOSE,
+    lvos: Path | None = benchmarks.LVOS,
+    year: int = benchmarks.YEAR,
+    split: str | None = benchmarks.SPLIT,
+    sequences: str | None = SEQUENCES,
+    frame: str | None = typer.Option(None, help="Its name. Default: the middle one."),
+    out: Path = typer.Option(..., help="Folder for a picture of each sequence."),
+    model: str = MODEL,
+    size: int | None = SIZE,
+    device: str = DEVICE,
+) -> None:
+    """Figures S4 and S5: where the catch-all and each background descriptor claim a frame.
+
+    hodor analyze heatmaps --davis DAVIS --year 2016 --sequences goat,camel --out heatmaps
+    """
+    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    tracker = Tracker.from_pretrained(model, size=size, device=device)
+    for sequence in _chosen(dataset, sequences):
+        maps = analysis.heatmaps(tracker, _video(sequence), frame)
+        analysis.heatmap_figure(maps, out / f"{sequence.name}.png")
+        Console().print(out / f"{sequence.name}.png", highlight=False)
+
+
+@app.command()
+def attention(
+    davis: Path | None = benchmarks.DAVIS,
+    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
+    mose: Path | None = benchmarks.MOSE,
+    lvos: Path | None = benchmarks.LVOS,
+    year: int = benchmarks.YEAR,
+    split: str | None = benchmarks.SPLIT,
+    sequences: str | None = SEQUENCES,
+    frame: str | None = typer.Option(None, help="Its name. Default: the middle one."),
+    pixel: tuple[float, float] | None = typer.Option(
+        None, help="X Y as fractions of the frame. Default: the middle of the first object."
+    ),
+    out: Path = typer.Option(..., help="Folder for a picture of each sequence."),
+    model: str = MODEL,
+    size: int | None = SIZE,
+    device: str = DEVICE,
+) -> None:
+    """Where descriptors look in their frame, and which descriptors pixels listen to.
+
+    hodor analyze attention --davis DAVIS --year 2016 --sequences goat --out attention
+    """
+    if pixel is not None and not all(0 <= part <= 1 for part in pixel):
+        raise HodorError(f"--pixel {pixel[0]} {pixel[1]}: fractions of the frame lie in 0 to 1")
+    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    tracker = Tracker.from_pretrained(model, size=size, device=device)
+    for sequence in _chosen(dataset, sequences):
+        found = analysis.attention(tracker, _video(sequence), frame)
+        analysis.attention_figure(found, out / f"{sequence.name}.png", pixel)
+        Console().print(out / f"{sequence.name}.png", highlight=False)
+
+
+@app.command()
+def grid(
+    results: Path = typer.Argument(help="A method's label maps: SEQUENCE/FRAME.png."),
+    davis: Path | None = benchmarks.DAVIS,
+    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
+    mose: Path | None = benchmarks.MOSE,
+    lvos: Path | None = benchmarks.LVOS,
+    year: int = benchmarks.YEAR,
+    split: str | None = benchmarks.SPLIT,
+    sequences: str | None = SEQUENCES,
+    frames: int = typer.Option(5, min=1, help="Evenly spread, the given first frame left out."),
+    names: str | None = typer.Option(None, help="Or these, with commas between."),
+    out: Path = OUT_PICTURE,
+) -> None:
+    """Figure 4: masks over chosen sequences and frames.
+
+    hodor analyze grid OUT/small --davis DAVIS --year 2016 --sequences goat,camel --out fig4.png
+    """
+    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    rows = {
+        one.name: _overlaid(one, results / one.name, frames, names)
+        for one in _chosen(dataset, sequences)
+    }
+    analysis.grid_figure(rows, out)
+    Console().print(out, highlight=False)
+
+
+@app.command()
+def window(
+    windows: str = typer.Option("1,2,4,7,10", help="Numbers of frames, with commas between."),
+    davis: Path | None = benchmarks.DAVIS,
+    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
+    mose: Path | None = benchmarks.MOSE,
+    lvos: Path | None = benchmarks.LVOS,
+    year: int = benchmarks.YEAR,
+    split: str | None = benchmarks.SPLIT,
+    out: Path = OUT_PICTURE,
+    json_file: Path | None = typer.Option(None, "--json", help="Write the numbers as JSON."),
+    keep: Path | None = typer.Option(None, help="Folder for label maps, to go on after a stop."),
+    model: str = MODEL,
+    size: int | None = SIZE,
+    keep_reference: bool | None = typer.Option(None, help="See hodor track."),
+    device: str = DEVICE,
+    workers: int = typer.Option(1, min=1, help="Processes; speeds are of each one."),
+) -> None:
+    """Figure 5: J&F against the window, and speed against it.
+
+    hodor analyze window --davis DAVIS --year 2016 --out fig5.png
+    """
+    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    scores, speeds = {}, {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for w in _numbers(windows):
+            folder = (keep or Path(scratch)) / f"window-{w}"
+            method = Method(
+                f"window {w}", model, None, size, w, keep_reference, None, device, "auto"
+            )
+            with _progress(method.name) as advance:
+                run_method(
+                    method,
+                    dataset,
+                    folder,
+                    Placing(workers),
+                    resume=keep is not None,
+                    report=advance,
+                )
+            scores[w] = score_folder(folder, dataset, workers=workers).mean.j_and_f
+            notes = read_notes(dataset, folder).values()
+            speeds[w] = sum(n.frames for n in notes) / sum(n.seconds for n in notes)
+            Console().print(f"window {w}: J&F {100 * scores[w]:.1f}, {speeds[w]:.1f} frames/s")
+    analysis.window_figure(scores, speeds, out, f"{model}, {dataset.title}")
+    if json_file is not None:
+        rows = [{"window": w, "J&F": scores[w], "frames_per_second": speeds[w]} for w in scores]
+        json_file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def find(
+    videos: list[str] = typer.Argument(help="Videos, folders of images, or one .parquet table."),
+    references: Path = typer.Option(
+        ..., help="The object, as hodor track --save-references wrote it."
+    ),
+    out: Path | None = typer.Option(None, help="Page with thumbnails: FILE.html."),
+    json_file: Path | None = typer.Option(None, "--json", help="Write the whole ranking."),
+    every: int = typer.Option(5, min=1, help="Look at each so manieth frame of a video."),
+    model: str = MODEL,
+    size: int | None = SIZE,
+    device: str = DEVICE,
+) -> None:
+    """In which videos and frames is this object? The nearest descriptors come first.
+
+    hodor analyze find --references cat.safetensors holiday1.mp4 holiday2.mp4 --out found.html
+    """
+    wanted = References.load(references)
+    if len(videos) == 1 and videos[0].endswith(".parquet"):
+        found = analysis.find_in_table(wanted, analysis.read_table(Path(videos[0])))
+    else:
+        tracker = Tracker.from_pretrained(model, size=size, device=device)
+        with _progress("frames") as advance:
+            found = analysis.find_in_videos(
+                wanted, tracker, _own_videos(videos, []), every=every, report=advance
+            )
+    _tell(found)
+    if out is not None:
+        analysis.found_page(found, out, f"Where is {references.stem}?")
+    if json_file is not None:
+        rows = [
+            {"video": one.row.sequence, "frame": one.row.frame, "index": one.row.index,
+             "object": one.wanted, "distance": one.distance, "box": one.row.box,
+             "confidence": one.row.confidence}
+            for one in found
+        ]  # fmt: skip
+        json_file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def _tell(found: Sequence[analysis.Found]) -> None:
+    if not found:
+        Console().print("found nowhere")
+        return
+    table = Table(title="nearest first")
+    for column in ("video", "frame", "object", "distance", "confidence"):
+        table.add_column(column, justify="left" if column == "video" else "right")
+    for one in found[:SHOWN]:
+        table.add_row(
+            one.row.sequence, one.row.frame, str(one.wanted), f"{one.distance:.2f}",
+            f"{one.row.confidence or 0:.2f}",
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    videos = list(analysis.by_video(found).items())[:SHOWN]
+    console.print(
+        "videos by their nearest frame: "
+        + ", ".join(f"{name} {distance:.2f}" for name, distance in videos),
+        highlight=False,
+    )
+
+
+def _scatter(
+    objects: analysis.DescriptorTable,
+    points: NDArray[np.float32],
+    out: Path,
+    page: Path | None,
+    title: str,
+    most: int,
+) -> None:
+    crops = analysis.read_crops(objects.rows)
+    groups = [f"{sequence} {number}" for sequence, number in objects.instances]
+    analysis.scatter_figure(points, crops, groups, out, title, most=most)
+    if page is not None:
+        analysis.hover_page(points, crops, objects.rows, page, title)
+    Console().print(f"{len(points)} descriptors in {out}", highlight=False)
+
+
+def _video(sequence: BenchmarkSequence) -> analysis.AnalysedVideo:
+    return analysis.AnalysedVideo(
+        sequence.name,
+        str(sequence.frame_paths[0].parent),
+        lambda: zip(sequence.names, sequence.frames(), strict=True),
+        sequence.given_masks,
+    )
+
+
+def _own_videos(videos: Sequence[str], masks: Sequence[Path]) -> list[analysis.AnalysedVideo]:
+    if masks and len(masks) != len(videos):
+        raise HodorError(
+            f"{len(videos)} videos and {len(masks)} masks: give --masks once for each video, in "
+            "their order"
+        )
+    names = [Path(video).resolve().stem for video in videos]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise HodorError(f"two videos are called {twice[0]}; rename one, or take them one by one")
+    return [
+        _own_video(name, video, masks[number] if masks else None)
+        for number, (name, video) in enumerate(zip(names, videos, strict=True))
+    ]
+
+
+def _own_video(name: str, video: str, masks: Path | None) -> analysis.AnalysedVideo:
+    given = None if masks is None else open_reference_masks(masks)
+    maps: dict[str, Any] = {}
+
+    def frames() -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        with open_source(video) as source:
+            for frame in source.frames():
+                maps[frame.name] = given.for_frame(frame) if given else None
+                yield frame.name, frame.pixels
+
+    # A table is read from other folders than the one it was made in.
+    source = str(Path(video).resolve()) if Path(video).exists() else video
+    return analysis.AnalysedVideo(name, source, frames, maps.get)
+
+
+def _chosen(dataset: Benchmark, names: str | None) -> list[BenchmarkSequence]:
+    if names is None:
+        return list(dataset.sequences)
+    by_name = {sequence.name: sequence for sequence in dataset.sequences}
+    wanted = [name.strip() for name in names.split(",")]
+    if unknown := [name for name in wanted if name not in by_name]:
+        raise HodorError(f"{dataset.title} has no sequence {unknown[0]}; it has {list(by_name)}")
+    return [by_name[name] for name in wanted]
+
+
+def _overlaid(
+    sequence: BenchmarkSequence, folder: Path, frames: int, names: str | None
+) -> list[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
+    later = sequence.names[1:]
+    places = np.linspace(0, len(later) - 1, min(frames, len(later))).round().astype(int)
+    chosen = names.split(",") if names else [later[place] for place in places]
+    if unknown := [name for name in chosen if name not in sequence.names]:
+        raise HodorError(f"{sequence.name} has no frame {unknown[0]}")
+    pixels = dict(zip(sequence.names, sequence.frame_paths, strict=True))
+    with open_source(pixels[chosen[0]].parent) as source:
+        wanted = {f.name: f.pixels for f in source.frames() if f.name in chosen}
+    return [(name, wanted[name], read_label_map(folder / f"{name}.png")) for name in chosen]
+
+
+def _numbers(words: str) -> list[int]:
+    parts = [word.strip() for word in words.split(",")]
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise HodorError(f"--windows {words!r}: write numbers from 1 with commas between, as 1,4,7")
+    return sorted({int(part) for part in parts})
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Any]:
+    """A bar without an end on a terminal; what it gives is called after each step."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda name, _frames=1: bar.update(task, advance=1, description=f"{what}: {name}")
