@@ -12,7 +12,8 @@ import numpy as np
 import hodor
 if sys.argv[1] == "kept":
     assert hodor.keep_freed_memory()
-np.ones(3_000_000)  # 24 MB
+for size in (3_000_000, 5_000_000):
+    np.ones(size)  # 24 and 40 MB
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
     np.ones(3_000_000)
