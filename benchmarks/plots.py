@@ -33,17 +33,28 @@ def position(panel: str, row: dict[str, Any]) -> float:
     return float(row["frames" if panel == "memory" else panel])
 
 
+def frame(row: dict[str, Any]) -> str:
+    """The size of a row's frames, where that differs, as the end of a label."""
+    return f", {row['resolution'].split(' at ')[0]}" if "resolution" in row else ""
+
+
 def draw(axes: Axes, panel: str) -> None:
-    """One line for each file of results, as ratios to its first row."""
+    """A line for each file of results and size of frames, as ratios to its first row."""
     for path in sorted(RESULTS.glob(f"{panel}-*.json")):
         rows = sorted(json.loads(path.read_text())["rows"], key=lambda row: position(panel, row))
-        x = [position(panel, row) for row in rows]
         label = path.stem.removeprefix(f"{panel}-").replace("-", ", ")
-        style = "o" if panel == "resolution" else "o-"
-        axes.plot(x, [row["ratio"] for row in rows], style, label=label, markersize=4)
+        for source in dict.fromkeys(frame(row) for row in rows):
+            own = [row for row in rows if frame(row) == source]
+            axes.plot(
+                [position(panel, row) for row in own],
+                [row["ratio"] for row in own],
+                "o-",
+                label=f"{label}{source}",
+                markersize=4,
+            )
     axes.set_xlabel(PANELS[panel])
     axes.set_ylabel("peak memory, ratio" if panel == "memory" else "time of a step, ratio")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * axes.dataLim.y1)
     axes.grid(alpha=0.3)
     if axes.has_data():
         axes.legend(fontsize="small")
