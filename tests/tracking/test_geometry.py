@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from hodor.model import HodorConfig
-from hodor.tracking import Geometry, TrackerOptions
+from hodor.tracking import Geometry, TrackerOptions, image_of, mask_of
+from hodor.tracking.torch_images import to_source
 
 CPU = torch.device("cpu")
 
@@ -38,7 +39,7 @@ def test_the_limit_of_the_longer_side_can_be_chosen() -> None:
 def test_an_image_is_the_normalised_frame_with_zeros_right_and_below() -> None:
     config = HodorConfig()
     frame = np.random.default_rng(0).integers(0, 255, (40, 70, 3), np.uint8)
-    image = Geometry.of((40, 70), TrackerOptions(size=40)).image(frame, config, CPU)
+    image = image_of(frame, Geometry.of((40, 70), TrackerOptions(size=40)), config, CPU)
     assert image.shape == (1, 3, 64, 96)
     expected = (frame - np.float32(config.pixel_mean)) / np.float32(config.pixel_std)
     np.testing.assert_allclose(image[0, :, :40, :70].permute(1, 2, 0), expected, atol=1e-5)
@@ -51,7 +52,7 @@ def test_much_shrunk_frames_are_averaged_not_sampled() -> None:
     stripes = np.zeros((512, 512, 3), np.uint8)
     stripes[:, 7::16] = stripes[:, 8::16] = 240
     config = HodorConfig(pixel_mean=(0, 0, 0), pixel_std=(1, 1, 1))
-    image = Geometry.of((512, 512), TrackerOptions(size=32)).image(stripes, config, CPU)
+    image = image_of(stripes, Geometry.of((512, 512), TrackerOptions(size=32)), config, CPU)
     assert image[0, 0].min() > 20
     assert image[0, 0].max() < 60
 
@@ -60,7 +61,7 @@ def test_probabilities_return_to_the_source_without_the_padding() -> None:
     geometry = Geometry.of((80, 140), TrackerOptions(size=40))
     full = torch.ones(1, 2, *geometry.padded)
     full[..., : geometry.inner[0], : geometry.inner[1]] = 0.25
-    source = geometry.to_source(full)
+    source = to_source(full, geometry)
     assert source.shape == (2, 80, 140)
     assert (source == 0.25).all()
 
@@ -69,7 +70,7 @@ def test_a_mask_becomes_zeros_and_ones_at_the_networks_size() -> None:
     geometry = Geometry.of((80, 140), TrackerOptions(size=40))
     mask = np.zeros((80, 140), bool)
     mask[20:40, 60:100] = True
-    small, vanished = geometry.mask(mask, CPU)
+    small, vanished = mask_of(mask, geometry, CPU)
     assert not vanished
     assert small.shape == geometry.padded
     expected = torch.zeros(geometry.padded)
@@ -82,7 +83,7 @@ def test_a_mask_too_small_for_the_networks_size_keeps_its_place(place: tuple[int
     geometry = Geometry.of((720, 1280), TrackerOptions(size=64))
     mask = np.zeros((720, 1280), bool)
     mask[place[0] : place[0] + 2, place[1] : place[1] + 2] = True
-    small, vanished = geometry.mask(mask, CPU)
+    small, vanished = mask_of(mask, geometry, CPU)
     assert vanished
     rows, columns = torch.nonzero(small, as_tuple=True)
     assert 1 <= len(rows) <= 4

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from hodor.model import Hodor
 from hodor.tracking import Tracker, TrackerOptions, save_state
@@ -161,7 +160,7 @@ def test_the_state_holds_no_pictures(make_tracker: MakeTracker, make_scene: Any)
             tracker.step(scene.frames[t], scene.labels[0] if t == 0 else None)
         memory = tracker.state_dict()["memory"]
         sizes.append({name: tuple(value.shape) for name, value in memory.items()})
-        assert all(not value.requires_grad for value in memory.values())
+        assert all(isinstance(value, np.ndarray) for value in memory.values())
     assert sizes[0] == sizes[1]
 
 
@@ -187,18 +186,17 @@ def test_a_tiny_mask_is_described_from_its_own_place(make_tracker: MakeTracker) 
     picture[:, :320], picture[:, 320:] = (200, 40, 40), (30, 80, 220)
     picture[::7] //= 2
 
-    def descriptor(top: int, left: int, side: int) -> torch.Tensor:
+    def descriptor(top: int, left: int, side: int) -> Any:
         labels = np.zeros((360, 640), np.uint8)
         labels[top : top + side, left : left + side] = 1
         tracker = make_tracker()
         tracker.step(picture, labels)
-        found: torch.Tensor = tracker.references().frames[0].objects[1]
-        return found
+        return tracker.references().frames[0].objects[1]
 
     tiny = descriptor(181, 136, 2)
     whole_cell, elsewhere = descriptor(180, 135, 45), descriptor(181, 496, 2)
-    assert not torch.equal(tiny, elsewhere)
-    near, far = (tiny - whole_cell).norm(), (tiny - elsewhere).norm()
+    assert not np.array_equal(tiny, elsewhere)
+    near, far = np.linalg.norm(tiny - whole_cell), np.linalg.norm(tiny - elsewhere)
     assert near < 0.5 * far
 
 
@@ -246,4 +244,4 @@ def test_a_bias_changes_what_is_shown_and_not_what_is_fed_back(tiny_network: Hod
     np.testing.assert_allclose(odds[-2.0] - odds[0.0], -2.0, atol=1e-2)
     assert (shown[-2.0].label_map > 0).sum() < (shown[0.0].label_map > 0).sum()
     for name, tensor in fed_back[0.0].items():
-        assert torch.equal(tensor, fed_back[-2.0][name]), name
+        assert np.array_equal(tensor, fed_back[-2.0][name]), name

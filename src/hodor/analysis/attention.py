@@ -16,7 +16,7 @@ from hodor.analysis.export import AnalysedVideo
 from hodor.analysis.figures import canvas, save
 from hodor.errors import DataError
 from hodor.model import History, Hodor, Pyramid
-from hodor.tracking import Described, Geometry, Tracker
+from hodor.tracking import Described, Geometry, Tracker, image_of, mask_of
 from hodor.video import LabelMap, draw_overlay
 
 STRIDE = 8
@@ -77,11 +77,12 @@ def attention(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) 
         raise DataError(f"{video.name}: no object is known and seen at frame {wanted}")
     geometry = Geometry.of((pixels.shape[0], pixels.shape[1]), tracker.options)
     inner = (-(-geometry.inner[0] // STRIDE), -(-geometry.inner[1] // STRIDE))
+    cpu = torch.device("cpu")
     network = tracker.network.float().cpu().eval()
     with torch.inference_mode():
-        pyramid = network.extract(geometry.image(pixels, config, torch.device("cpu")))
+        pyramid = network.extract(image_of(pixels, geometry, config, cpu))
         listens = _listens(network, pyramid, past, known)
-        masks = [geometry.mask(result.label_map == i, torch.device("cpu"))[0] for i in ids]
+        masks = [mask_of(result.label_map == i, geometry, cpu)[0] for i in ids]
         looks = _looks(network, pyramid, torch.stack(masks)[None])
     own = {i: looks[n - len(ids), : inner[0], : inner[1]] for n, i in enumerate(ids)}
     past_names = tuple(names[described.index] for described in past)

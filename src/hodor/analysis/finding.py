@@ -109,7 +109,7 @@ def nearest(vectors: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArra
 def _wanted(references: References, object_id: int) -> NDArray[np.float32]:
     """Descriptors (R, C) of one object, one for each frame in which its mask was given."""
     own = [frame.objects[object_id] for frame in references.frames if object_id in frame.objects]
-    return np.stack([vector.float().cpu().numpy() for vector in own])
+    return np.stack(own)
 
 
 def by_video(found: Sequence[Found]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hodor.tracking import Geometry, Tracker
+from hodor.tracking import Tracker
 
 Meter = Callable[[], float]
 """Something that only goes up: seconds, or operations"""
@@ -101,7 +101,7 @@ def metered(
 def _places(tracker: Tracker) -> tuple[tuple[type, str], ...]:
     """The methods that make up a step, in the order of ``STAGES``; none calls another."""
     return (
-        (Geometry, "image"),
+        (type(tracker.runtime), "image"),
         (type(tracker.network.backbone), "forward"),
         (type(tracker.network.pyramid), "forward"),
         (Tracker, "_segment"),

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "Train a model from still images with masks.",
     "evaluate": "Score results, models and baselines on DAVIS, YouTube-VOS, MOSE, LVOS.",
     "analyze": "Descriptors as data: tables, retrieval, t-SNE, heat maps, finding again.",
+    "export": "Write a model as ONNX files, which run without PyTorch.",
     "weights": "List, describe, check and convert models.",
     "bench": "Measure the tracker on this machine: time by stage, work, memory.",
     "demo": "Follow the objects of a small bundled clip.",

@@ -45,7 +45,14 @@ def track(
         None, help="Objects from another video, as --save-references wrote them; needs no masks."
     ),
     out: Path = typer.Option(..., help="Folder for results."),
-    model: str = typer.Option(DEFAULT, help="Bundled name, .safetensors file or hub:ORG/REPO."),
+    model: str = typer.Option(
+        DEFAULT,
+        help="Bundled name, .safetensors file or hub:ORG/REPO; with --runtime onnx the folder that "
+        "hodor export onnx wrote.",
+    ),
+    runtime: str = typer.Option(
+        "torch", help="What runs the model: torch, or onnx, which needs no PyTorch."
+    ),
     size: int | None = typer.Option(
         None,
         min=64,
@@ -99,7 +106,7 @@ def track(
     if (source is None) == (video_list is None):
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
     job = Job(
-        source or "", masks, references, out, model, size, window, keep_reference, reach, device,
+        source or "", masks, references, out, model, runtime, size, window, keep_reference, reach, device,
         precision, overlay, rle, save_references, resume_run,
     )  # fmt: skip
     if video_list is not None:
@@ -120,6 +127,7 @@ class Job:
     references: Path | None
     out: Path
     model: str
+    runtime: str
     size: int | None
     window: int | None
     keep_reference: bool | None
@@ -158,12 +166,14 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
             reach=job.reach,
             device=job.device,
             precision=job.precision,
+            runtime=job.runtime,
         )
         settings: dict[str, Any] = {
             "source": job.source,
             "masks": None if job.masks is None else str(job.masks),
             "references": None if job.references is None else str(job.references),
             "model": job.model,
+            "runtime": job.runtime,
             "options": str(tracker.options),
             "overlay": job.overlay,
             "rle": job.rle,

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from hodor.evaluation.baselines import Frames, Given, check_size, with_given
 from hodor.evaluation.label_map_files import LabelMap
 from hodor.model import Hodor
-from hodor.tracking import Geometry, TrackerOptions
+from hodor.tracking import Geometry, TrackerOptions, image_of
 
 STRIDE = 8
 
@@ -73,7 +73,7 @@ class NearestFeatures:
     def _features(self, frame: NDArray[np.uint8], geometry: Geometry) -> Tensor:
         """Unit vectors (C, y, x) at stride 8, without the padding."""
         device = next(self.network.parameters()).device
-        image = geometry.image(frame, self.network.config, device)
+        image = image_of(frame, geometry, self.network.config, device)
         features = self.network.backbone(image)[1][0].float()
         rows, columns = (-(-side // STRIDE) for side in geometry.inner)
         return F.normalize(features[:, :rows, :columns], dim=0)

@@ -1,19 +1,27 @@
-"""The network, pure PyTorch: no files, no video, no global state."""
+"""The network, pure PyTorch: no files, no video, no global state.
 
-from hodor.model.backbone import fold_batch_norms, load_backbone_weights
-from hodor.model.config import HodorConfig
-from hodor.model.decoder import Descriptors, History
-from hodor.model.deform import deform_conv2d, deform_conv2d_plain
-from hodor.model.inference import inference_copy
-from hodor.model.network import SIZE_MULTIPLE, Hodor, normalise, object_probabilities
-from hodor.model.patches import (
-    background_cells,
-    objects_to_stride_8,
-    patch_masks,
-    to_stride_8,
-)
-from hodor.model.pyramid import Pyramid
-from hodor.model.released import convert_released, released_name
+Names are loaded when first used: what needs only a config, such as following a video with exported
+files, does so without PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hodor.model.backbone import fold_batch_norms, load_backbone_weights
+    from hodor.model.config import SIZE_MULTIPLE, HodorConfig
+    from hodor.model.decoder import Descriptors, History
+    from hodor.model.deform import deform_conv2d, deform_conv2d_plain
+    from hodor.model.inference import inference_copy
+    from hodor.model.network import Hodor, normalise, object_probabilities
+    from hodor.model.patches import (
+        background_cells,
+        objects_to_stride_8,
+        patch_masks,
+        to_stride_8,
+    )
+    from hodor.model.pyramid import Pyramid
+    from hodor.model.released import convert_released, released_name
 
 __all__ = [
     "SIZE_MULTIPLE",
@@ -36,3 +44,31 @@ __all__ = [
     "released_name",
     "to_stride_8",
 ]
+
+_FILE = {
+    "SIZE_MULTIPLE": "config",
+    "Descriptors": "decoder",
+    "History": "decoder",
+    "Hodor": "network",
+    "HodorConfig": "config",
+    "Pyramid": "pyramid",
+    "background_cells": "patches",
+    "convert_released": "released",
+    "deform_conv2d": "deform",
+    "deform_conv2d_plain": "deform",
+    "fold_batch_norms": "backbone",
+    "inference_copy": "inference",
+    "load_backbone_weights": "backbone",
+    "normalise": "network",
+    "object_probabilities": "network",
+    "objects_to_stride_8": "patches",
+    "patch_masks": "patches",
+    "released_name": "released",
+    "to_stride_8": "patches",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _FILE:
+        raise AttributeError(f"module 'hodor.model' has no attribute {name!r}")
+    return getattr(import_module(f"hodor.model.{_FILE[name]}"), name)

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from hodor.errors import WeightsError
 
+SIZE_MULTIPLE = 32  # sides of an image are padded to a multiple of this
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 

@@ -12,8 +12,6 @@ from hodor.model.encoder import Encoder, pool
 from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
 
-SIZE_MULTIPLE = 32  # sides of an image are padded to a multiple of this
-
 
 class Hodor(nn.Module):
     """The network of the paper: any number of objects in one pass.

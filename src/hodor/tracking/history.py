@@ -1,15 +1,13 @@
 """The tracker's memory: descriptors of past frames, and nothing else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from hodor.model import History
+from hodor.tracking.runtime import Array
 
 MAX_REFERENCES = 8  # given frames kept for good; the first and the latest, when there are more
 
@@ -20,11 +18,11 @@ class Described:
 
     index: int
     """Frame number; negative for references from another video"""
-    objects: dict[int, Tensor]
+    objects: dict[int, Array]
     """(C,) for each object that is described here"""
-    background: Tensor | None
+    background: Array | None
     """(G, C), or None; with objects one at a time, ``alone`` holds each object's own"""
-    alone: dict[int, Tensor] = field(default_factory=dict)
+    alone: dict[int, Array] = field(default_factory=dict)
     """(G, C) for each object, in networks that take objects one at a time"""
 
     def without(self, ids: Iterable[int]) -> "Described":
@@ -40,19 +38,35 @@ class Described:
         """The same with no other objects."""
         return self.without(set(self.objects) - set(ids))
 
-    def moved(self, index: int, device: torch.device) -> "Described":
-        """The same under another frame number, on a device."""
+    def taken(self, index: int, take: Callable[[Array], Array]) -> "Described":
+        """The same under a frame number, with each array as ``take`` makes it."""
         return Described(
             index,
-            {i: d.to(device) for i, d in self.objects.items()},
-            None if self.background is None else self.background.to(device),
-            {i: d.to(device) for i, d in self.alone.items()},
+            {i: take(d) for i, d in self.objects.items()},
+            None if self.background is None else take(self.background),
+            {i: take(d) for i, d in self.alone.items()},
         )
 
     @property
     def foreign(self) -> bool:
         """Whether this comes from another video."""
         return self.index < 0
+
+
+class Recalled(NamedTuple):
+    """What decoding listens to: descriptors of T frames, None where there is none."""
+
+    objects: list[list[Array | None]]
+    """[T][O], each (C,)"""
+    background: list[list[Array | None]]
+    """[T], one array (G, C), or one for each object in networks that take them one at a time"""
+    background_valid: NDArray[np.bool_]
+    """(T,)"""
+
+    @property
+    def object_valid(self) -> NDArray[np.bool_]:
+        """Whether an object is described in a frame: (T, O)."""
+        return np.array([[one is not None for one in row] for row in self.objects])
 
 
 class Sight(NamedTuple):
@@ -179,36 +193,15 @@ class Memory:
         newest = max(frame.index for frame in self.last_seen.values())
         return [Described(newest, objects, None, alone)]
 
-    def assemble(self, ids: Sequence[int], extra: Sequence[Described] = ()) -> History:
-        """The history of ``ids``, in that order, as the network takes it (batch of one)."""
+    def recall(self, ids: Sequence[int], extra: Sequence[Described] = ()) -> "Recalled":
+        """The history of ``ids``, in that order."""
         frames = [*self.frames(), *extra]
-        alone = any(frame.alone for frame in frames)
-        some = next(d for frame in frames for d in frame.objects.values())
-        empty = torch.zeros_like(some)
-        objects = torch.stack([torch.stack([f.objects.get(i, empty) for i in ids]) for f in frames])
-        valid = torch.tensor([[i in f.objects for i in ids] for f in frames], device=some.device)
-        if alone:
-            cells = next(d for f in frames for d in f.alone.values())
-            nothing = torch.zeros_like(cells)
-            own = [torch.cat([f.alone.get(i, nothing) for i in ids]) for f in frames]
-            return History(objects[None], torch.stack(own)[None], valid[None])
-        return self._joint(frames, objects, valid)
-
-    @staticmethod
-    def _joint(frames: Sequence[Described], objects: Tensor, valid: Tensor) -> History:
+        objects = [[frame.objects.get(i) for i in ids] for frame in frames]
+        if any(frame.alone for frame in frames):
+            own = [[frame.alone.get(i) for i in ids] for frame in frames]
+            return Recalled(objects, own, np.ones(len(frames), bool))
         # The scene of another video is only a stand-in until this one's is known.
         home = any(frame.background is not None and not frame.foreign for frame in frames)
-        use = [frame.background is not None and not (home and frame.foreign) for frame in frames]
-        some = next(frame.background for frame in frames if frame.background is not None)
-        nothing = torch.zeros_like(some)
-        cells = [
-            frame.background if known and frame.background is not None else nothing
-            for frame, known in zip(frames, use, strict=True)
-        ]
-        all_valid = bool(valid.all())
-        return History(
-            objects[None],
-            torch.stack(cells)[None],
-            None if all_valid else valid[None],
-            None if all(use) else torch.tensor(use, device=valid.device)[None],
-        )
+        scenes = [[None if home and frame.foreign else frame.background] for frame in frames]
+        known = np.array([scene[0] is not None for scene in scenes])
+        return Recalled(objects, scenes, known)

@@ -62,16 +62,17 @@ class Summary:
 
     def to_dict(self, tracker: Tracker) -> dict[str, Any]:
         """Plain values for JSON."""
-        about = tracker.network.about
+        runtime = tracker.runtime
         return {
             "source": self.source,
             "frames": self.frames,
             "objects": sorted(self.confidence),
             "frames_per_second": round(self.tracked / self.seconds, 3) if self.seconds else None,
             "seconds": round(self.seconds, 3),
-            "model": {"name": about.get("name"), "backbone": tracker.network.config.backbone},
-            "device": str(tracker.device),
-            "precision": str(tracker.dtype).removeprefix("torch."),
+            "model": {"name": runtime.about.get("name"), "backbone": runtime.config.backbone},
+            "runtime": runtime.name,
+            "device": runtime.device_name,
+            "precision": runtime.precision,
             "options": asdict(tracker.options),
             "warnings": self.warnings,
             "confidence": {str(i): _plain(v, self.frames) for i, v in self.confidence.items()},

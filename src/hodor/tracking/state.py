@@ -1,91 +1,87 @@
 """A tracker's memory as files: to go on elsewhere, or to start from on another video."""
 
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import safetensors
-import torch
-from safetensors.torch import load_file, save, save_file
-from torch import Tensor
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from hodor.errors import HodorError, WeightsError
-from hodor.model import Hodor
 from hodor.tracking.history import Described, Memory, Sight
 from hodor.tracking.options import TrackerOptions
 
 STATE_FORMAT = "hodor-state-1"
 REFERENCES_FORMAT = "hodor-references-1"
 
-
-def network_print(network: Hodor) -> str:
-    """What tells one network's descriptors from another's: sha256 of config and weights."""
-    state = {
-        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
-    }
-    digest = hashlib.sha256(json.dumps(network.config.to_dict(), sort_keys=True).encode())
-    digest.update(save(state))
-    return digest.hexdigest()
+Stored = Callable[[Any], Any]
+"""From a runtime's array to NumPy's, or back"""
 
 
-def memory_tensors(memory: Memory) -> dict[str, Tensor]:
-    """A memory as named tensors on the CPU."""
-    named: dict[str, Tensor] = {}
+def memory_arrays(memory: Memory, stored: Stored) -> dict[str, NDArray[Any]]:
+    """A memory as named arrays.
+
+    stored: makes NumPy's arrays of what the memory holds.
+    """
+    named: dict[str, NDArray[Any]] = {}
     for kind, frames in (
         ("recent", memory.recent),
         ("references", memory.references),
         ("last_seen", list(memory.last_seen.values())),
     ):
-        named |= _pack(kind, frames)
+        named |= _pack(kind, (frame.taken(frame.index, stored) for frame in frames))
     sights = [[float(i), *sight] for i, sight in memory.sights.items()]
-    named["sights"] = torch.tensor(sights, dtype=torch.float64).view(-1, 6)
+    named["sights"] = np.array(sights, np.float64).reshape(-1, 6)
     return named
 
 
-def memory_from(tensors: Mapping[str, Tensor], empty: Memory, device: torch.device) -> Memory:
-    """Fill an empty memory from ``memory_tensors``."""
-    empty.recent = _unpack("recent", tensors, device)
-    empty.references = _unpack("references", tensors, device)
-    last = _unpack("last_seen", tensors, device)
-    empty.last_seen = {next(iter(frame.objects)): frame for frame in last}
-    for i, left, top, right, bottom, ago in tensors["sights"].tolist():
+def memory_from(arrays: Mapping[str, NDArray[Any]], empty: Memory, restored: Stored) -> Memory:
+    """Fill an empty memory from ``memory_arrays``; ``restored`` is the way back."""
+
+    def unpacked(kind: str) -> list[Described]:
+        return [frame.taken(frame.index, restored) for frame in _unpack(kind, arrays)]
+
+    empty.recent = unpacked("recent")
+    empty.references = unpacked("references")
+    empty.last_seen = {next(iter(frame.objects)): frame for frame in unpacked("last_seen")}
+    for i, left, top, right, bottom, ago in arrays["sights"].tolist():
         empty.sights[int(i)] = Sight(left, top, right, bottom, int(ago))
     return empty
 
 
-def _pack(kind: str, frames: Iterable[Described]) -> dict[str, Tensor]:
-    named: dict[str, Tensor] = {}
+def _pack(kind: str, frames: Iterable[Described]) -> dict[str, NDArray[Any]]:
+    named: dict[str, NDArray[Any]] = {}
     for number, frame in enumerate(frames):
         start = f"{kind}.{number:03d}"
-        named[f"{start}.index"] = torch.tensor(frame.index)
-        named[f"{start}.ids"] = torch.tensor(list(frame.objects), dtype=torch.int64)
+        named[f"{start}.index"] = np.array(frame.index)
+        named[f"{start}.ids"] = np.array(list(frame.objects), np.int64)
         if frame.objects:
-            named[f"{start}.objects"] = torch.stack(list(frame.objects.values())).cpu().clone()
+            named[f"{start}.objects"] = np.stack(list(frame.objects.values()))
         if frame.background is not None:
-            named[f"{start}.background"] = frame.background.cpu().clone()
+            named[f"{start}.background"] = frame.background
         if frame.alone:
-            named[f"{start}.alone"] = torch.stack(list(frame.alone.values())).cpu().clone()
+            named[f"{start}.alone"] = np.stack(list(frame.alone.values()))
     return named
 
 
-def _unpack(kind: str, tensors: Mapping[str, Tensor], device: torch.device) -> list[Described]:
+def _unpack(kind: str, arrays: Mapping[str, NDArray[Any]]) -> list[Described]:
     frames = []
-    starts = sorted({".".join(n.split(".")[:2]) for n in tensors if n.startswith(f"{kind}.")})
+    starts = sorted({".".join(n.split(".")[:2]) for n in arrays if n.startswith(f"{kind}.")})
     for start in starts:
-        ids = tensors[f"{start}.ids"].tolist()
-        objects = tensors.get(f"{start}.objects", torch.empty(0)).to(device)
-        background = tensors.get(f"{start}.background")
-        alone = tensors.get(f"{start}.alone", torch.empty(0)).to(device)
+        ids = arrays[f"{start}.ids"].tolist()
+        objects = arrays.get(f"{start}.objects", np.empty(0))
+        alone = arrays.get(f"{start}.alone", np.empty(0))
         frames.append(
             Described(
-                int(tensors[f"{start}.index"]),
+                int(arrays[f"{start}.index"]),
                 dict(zip(ids, objects, strict=True)),
-                None if background is None else background.to(device),
+                arrays.get(f"{start}.background"),
                 dict(zip(ids, alone, strict=True)) if len(alone) else {},
             )
         )
@@ -97,6 +93,7 @@ class References:
     """Objects as descriptors, without any picture: a few kB that start a tracker elsewhere."""
 
     frames: tuple[Described, ...]
+    """Their arrays are NumPy's"""
     network: str
     """Print of the network that made them"""
 
@@ -132,9 +129,8 @@ class References:
         Raises:
             WeightsError: no such file, or another kind of file.
         """
-        tensors, metadata = _load(Path(path), REFERENCES_FORMAT, "references")
-        frames = _unpack("references", tensors, torch.device("cpu"))
-        return cls(tuple(frames), metadata["network"])
+        arrays, metadata = _load(Path(path), REFERENCES_FORMAT, "references")
+        return cls(tuple(_unpack("references", arrays)), metadata["network"])
 
 
 def save_state(path: Path, state: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
@@ -153,25 +149,25 @@ def load_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         WeightsError: no such file, or another kind of file.
     """
-    tensors, metadata = _load(path, STATE_FORMAT, "a tracker's state")
+    arrays, metadata = _load(path, STATE_FORMAT, "a tracker's state")
     plain = json.loads(metadata["plain"])
     state = {
         "next": plain["next"],
         "options": TrackerOptions(**plain["options"]),
         "network": metadata["network"],
-        "memory": tensors,
+        "memory": arrays,
     }
     return state, plain["extra"]
 
 
 def _save(
-    path: Path, tensors: dict[str, Tensor], kind: str, plain: dict[str, Any], network: str
+    path: Path, arrays: dict[str, NDArray[Any]], kind: str, plain: dict[str, Any], network: str
 ) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     metadata = {"format": kind, "plain": json.dumps(plain), "network": network}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, fresh, metadata)
+        save_file(arrays, fresh, metadata)
         fresh.replace(path)
     except (OSError, safetensors.SafetensorError) as error:
         with suppress(OSError):
@@ -179,15 +175,15 @@ def _save(
         raise WeightsError(f"{path}: could not be written ({error})") from error
 
 
-def _load(path: Path, kind: str, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _load(path: Path, kind: str, what: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; expected {what} saved by hodor")
     try:
-        with safetensors.safe_open(path, "pt") as file:
+        with safetensors.safe_open(path, "np") as file:
             metadata = file.metadata() or {}
-        tensors = load_file(path)
+        arrays = load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(f"{path}: not a safetensors file ({error}); expected {what}") from error
     if metadata.get("format") != kind:
         raise WeightsError(f"{path}: holds {metadata.get('format')!r}, expected {what} ({kind!r})")
-    return tensors, metadata
+    return arrays, metadata

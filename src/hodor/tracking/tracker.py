@@ -1,41 +1,26 @@
 """The tracker: one frame at a time, any number of objects, nothing kept but descriptors."""
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from hodor.errors import HodorError
-from hodor.model import (
-    Descriptors,
-    Hodor,
-    Pyramid,
-    inference_copy,
-    objects_to_stride_8,
-    to_stride_8,
-)
-from hodor.tracking.geometry import Geometry
+from hodor.tracking.geometry import STRIDE, Geometry
 from hodor.tracking.given import Masks, check_frame, label_map
 from hodor.tracking.history import Described, Memory
-from hodor.tracking.options import TrackerOptions, choose_device, choose_precision
-from hodor.tracking.output import fast_label_map
-from hodor.tracking.result import (
-    STRIDE,
-    Given,
-    Result,
-    calibrated,
-    confidences,
-    label_map_of,
-    override,
-    source_probabilities,
-)
-from hodor.tracking.state import References, memory_from, memory_tensors, network_print
-from hodor.weights import DEFAULT, load_model
+from hodor.tracking.options import TrackerOptions
+from hodor.tracking.result import Result, calibrated, label_map_of
+from hodor.tracking.runtime import Array, Given, Patches, Runtime, open_runtime
+from hodor.tracking.state import References, memory_arrays, memory_from
+from hodor.weights import DEFAULT
+
+if TYPE_CHECKING:  # a tracker with exported files does without PyTorch
+    import torch
+
+    from hodor.model import Hodor
+    from hodor.tracking.torch_runtime import TorchRuntime
 
 # Added to logits beyond ``reach``: so little that a clear match is found again after an occlusion
 # (docs, Weights).
@@ -57,7 +42,8 @@ class Tracker:
     any size and may change size.
 
     Args:
-        network: a trained network. Frames go through a copy that is made for speed.
+        network: a trained network, of which frames go through a copy that is made for speed; or a
+            runtime, which has its device and precision.
         options: see ``TrackerOptions``; default: what the model's file says, else the paper's.
         device: ``auto``, ``cpu``, ``cuda``, ``mps`` or a torch device.
         precision: ``auto``, ``fp32`` or ``bf16``.
@@ -68,23 +54,21 @@ class Tracker:
 
     def __init__(
         self,
-        network: Hodor,
+        network: "Hodor | Runtime",
         options: TrackerOptions | None = None,
         *,
-        device: str | torch.device = "auto",
+        device: "str | torch.device" = "auto",
         precision: str = "auto",
     ) -> None:
-        self.device = choose_device(device)
-        self.dtype = choose_precision(precision, self.device)
-        self.options = options or TrackerOptions().changed(network.about.get("tracking", {}))
-        self.network = network
-        self._ready = inference_copy(network, self.dtype).to(self.device)
+        if isinstance(network, Runtime):
+            self.runtime = network
+        else:
+            from hodor.tracking.torch_runtime import TorchRuntime
+
+            self.runtime = TorchRuntime(network, device, precision)
+        self.options = options or TrackerOptions().changed(self.runtime.about.get("tracking", {}))
         self._memory = self._new_memory()
         self._next = 0
-
-    @cached_property
-    def _print(self) -> str:
-        return network_print(self.network)
 
     @classmethod
     def from_pretrained(
@@ -95,23 +79,55 @@ class Tracker:
         window: int | None = None,
         keep_reference: bool | None = None,
         reach: float | None = None,
-        device: str | torch.device = "auto",
+        device: "str | torch.device" = "auto",
         precision: str = "auto",
+        runtime: str = "torch",
     ) -> "Tracker":
         """A tracker with a bundled model, a file or ``hub:ORG/REPO``; None keeps the model's way.
+
+        With the runtime ``onnx``, ``model`` is a folder that ``hodor export onnx`` wrote, and
+        PyTorch is not needed.
 
         Raises:
             WeightsError: no such model, or it is damaged.
         """
-        network = load_model(model)
-        options = TrackerOptions().changed(network.about.get("tracking", {}))
+        opened = open_runtime(model, runtime, device, precision)
+        options = TrackerOptions().changed(opened.about.get("tracking", {}))
         chosen = {
             "size": size,
             "window": window,
             "keep_reference": keep_reference,
             "reach": reach,
         }
-        return cls(network, options.changed(chosen), device=device, precision=precision)
+        return cls(opened, options.changed(chosen))
+
+    @property
+    def network(self) -> "Hodor":
+        """PyTorch's network.
+
+        Raises:
+            HodorError: this tracker runs exported files.
+        """
+        return self._torch.network
+
+    @property
+    def device(self) -> "torch.device":
+        """PyTorch's device; raises as ``network`` does."""
+        return self._torch.device
+
+    @property
+    def dtype(self) -> "torch.dtype":
+        """What PyTorch computes in; raises as ``network`` does."""
+        return self._torch.dtype
+
+    @property
+    def _torch(self) -> "TorchRuntime":
+        if self.runtime.name != "torch":
+            raise HodorError(
+                f"this needs PyTorch's network, and the tracker runs on {self.runtime.name}; take "
+                "the runtime torch"
+            )
+        return self.runtime  # type: ignore[return-value]
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -131,7 +147,7 @@ class Tracker:
     @property
     def model_print(self) -> str:
         """What tells this network's descriptors from another's: sha256 of config and weights."""
-        return self._print
+        return self.runtime.model_print
 
     def step(self, frame: NDArray[np.uint8], masks: Masks | None = None) -> Result:
         """Segment one frame.
@@ -151,7 +167,7 @@ class Tracker:
         check_frame(frame)
         source = (frame.shape[0], frame.shape[1])
         labels = None if masks is None else label_map(masks, source)
-        with torch.inference_mode(), self._autocast():
+        with self.runtime.running():
             return self._step(frame, Geometry.of(source, self.options), labels)
 
     def remove(self, ids: int | Iterable[int]) -> None:
@@ -185,7 +201,8 @@ class Tracker:
         if unknown:
             raise HodorError(f"object {unknown[0]} is not followed; followed are {list(self.ids)}")
         frames = [frame.only(wanted) for frame in self._memory.references]
-        return References(tuple(frame for frame in frames if frame.objects), self._print)
+        described = (f.taken(f.index, self.runtime.stored) for f in frames if f.objects)
+        return References(tuple(described), self.runtime.model_print)
 
     def add_references(self, references: References) -> None:
         """Follow objects that another tracker described, in this video and without any mask.
@@ -193,20 +210,20 @@ class Tracker:
         Raises:
             HodorError: made with another network, or an id is taken here.
         """
-        references.check(self._print)
+        references.check(self.runtime.model_print)
         taken = sorted(set(references.ids) & set(self.ids))
         if taken:
             raise HodorError(f"object {taken[0]} is followed already; remove it first")
         for number, frame in enumerate(references.frames):
-            self._memory.add_reference(frame.moved(-1 - number, self.device))
+            self._memory.add_reference(frame.taken(-1 - number, self.runtime.restored))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on elsewhere: tensors and plain values, some hundred kB."""
+        """All that is needed to go on elsewhere: arrays and plain values, some hundred kB."""
         return {
             "next": self._next,
             "options": self.options,
-            "network": self._print,
-            "memory": memory_tensors(self._memory),
+            "network": self.runtime.model_print,
+            "memory": memory_arrays(self._memory, self.runtime.stored),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -215,19 +232,15 @@ class Tracker:
         Raises:
             HodorError: the state is of another network.
         """
-        if state["network"] != self._print:
+        if state["network"] != self.runtime.model_print:
             raise HodorError("this state was saved with another model; load it with that model")
         self.options = state["options"]
-        self._memory = memory_from(state["memory"], self._new_memory(), self.device)
+        empty = self._new_memory()
+        self._memory = memory_from(state["memory"], empty, self.runtime.restored)
         self._next = int(state["next"])
 
     def _new_memory(self) -> Memory:
         return Memory(self.options.window, keep_reference=self.options.keep_reference)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16
-        )
 
     def _step(
         self,
@@ -236,13 +249,12 @@ class Tracker:
         labels: NDArray[np.integer[Any]] | None,
     ) -> Result:
         index = self._next
-        image = geometry.image(frame, self.network.config, self.device)
         known = self.ids
         if labels is None and not known:
             self._next += 1
             nothing = np.zeros(geometry.source, np.uint8)
             return Result(index, nothing, (), {}, {})
-        pyramid = self._ready.extract(image)
+        pyramid = self.runtime.extract(frame, geometry)
         given, warnings = self._given(labels, geometry)
         logits, channels = self._segment(pyramid, known, given, geometry)
         shown = self._shown(logits, len(channels))
@@ -260,8 +272,8 @@ class Tracker:
         masks, warnings = {}, []
         for number in (int(i) for i in np.unique(labels) if i):
             region = labels == number
-            masks[number], vanished = geometry.mask(region, self.device)
-            if vanished or not to_stride_8(masks[number][None, None]).amax() > 0.5:
+            masks[number], tiny = self.runtime.given_mask(region, geometry)
+            if tiny:
                 warnings.append(
                     f"object {number} covers {int(region.sum())} px, less than one cell of the "
                     f"network's map at size {self.options.size}; it is followed, but a larger "
@@ -270,51 +282,47 @@ class Tracker:
         return Given(labels, masks), tuple(warnings)
 
     def _segment(
-        self, pyramid: Pyramid, known: tuple[int, ...], given: Given | None, geometry: Geometry
-    ) -> tuple[Tensor | None, tuple[int, ...]]:
+        self, pyramid: Any, known: tuple[int, ...], given: Given | None, geometry: Geometry
+    ) -> tuple[Array | None, tuple[int, ...]]:
         """Logits (K + O, h/4, w/4) float32 of the objects that are asked for, and their ids."""
         fresh = [i for i in given.masks if i not in known] if given else []
         extra = []
         if fresh and known and given is not None and self.options.decode_new:
-            masks = torch.stack([given.masks[i] for i in fresh])
-            alone = self._ready.describe(pyramid, masks[None])
+            alone = self.runtime.describe_given(pyramid, [given.masks[i] for i in fresh])
             # Only objects: the background of this encoding counts other objects as background.
-            extra = [Described(self._next, dict(zip(fresh, alone.objects[0], strict=True)), None)]
+            extra = [Described(self._next, dict(zip(fresh, alone.objects, strict=True)), None)]
         channels = tuple(sorted([*known, *(fresh if extra else [])]))
         if not known:
             return None, ()
-        history = self._memory.assemble(channels, extra)
-        logits = self._ready.segment(pyramid, history)[0].float()
+        logits = self.runtime.segment(pyramid, self._memory.recall(channels, extra))
         return self._within_reach(logits, channels, geometry), channels
 
-    def _shown(self, logits: Tensor | None, objects: int) -> Tensor | None:
+    def _shown(self, logits: Array | None, objects: int) -> Array | None:
         """Logits as results show them; what is fed back to the network stays as it gave it."""
         if logits is None or self.options.object_bias == 0:
             return logits
-        shown = logits.clone()
-        shown[len(logits) - objects :] += self.options.object_bias
-        return shown
+        bias = np.zeros((len(logits), 1, 1), np.float32)
+        bias[len(logits) - objects :] = self.options.object_bias
+        return self.runtime.plus(logits, bias)
 
-    def _within_reach(
-        self, logits: Tensor, channels: tuple[int, ...], geometry: Geometry
-    ) -> Tensor:
+    def _within_reach(self, logits: Array, channels: tuple[int, ...], geometry: Geometry) -> Array:
         """Logits of objects lowered far from where they were last seen, if that is asked."""
         if self.options.reach is None:
             return logits
         size = (geometry.inner[0] // STRIDE, geometry.inner[1] // STRIDE)
         background = len(logits) - len(channels)
-        lowered = torch.full_like(logits, BEYOND_REACH)
+        lowered = np.full(logits.shape, BEYOND_REACH, np.float32)
         lowered[:background] = 0
         for channel, i in enumerate(channels, background):
             sight = self._memory.sights.get(i)
             near = sight.near(size, self.options.reach) if sight else (slice(None), slice(None))
             lowered[channel][near] = 0
-        return logits + lowered
+        return self.runtime.plus(logits, lowered)
 
     def _result(
         self,
         index: int,
-        logits: Tensor | None,
+        logits: Array | None,
         channels: tuple[int, ...],
         geometry: Geometry,
         given: Given | None,
@@ -324,24 +332,24 @@ class Tracker:
         confidence = dict.fromkeys(ids, 0.0)
         if logits is not None:
             background = len(logits) - len(channels)
-            h, w = (-(-side // STRIDE) for side in geometry.inner)  # without the padding
-            values = confidences(logits[:, :h, :w].softmax(0), background)
-            curve = self.network.about.get("calibration", [])
+            values = self.runtime.confidences(logits, background, geometry)
+            curve = self.runtime.about.get("calibration", [])
             trusted = (calibrated(value, curve) if value else 0.0 for value in values)
             confidence |= dict(zip(channels, trusted, strict=True))
         confidence |= dict.fromkeys(given.masks if given else (), 1.0)
         visible = {i: value > 0 for i, value in confidence.items()}
         if logits is not None and given is None:
-            labels = fast_label_map(logits, channels, geometry)
+            labels = self.runtime.label_map(logits, channels, geometry)
         else:
-            full = source_probabilities(logits, channels, geometry, None)
+            full = self.runtime.probabilities(logits, channels, geometry, None)
             labels = label_map_of(full, channels, ids, given)
         return Result(
-            index, labels, ids, confidence, visible, warnings, channels, logits, geometry, given
-        )
+            index, labels, ids, confidence, visible, warnings,
+            channels, logits, geometry, given, self.runtime,
+        )  # fmt: skip
 
     def _remember(
-        self, pyramid: Pyramid, logits: Tensor | None, result: Result, given: Given | None
+        self, pyramid: Any, logits: Array | None, result: Result, given: Given | None
     ) -> None:
         """Describe the frame from its own masks, and let the window slide."""
         if given is not None:
@@ -357,26 +365,20 @@ class Tracker:
             self._memory.note_sights(result.label_map, result.ids)
 
     def _describe(
-        self, pyramid: Pyramid, logits: Tensor | None, result: Result, given: Given | None
+        self, pyramid: Any, logits: Array | None, result: Result, given: Given | None
     ) -> Described:
-        described = self._descriptors(pyramid, logits, result, given)
-        objects = dict(zip(result.ids, described.objects[0], strict=True))
-        if self.network.config.joint_objects:
-            return Described(result.index, objects, described.background[0])
-        own = described.background[0].view(len(result.ids), -1, described.background.shape[-1])
+        described = self._patches(pyramid, logits, result, given)
+        objects = dict(zip(result.ids, described.objects, strict=True))
+        background = described.background
+        if self.runtime.config.joint_objects:
+            return Described(result.index, objects, background)
+        own = background.reshape(len(result.ids), -1, background.shape[-1])
         return Described(result.index, objects, None, dict(zip(result.ids, own, strict=True)))
 
-    def _descriptors(
-        self, pyramid: Pyramid, logits: Tensor | None, result: Result, given: Given | None
-    ) -> Descriptors:
-        if logits is None:
-            masks = torch.stack([given.masks[i] for i in result.ids]) if given else torch.empty(0)
-            return self._ready.describe(pyramid, masks[None])
-        background = len(logits) - len(result._channels)
-        p = logits.softmax(0)
-        if given is None:
-            small = F.avg_pool2d(p[background:][None], 2)
-            return self._ready.describe(pyramid, small)
-        full = F.interpolate(p[None], scale_factor=4, mode="bilinear", align_corners=False)[0]
-        merged = override(full, result._channels, given)[-len(result.ids) :]
-        return self._ready.describe(pyramid, objects_to_stride_8(merged[None]))
+    def _patches(
+        self, pyramid: Any, logits: Array | None, result: Result, given: Given | None
+    ) -> Patches:
+        if logits is not None:
+            return self.runtime.describe(pyramid, logits, result._channels, given)
+        masks = [given.masks[i] for i in result.ids] if given else []
+        return self.runtime.describe_given(pyramid, masks)

@@ -3,12 +3,15 @@
 import json
 from importlib import resources
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from hodor.errors import WeightsError
-from hodor.model import Hodor
 from hodor.weights.files import read_model, sha256
+
+if TYPE_CHECKING:  # models are found without PyTorch
+    import torch
+
+    from hodor.model import Hodor
 
 DEFAULT = "small"
 _HUB = "hub:"
@@ -87,7 +90,7 @@ def _download(repository: str) -> Path:
         ) from e
 
 
-def load_model(which: str | Path = DEFAULT, device: torch.device | str = "cpu") -> Hodor:
+def load_model(which: str | Path = DEFAULT, device: "torch.device | str" = "cpu") -> "Hodor":
     """A trained network, in evaluation mode.
 
     Args:

@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
-import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from hodor.errors import WeightsError
-from hodor.model import Hodor, HodorConfig
+from hodor.model import HodorConfig
+
+if TYPE_CHECKING:  # what is known of models is read without PyTorch
+    import torch
+    from torch import Tensor
+
+    from hodor.model import Hodor
 
 FORMAT = "hodor-1"
 
@@ -32,10 +35,10 @@ class ModelInfo:
 def save_model(
     path: Path,
     config: HodorConfig,
-    state: Mapping[str, Tensor],
+    state: "Mapping[str, Tensor]",
     about: Mapping[str, Any],
     *,
-    dtype: torch.dtype = torch.float32,
+    dtype: "torch.dtype | None" = None,
 ) -> None:
     """Write a model whole or not at all.
 
@@ -44,11 +47,15 @@ def save_model(
         config: of the network.
         state: its state dict.
         about: plain values for ``ModelInfo.about``.
-        dtype: in which floating-point tensors are stored.
+        dtype: in which floating-point tensors are stored; default: float32.
 
     Raises:
         WeightsError: the file cannot be written.
     """
+    import torch
+    from safetensors.torch import save_file
+
+    dtype = dtype or torch.float32
     tensors = {
         name: value.detach().cpu().to(dtype if value.is_floating_point() else None).contiguous()
         for name, value in state.items()
@@ -79,7 +86,7 @@ def read_info(path: Path) -> ModelInfo:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; give a model's name, path or hub:ORG/REPO")
     try:
-        with safetensors.safe_open(path, "pt") as file:
+        with safetensors.safe_open(path, "np") as file:
             metadata = file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(
@@ -96,7 +103,7 @@ def read_info(path: Path) -> ModelInfo:
     )
 
 
-def read_model(path: Path, device: torch.device | str = "cpu") -> Hodor:
+def read_model(path: Path, device: "torch.device | str" = "cpu") -> "Hodor":
     """A network from a model file, in evaluation mode, with its description in ``about``.
 
     Nothing in the file is run.
@@ -104,6 +111,10 @@ def read_model(path: Path, device: torch.device | str = "cpu") -> Hodor:
     Raises:
         WeightsError: not a model of ours, or its tensors do not fit its config (they are named).
     """
+    from safetensors.torch import load_file
+
+    from hodor.model import Hodor
+
     info = read_info(path)
     network = Hodor(info.config)
     state = {name: value.float() for name, value in load_file(path).items()}

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from hodor.tracking.geometry import Geometry
-from hodor.tracking.result import STRIDE, label_kind
+from hodor.tracking.geometry import STRIDE, Geometry
+from hodor.tracking.result import label_kind
 
 SIDE = STRIDE + 2  # pixels of the network's image that a cell's pixels are mixed from, on an axis
 CANDIDATES = 16  # channels that compete in a cell; all there are, with up to six objects
@@ -28,7 +28,7 @@ IN_DOUBT = -1
 def fast_label_map(
     logits: Tensor, channels: Sequence[int], geometry: Geometry
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """What ``label_map_of`` makes of ``source_probabilities``, for a frame without given masks.
+    """What ``label_map_of`` makes of ``probabilities``, for a frame without given masks.
 
     With more than ``CANDIDATES`` channels it may differ in a few pixels in ten thousand, on
     outlines where many objects meet.

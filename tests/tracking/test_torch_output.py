@@ -6,8 +6,9 @@ import torch
 
 from hodor.tracking import TrackerOptions
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.output import CANDIDATES, IN_DOUBT, fast_label_map, sure_winner
-from hodor.tracking.result import label_map_of, source_probabilities
+from hodor.tracking.result import label_map_of
+from hodor.tracking.torch_output import CANDIDATES, IN_DOUBT, fast_label_map, sure_winner
+from hodor.tracking.torch_runtime import source_probabilities
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -29,7 +30,7 @@ def blobs(objects: int, *, size: tuple[int, int], spread: float, seed: int = 0) 
 
 def plain(logits: torch.Tensor, channels: tuple[int, ...], geometry: Geometry) -> np.ndarray:
     full = source_probabilities(logits, channels, geometry, None)
-    return label_map_of(full, channels, channels, None)
+    return label_map_of(full.numpy(), channels, channels, None)
 
 
 @pytest.mark.parametrize("source", [(120, 214), (97, 151), (64, 96)])
@@ -93,7 +94,7 @@ def test_objects_that_are_nowhere_win_nothing() -> None:
 
 
 def test_all_cells_can_be_in_doubt_and_are_done_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hodor.tracking import output
+    from hodor.tracking import torch_output as output
 
     geometry = Geometry.of((97, 151), TrackerOptions(size=64))
     cells = (geometry.padded[0] // 4, geometry.padded[1] // 4)

@@ -1,0 +1,246 @@
+"""Write the network's three parts as ONNX.
+
+PyTorch has two exporters. The older one, which records a run, is taken: with it sizes, objects and
+frames are free in all backbones tried, in seconds and from opset 16 on (14 without deformable
+convolution). The newer one, which reasons about shapes, gives the same numbers for the bundled
+model, but takes minutes for it.
+"""
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from hodor.errors import HodorError, WeightsError
+from hodor.model import (
+    SIZE_MULTIPLE,
+    Descriptors,
+    History,
+    Hodor,
+    Pyramid,
+    deform_conv2d_plain,
+)
+from hodor.model.deform import DeformableConv
+from hodor.onnx.files import FILES, ExportInfo
+
+OPSET = 16  # the first with GridSample, by which deformable convolution samples
+EXAMPLE = (64, 96)  # height and width of the image that is run while an export is recorded
+OBJECTS, FRAMES = 2, 3  # of that run; neither is 1, which would be taken for a size that spreads
+
+
+class _Features(nn.Module):
+    def __init__(self, network: Hodor) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        pyramid = self.network.extract(image)
+        return pyramid.f4, pyramid.f8
+
+
+class _Describe(nn.Module):
+    def __init__(self, network: Hodor) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, f8: Tensor, objects: Tensor, cells: Tensor) -> Descriptors:
+        if self.network.config.joint_objects:
+            return self.network.describe_patches(Pyramid(f8, f8), objects, cells)
+        c, grid = f8.shape[1], self.network.config.cells
+        alone = objects.transpose(0, 1)  # (O, 1, y, x): a batch of one object each
+        f8 = f8.expand(alone.shape[0], -1, -1, -1)
+        cells = cells.reshape(-1, grid, cells.shape[-2], cells.shape[-1])
+        d = self.network.describe_patches(Pyramid(f8, f8), alone, cells)
+        return Descriptors(d.objects.reshape(1, -1, c), d.background.reshape(1, -1, c))
+
+
+class _Segment(nn.Module):
+    def __init__(self, network: Hodor) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        f4: Tensor,
+        f8: Tensor,
+        objects: Tensor,
+        background: Tensor,
+        object_valid: Tensor,
+        background_valid: Tensor,
+    ) -> Tensor:
+        history = History(objects, background, object_valid, background_valid)
+        return self.network.segment(Pyramid(f4, f8), history)
+
+
+class _PlainDeformableConv(DeformableConv):
+    """The same layer in operations that ONNX has."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = cast(Tensor, self.conv.bias)
+        return deform_conv2d_plain(x, self.offsets(x), self.conv.weight, bias)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file: what it computes, and its inputs and outputs with the names of their sizes."""
+
+    module: type[nn.Module]
+    inputs: dict[str, dict[int, str]]
+    outputs: dict[str, dict[int, str]]
+
+
+_IMAGE = {2: "h", 3: "w"}
+_STRIDE_4 = {2: "h/4", 3: "w/4"}
+_STRIDE_8 = {2: "h/8", 3: "w/8"}
+_PARTS = {
+    "features": _Part(_Features, {"image": _IMAGE}, {"f4": _STRIDE_4, "f8": _STRIDE_8}),
+    "describe": _Part(
+        _Describe,
+        {
+            "f8": _STRIDE_8,
+            "objects": {1: "objects"} | _STRIDE_8,
+            "cells": {1: "cells"} | _STRIDE_8,
+        },
+        {"object_descriptors": {1: "objects"}, "background_descriptors": {1: "cells"}},
+    ),
+    "segment": _Part(
+        _Segment,
+        {
+            "f4": _STRIDE_4,
+            "f8": _STRIDE_8,
+            "object_history": {1: "frames", 2: "objects"},
+            "background_history": {1: "frames", 2: "cells"},
+            "object_valid": {1: "frames", 2: "objects"},
+            "background_valid": {1: "frames"},
+        },
+        {"logits": {1: "channels"} | _STRIDE_4},
+    ),
+}
+
+
+def export(
+    network: Hodor, folder: Path, model_print: str, size: tuple[int, int] | None = None
+) -> list[Path]:
+    """Write ``features.onnx``, ``describe.onnx`` and ``segment.onnx``, checked by ``onnx.checker``.
+
+    Numbers of objects and of remembered frames are free.
+
+    Args:
+        network: a trained network; it is not changed.
+        folder: is made; files of an older export in it are replaced.
+        model_print: what tells its descriptors from another network's.
+        size: height and width of the only image that the files are to take, in pixels, multiples
+            of 32; None: any.
+
+    Raises:
+        HodorError: the package onnx is missing, or the size is no multiple of 32.
+        WeightsError: the files cannot be written.
+    """
+    onnx = _onnx()
+    if size is not None and (min(size) < SIZE_MULTIPLE or any(s % SIZE_MULTIPLE for s in size)):
+        raise HodorError(
+            f"export: {size[0]} x {size[1]} (height x width) must be multiples of {SIZE_MULTIPLE}"
+        )
+    version = metadata.version("hodor-vos")
+    info = ExportInfo(network.config, dict(network.about), model_print, size, version)
+    plain = _plain_copy(network)
+    examples = _examples(plain, size or EXAMPLE)
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for part, name in FILES.items():
+            path = folder / name
+            fresh = folder / f".{name}"
+            _record(plain, part, examples[part], fresh, fixed=size is not None)
+            _finish(onnx, fresh, info.to_metadata(part))
+            fresh.replace(path)
+            written.append(path)
+    except OSError as error:
+        raise WeightsError(f"{folder}: could not be written ({error})") from error
+    return written
+
+
+def _onnx() -> Any:
+    try:
+        return import_module("onnx")
+    except ImportError as error:
+        raise HodorError(f"export needs {error.name}: pip install 'hodor-vos[onnx]'") from error
+
+
+def _plain_copy(network: Hodor) -> Hodor:
+    """A copy on the CPU whose layers are made of operations that ONNX has."""
+    ours = copy.deepcopy(network).cpu().float().requires_grad_(False).eval()
+    for module in ours.modules():
+        if isinstance(module, DeformableConv):
+            module.__class__ = _PlainDeformableConv
+    return ours
+
+
+def _examples(network: Hodor, size: tuple[int, int]) -> dict[str, tuple[Tensor, ...]]:
+    """Inputs of each part; only their shapes matter."""
+    c, (h, w) = network.config.channels, size
+    cells = network.config.cells
+    if not network.config.joint_objects:
+        cells *= OBJECTS
+    small = (h // 8, w // 8)
+    image = torch.zeros(1, 3, h, w)
+    with torch.no_grad():
+        f4, f8 = network.extract(image)
+    return {
+        "features": (image,),
+        "describe": (f8, torch.rand(1, OBJECTS, *small), torch.rand(1, cells, *small)),
+        "segment": (
+            f4,
+            f8,
+            torch.zeros(1, FRAMES, OBJECTS, c),
+            torch.zeros(1, FRAMES, cells, c),
+            torch.ones(1, FRAMES, OBJECTS, dtype=torch.bool),
+            torch.ones(1, FRAMES, dtype=torch.bool),
+        ),
+    }
+
+
+def _record(
+    network: Hodor, part: str, example: tuple[Tensor, ...], path: Path, *, fixed: bool
+) -> None:
+    """Run a part once and write what it did."""
+    names = _PARTS[part].inputs | _PARTS[part].outputs
+    axes = {
+        name: {axis: what for axis, what in free.items() if not fixed or what[0] not in "hw"}
+        for name, free in names.items()
+    }
+    # Without gradients the network takes its fast ways, which are not made for export.
+    with torch.enable_grad(), _quiet():
+        torch.onnx.export(
+            _PARTS[part].module(network).eval(),
+            example,
+            str(path),
+            input_names=list(_PARTS[part].inputs),
+            output_names=list(_PARTS[part].outputs),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Warnings about sizes that became constants are for those who write networks: tests look."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _finish(onnx: Any, path: Path, metadata: dict[str, str]) -> None:
+    """Write the metadata in, and have the file checked."""
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))

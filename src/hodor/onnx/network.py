@@ -1,0 +1,177 @@
+"""An exported network: the three functions of ``Hodor`` on NumPy arrays, by onnxruntime."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.errors import HodorError, WeightsError
+from hodor.onnx.files import FILES, ExportInfo, export_folder
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+QUIET = 3  # onnxruntime's level for errors
+
+Floats = NDArray[np.float32]
+
+
+class OnnxPyramid(NamedTuple):
+    """Features of one image."""
+
+    f4: Floats
+    """(1, C', h/4, w/4)"""
+    f8: Floats
+    """(1, C, h/8, w/8)"""
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxNetwork:
+    """What ``Hodor`` computes, from the files of an export."""
+
+    info: ExportInfo
+    device: str
+    sessions: dict[str, Any]
+    """onnxruntime's sessions by part"""
+
+    @classmethod
+    def open(cls, path: Path, device: str = "cpu", threads: int = 0) -> "OnnxNetwork":
+        """Open the folder of an export, or one of the files in it.
+
+        Args:
+            path: what ``hodor export onnx`` wrote.
+            device: ``cpu``, ``cuda``, or ``auto``, which is ``cpu``.
+            threads: of one operation; 0: as many as there are cores.
+
+        Raises:
+            HodorError: onnxruntime is missing, or has no such device.
+            WeightsError: not an export, damaged, or its files are of different models.
+        """
+        device = "cpu" if device == "auto" else device
+        ort = _onnxruntime()
+        provider = _provider(ort, device)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = QUIET
+        folder = export_folder(path)
+        sessions = {
+            part: _session(ort, folder / name, options, provider) for part, name in FILES.items()
+        }
+        infos = [
+            ExportInfo.from_metadata(
+                folder / name, sessions[part].get_modelmeta().custom_metadata_map, part
+            )
+            for part, name in FILES.items()
+        ]
+        if any(info != infos[0] for info in infos):
+            raise WeightsError(f"{folder}: its files are of different exports; export them again")
+        return cls(infos[0], device, sessions)
+
+    def extract(self, image: Floats) -> OnnxPyramid:
+        """Features of a normalised image (1, 3, h, w).
+
+        Raises:
+            HodorError: the files take images of another size only.
+        """
+        size = (image.shape[2], image.shape[3])
+        if self.info.size not in (None, size):
+            raise HodorError(
+                "this export takes images of {} x {} only, and this video makes {} x {} (height x "
+                "width); export without --height and --width for any size, or with these".format(
+                    *(self.info.size or ()), *size
+                )
+            )
+        return OnnxPyramid(*self._run("features", image=image))
+
+    def describe(
+        self, pyramid: OnnxPyramid, objects: Floats, cells: Floats
+    ) -> tuple[Floats, Floats]:
+        """Descriptors of patches.
+
+        Args:
+            pyramid: of the frame.
+            objects: masks at stride 8, (1, O, h/8, w/8).
+            cells: of the background, (1, G, h/8, w/8); with objects one at a time
+                (1, O * G, h/8, w/8), an object's cells together.
+
+        Returns:
+            Objects (1, O, C) and background (1, G, C) or (1, O * G, C).
+        """
+        described, background = self._run("describe", f8=pyramid.f8, objects=objects, cells=cells)
+        return described, background
+
+    def segment(
+        self,
+        pyramid: OnnxPyramid,
+        objects: Floats,
+        background: Floats,
+        object_valid: NDArray[np.bool_],
+        background_valid: NDArray[np.bool_],
+    ) -> Floats:
+        """Logits (1, K + O, h/4, w/4).
+
+        Args:
+            pyramid: of the frame to segment.
+            objects: (1, T, O, C).
+            background: (1, T, G, C), or (1, T, O * G, C).
+            object_valid: (1, T, O), whether an object is described in a frame.
+            background_valid: (1, T).
+        """
+        (logits,) = self._run(
+            "segment",
+            f4=pyramid.f4,
+            f8=pyramid.f8,
+            object_history=objects,
+            background_history=background,
+            object_valid=object_valid,
+            background_valid=background_valid,
+        )
+        return logits
+
+    def _run(self, part: str, **inputs: NDArray[Any]) -> list[Floats]:
+        session = self.sessions[part]
+        # What a form of the network does not use is no input of its graph.
+        wanted = {one.name for one in session.get_inputs()}
+        found: list[Floats] = session.run(
+            None, {name: value for name, value in inputs.items() if name in wanted}
+        )
+        return found
+
+
+def _onnxruntime() -> Any:
+    try:
+        return import_module("onnxruntime")
+    except ImportError as error:
+        raise HodorError(
+            f"running exported files needs {error.name}: pip install 'hodor-vos[onnx]'"
+        ) from error
+
+
+def _provider(ort: Any, device: str) -> str:
+    kind = device.partition(":")[0]
+    if kind not in PROVIDERS:
+        raise HodorError(
+            f"device {device}: exported files run on {' or '.join(PROVIDERS)}; for others take "
+            "the runtime torch"
+        )
+    if PROVIDERS[kind] not in ort.get_available_providers():
+        raise HodorError(
+            f"device {device}: this onnxruntime has no {PROVIDERS[kind]} (pip install "
+            "onnxruntime-gpu brings it); use --device cpu"
+        )
+    return PROVIDERS[kind]
+
+
+def _session(ort: Any, path: Path, options: Any, provider: str) -> Any:
+    try:
+        session = ort.InferenceSession(str(path), options, providers=[provider])
+    except Exception as error:  # onnxruntime's own errors have no base but this
+        first = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{path}: onnxruntime cannot load it ({first})") from error
+    if provider not in session.get_providers():
+        raise HodorError(
+            f"{path}: onnxruntime could not start {provider} (are CUDA and cuDNN installed?); use "
+            "--device cpu"
+        )
+    return session

@@ -1,0 +1,164 @@
+"""An exported network on onnxruntime, and the arithmetic of its arrays: ``TorchRuntime`` in NumPy.
+
+Each function here has its twin there; tests hold trackers with the one and the other side by side.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.onnx import OnnxNetwork
+from hodor.tracking.geometry import Geometry
+from hodor.tracking.history import Recalled
+from hodor.tracking.numpy_images import channels_resized, image_of, mask_of, upsampled
+from hodor.tracking.numpy_output import fast_label_map
+from hodor.tracking.numpy_patches import background_cells, objects_to_stride_8, to_stride_8
+from hodor.tracking.runtime import Given, Patches, Runtime
+
+Floats = NDArray[np.float32]
+
+
+class OnnxRuntime(Runtime):
+    """An exported network; arrays are NumPy's."""
+
+    name = "onnx"
+    precision = "float32"
+
+    def __init__(self, network: OnnxNetwork) -> None:
+        self.network = network
+        self.config = network.info.config
+        self.device_name = network.device
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What the model's file said of it when it was exported."""
+        return self.network.info.about
+
+    @property
+    def model_print(self) -> str:
+        """That of the network that was exported, so that saved objects go with both."""
+        return self.network.info.model_print
+
+    def running(self) -> AbstractContextManager[Any]:
+        """See ``Runtime``."""
+        return nullcontext()
+
+    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Any:
+        """See ``Runtime``."""
+        return self.network.extract(image_of(frame, geometry, self.config))
+
+    def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Floats, bool]:
+        """See ``Runtime``."""
+        mask, vanished = mask_of(region, geometry)
+        return mask, vanished or not to_stride_8(mask[None]).max() > 0.5
+
+    def segment(self, pyramid: Any, recalled: Recalled) -> Floats:
+        """See ``Runtime``."""
+        some = next(d for row in recalled.objects for d in row if d is not None)
+        scene = next(d for row in recalled.background for d in row if d is not None)
+        objects = np.stack([np.stack(_filled(row, some)) for row in recalled.objects])
+        cells = np.stack([np.concatenate(_filled(row, scene)) for row in recalled.background])
+        logits = self.network.segment(
+            pyramid,
+            objects[None],
+            cells[None],
+            recalled.object_valid[None],
+            recalled.background_valid[None],
+        )
+        return np.asarray(logits[0])
+
+    def describe_given(self, pyramid: Any, masks: Sequence[Floats]) -> Patches:
+        """See ``Runtime``."""
+        return self._describe(pyramid, np.stack(list(masks)))
+
+    def describe(
+        self, pyramid: Any, logits: Floats, channels: tuple[int, ...], given: Given | None
+    ) -> Patches:
+        """See ``Runtime``."""
+        p = softmax(logits)
+        background = len(logits) - len(channels)
+        if given is None:
+            _, y, x = p.shape
+            small = p[background:].reshape(-1, y // 2, 2, x // 2, 2).mean((2, 4))
+            return self._describe(pyramid, small)
+        merged = override(upsampled(p, 4), channels, given)[background:]
+        return self._describe(pyramid, objects_to_stride_8(merged))
+
+    def plus(self, logits: Floats, added: Floats) -> Floats:
+        """See ``Runtime``."""
+        return logits + added
+
+    def confidences(self, logits: Floats, background: int, geometry: Geometry) -> list[float]:
+        """See ``Runtime``."""
+        h, w = geometry.cells
+        p = softmax(logits[:, :h, :w])
+        best = p.argmax(0)
+        wins = [best == channel for channel in range(background, len(p))]
+        return [
+            float(one[won].mean()) if won.any() else 0.0
+            for one, won in zip(p[background:], wins, strict=True)
+        ]
+
+    def label_map(
+        self, logits: Floats, channels: Sequence[int], geometry: Geometry
+    ) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """See ``Runtime``."""
+        return fast_label_map(logits, channels, geometry)
+
+    def probabilities(
+        self,
+        logits: Floats | None,
+        channels: tuple[int, ...],
+        geometry: Geometry,
+        given: Given | None,
+    ) -> Floats:
+        """See ``Runtime``."""
+        if logits is None:
+            full = np.ones((1, *geometry.padded), np.float32)
+        else:
+            full = softmax(upsampled(logits, 4))
+        h, w = geometry.inner
+        inner = override(full, channels, given)[:, :h, :w]
+        return channels_resized(np.ascontiguousarray(inner), geometry.source)
+
+    def stored(self, array: Floats) -> Floats:
+        """See ``Runtime``."""
+        return np.array(array, np.float32)
+
+    def restored(self, array: Floats) -> Floats:
+        """See ``Runtime``."""
+        return array
+
+    def _describe(self, pyramid: Any, masks: Floats) -> Patches:
+        """Cut the background at the masks' size, (O, y, x), then bring all to stride 8."""
+        sets = [masks] if self.config.joint_objects else [one[None] for one in masks]
+        grid = self.config.background_grid
+        cells = np.concatenate([background_cells(some, grid) for some in sets])
+        if masks.shape[1:] != pyramid.f8.shape[2:]:
+            masks, cells = objects_to_stride_8(masks), to_stride_8(cells)
+        objects, background = self.network.describe(pyramid, masks[None], cells[None])
+        return Patches(list(objects[0]), background[0])
+
+
+def _filled(row: Sequence[Floats | None], like: Floats) -> list[Floats]:
+    return [np.zeros_like(like) if one is None else one for one in row]
+
+
+def softmax(logits: Floats) -> Floats:
+    """Over the channels of (P, y, x)."""
+    full = np.exp(logits - logits.max(0))
+    return np.asarray(full / full.sum(0), np.float32)
+
+
+def override(probabilities: Floats, channels: tuple[int, ...], given: Given | None) -> Floats:
+    """Put given masks into probabilities (K + O, h, w); see ``torch_runtime.override``."""
+    if given is None or not given.masks:
+        return probabilities
+    background = len(probabilities) - len(channels)
+    claimed = np.maximum.reduce(list(given.masks.values()))
+    kept = probabilities * (1 - claimed)
+    objects = dict(zip(channels, kept[background:], strict=True)) | dict(given.masks)
+    return np.concatenate([kept[:background], np.stack([objects[i] for i in sorted(objects)])])

@@ -1,0 +1,164 @@
+"""What a tracker needs of a network: the seam between following objects and computing with arrays.
+
+The tracker, its memory and its results do not look into arrays: PyTorch's tensors on some device,
+or NumPy's. All that is computed with them is here by name, and has two forms: ``TorchRuntime`` and
+``OnnxRuntime``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.errors import HodorError
+from hodor.model import HodorConfig
+from hodor.tracking.geometry import Geometry
+
+if TYPE_CHECKING:
+    from hodor.tracking.history import Recalled
+
+RUNTIMES = ("torch", "onnx")
+
+Array = Any
+"""Whatever a runtime computes with"""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Masks that the user gave for a frame."""
+
+    labels: NDArray[np.integer]
+    """(H, W): ids at source size, 0 elsewhere"""
+    masks: Mapping[int, Array]
+    """(h, w) of 0 and 1 at the network's size"""
+
+
+class Patches(NamedTuple):
+    """Descriptors of one frame."""
+
+    objects: Sequence[Array]
+    """(C,) for each object"""
+    background: Array
+    """(G, C); with objects one at a time (O * G, C), an object's cells together"""
+
+
+class Runtime(ABC):
+    """A network, and the arithmetic of its arrays.
+
+    Channels are the K background channels, then objects by id. The network's size is that of
+    ``Geometry.padded``; logits are a quarter of it.
+    """
+
+    name: str
+    """One of ``RUNTIMES``"""
+    config: HodorConfig
+    device_name: str
+    precision: str
+
+    @property
+    @abstractmethod
+    def about(self) -> Mapping[str, Any]:
+        """What the model's file says of it."""
+
+    @property
+    @abstractmethod
+    def model_print(self) -> str:
+        """What tells this network's descriptors from another's, whatever runs it."""
+
+    @abstractmethod
+    def running(self) -> AbstractContextManager[Any]:
+        """Around all that is computed for a frame."""
+
+    @abstractmethod
+    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Any:
+        """The pyramid of a frame (H, W, 3)."""
+
+    @abstractmethod
+    def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Array, bool]:
+        """A given mask (H, W) at the network's size, and whether it is less than a cell of F8."""
+
+    @abstractmethod
+    def segment(self, pyramid: Any, recalled: "Recalled") -> Array:
+        """Logits (K + O, h/4, w/4) float32."""
+
+    @abstractmethod
+    def describe_given(self, pyramid: Any, masks: Sequence[Array]) -> Patches:
+        """Describe objects from masks (h, w) that were given."""
+
+    @abstractmethod
+    def describe(
+        self, pyramid: Any, logits: Array, channels: tuple[int, ...], given: Given | None
+    ) -> Patches:
+        """Describe the objects of ``channels`` and those given, by id, from their soft masks."""
+
+    @abstractmethod
+    def plus(self, logits: Array, added: NDArray[np.float32]) -> Array:
+        """Logits with something added, broadcastable to them; the given ones stay as they are."""
+
+    @abstractmethod
+    def confidences(self, logits: Array, background: int, geometry: Geometry) -> list[float]:
+        """For each object the mean probability over the cells that it wins; 0 if it wins none."""
+
+    @abstractmethod
+    def label_map(
+        self, logits: Array, channels: Sequence[int], geometry: Geometry
+    ) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """The label map (H, W) of a frame without given masks, with as little work as it takes."""
+
+    @abstractmethod
+    def probabilities(
+        self,
+        logits: Array | None,
+        channels: tuple[int, ...],
+        geometry: Geometry,
+        given: Given | None,
+    ) -> NDArray[np.float32]:
+        """Probabilities at source size, (K + O, H, W), as published (behaviour, section 5).
+
+        Logits are upsampled, softmax makes masks of them, given masks are put in, padding is
+        cropped, and probabilities are resized. Without logits there is one background.
+        """
+
+    @abstractmethod
+    def stored(self, array: Array) -> NDArray[np.float32]:
+        """A descriptor as files and other runtimes take it."""
+
+    @abstractmethod
+    def restored(self, array: NDArray[np.float32]) -> Array:
+        """What ``stored`` was made of."""
+
+
+def open_runtime(model: str, runtime: str, device: Any, precision: str) -> Runtime:
+    """A model and what runs it.
+
+    Args:
+        model: as for ``Tracker.from_pretrained``; for ``onnx`` the folder of an export.
+        runtime: ``torch`` or ``onnx``.
+        device, precision: as for ``Tracker``.
+
+    Raises:
+        HodorError: no such model, or what runs it is not installed or not to be had here.
+    """
+    if runtime == "onnx":
+        from hodor.onnx import OnnxNetwork
+        from hodor.tracking.onnx_runtime import OnnxRuntime
+
+        if precision not in ("auto", "fp32"):
+            raise HodorError(f"precision {precision!r}: exported files compute in fp32")
+        return OnnxRuntime(OnnxNetwork.open(Path(model), str(device)))
+    if runtime != "torch":
+        raise HodorError(f"runtime {runtime!r}: it must be one of {', '.join(RUNTIMES)}")
+    try:
+        from hodor.tracking.torch_runtime import TorchRuntime
+        from hodor.weights import load_model
+    except ImportError as error:
+        raise HodorError(
+            f"{error.name} is not installed, which runs models: pip install torch torchvision "
+            "timm, or take a model exported to ONNX with --runtime onnx"
+        ) from error
+    return TorchRuntime(load_model(model), device, precision)
