@@ -106,8 +106,8 @@ def track(
     if (source is None) == (video_list is None):
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
     job = Job(
-        source or "", masks, references, out, model, runtime, size, window, keep_reference, reach, device,
-        precision, overlay, rle, save_references, resume_run,
+        source or "", masks, references, out, model, runtime, size, window, keep_reference, reach,
+        device, precision, overlay, rle, save_references, resume_run,
     )  # fmt: skip
     if video_list is not None:
         from hodor.cli.track_list import track_list
