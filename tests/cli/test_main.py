@@ -41,7 +41,7 @@ def test_the_help_lists_the_commands_without_loading_torch(run_python: Callable[
     done = run_python(HELP, "--help")
     assert done.returncode == 0
     assert done.stderr.strip() == "", "loaded: " + done.stderr
-    for command in ("track", "train", "evaluate", "weights", "bench", "demo"):
+    for command in ("track", "train", "evaluate", "export", "weights", "bench", "demo"):
         assert f" {command} " in done.stdout
 
 
@@ -81,6 +81,7 @@ def test_the_help_of_track_explains_its_options(
         ("--references", "Objects from another video"),
         ("--out", "Folder for results"),
         ("--model", "hub:ORG/REPO"),
+        ("--runtime", "needs no PyTorch"),
         ("--size", "Shorter side, in pixels"),
         ("--window", "Past frames remembered"),
         ("--keep-reference", "Remember the given masks' frame"),

@@ -1,0 +1,79 @@
+"""``hodor export onnx``, and ``hodor track --runtime onnx`` where there is no PyTorch."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from hodor.assets import sample_clip, sample_masks
+from hodor.video import read_label_map
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+EVERY = 9  # of the sample's frames
+
+WITHOUT_TORCH = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Blocker(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "timm", "onnx"):
+            raise ImportError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+from hodor.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shots")
+    with av.open(str(sample_clip())) as video:
+        for t, frame in enumerate(video.decode(video=0)):
+            if t % EVERY == 0:
+                Image.fromarray(frame.to_ndarray(format="rgb24")).save(folder / f"{t:05d}.png")
+    return folder
+
+
+def test_the_bundled_model_gives_the_same_labels_where_there_is_no_pytorch(
+    hodor: Callable[..., Any], run_python: Callable[..., Any], shots: Path, tmp_path: Path
+) -> None:
+    ran = hodor("export", "onnx", "--out", tmp_path / "small")
+    assert ran.code == 0, ran.err
+    assert "any size, any number of objects" in ran.err
+    words = ["track", shots, "--masks", sample_masks(), "--device", "cpu"]
+    onnx = ["--runtime", "onnx", "--model", tmp_path / "small"]
+    done = run_python(WITHOUT_TORCH, *words, "--out", tmp_path / "onnx", *onnx)
+    assert done.returncode == 0, done.stderr
+    assert hodor(*words, "--precision", "fp32", "--out", tmp_path / "torch").code == 0
+    names = sorted(path.name for path in (tmp_path / "torch/labels").iterdir())
+    assert len(names) == 72 // EVERY
+    differ = []
+    for name in names:
+        ours, theirs = (read_label_map(tmp_path / of / "labels" / name) for of in ("onnx", "torch"))
+        differ.append((ours != theirs).mean())
+        assert set(np.unique(ours)) == {0, 1, 2, 3}
+    assert max(differ) <= 1e-3
+
+
+def test_without_pytorch_what_needs_it_says_so_in_one_line(
+    run_python: Callable[..., Any], shots: Path, tmp_path: Path
+) -> None:
+    words = ["track", shots, "--masks", sample_masks(), "--out", tmp_path / "out"]
+    done = run_python(WITHOUT_TORCH, *words)
+    assert done.returncode == 1
+    assert done.stderr.startswith("hodor: torch is not installed")
+    assert "--runtime onnx" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_height_without_width_is_told(hodor: Callable[..., Any], tmp_path: Path) -> None:
+    ran = hodor("export", "onnx", "--out", tmp_path, "--height", 256)
+    assert ran.code == 1
+    assert "--height and --width go together" in ran.err
