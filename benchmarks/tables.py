@@ -109,6 +109,23 @@ def resolution() -> str:
     return table(["frame at size", "network's image", "ms", "ratio", "share of the peak"], rows)
 
 
+def onnxruntime() -> str:
+    """The step on onnxruntime against PyTorch's."""
+    rows = [
+        [
+            f"{run['about']['threads']}",
+            f"{row['size']}",
+            f"{row['objects']}",
+            f"{1e3 * row['torch_seconds']:.0f}",
+            f"{1e3 * row['onnx_seconds']:.0f}",
+            f"{row['ratio']:.2f}",
+        ]
+        for run in load("onnx-*.json").values()
+        for row in run["rows"]
+    ]
+    return table(["threads", "size", "objects", "PyTorch, ms", "onnxruntime, ms", "ratio"], rows)
+
+
 def small_ones() -> str:
     """Memory against length, the allocator, start."""
     rows = []
@@ -153,6 +170,11 @@ SECTIONS = {
         "then all of it as `hodor track` does it.",
     ),
     "Resolution": (resolution, "Three objects, window 7."),
+    "onnxruntime": (
+        onnxruntime,
+        "`small`, 480p, float32, window 7: the tracker's whole step on both, in turns and with as "
+        "many threads each.",
+    ),
     "Memory and start": (
         small_ones,
         "Whole runs from file to PNGs, at 96 x 160 so that 5,000 frames take a minute.",

@@ -22,8 +22,8 @@ from importlib.abc import MetaPathFinder
 
 class Blocker(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("torch", "torchvision", "timm", "onnx"):
-            raise ImportError(f"No module named {name!r}", name=name)
+        if name.split(".")[0] in ("torch", "torchvision", "timm", "huggingface_hub", "onnx"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocker())
 from hodor.cli import main
@@ -62,13 +62,16 @@ def test_the_bundled_model_gives_the_same_labels_where_there_is_no_pytorch(
     assert max(differ) <= 1e-3
 
 
+@pytest.mark.parametrize(
+    "command", ["track VIDEO --masks MASKS --out out", "export onnx --out out", "weights list"]
+)
 def test_without_pytorch_what_needs_it_says_so_in_one_line(
-    run_python: Callable[..., Any], shots: Path, tmp_path: Path
+    run_python: Callable[..., Any], command: str
 ) -> None:
-    words = ["track", shots, "--masks", sample_masks(), "--out", tmp_path / "out"]
-    done = run_python(WITHOUT_TORCH, *words)
+    files = {"VIDEO": sample_clip(), "MASKS": sample_masks()}
+    done = run_python(WITHOUT_TORCH, *(files.get(word, word) for word in command.split()))
     assert done.returncode == 1
-    assert done.stderr.startswith("hodor: torch is not installed")
+    assert done.stderr.startswith("hodor: this needs torch, which is not installed: pip install")
     assert "--runtime onnx" in done.stderr
     assert done.stderr.count("\n") == 1
 

@@ -2,7 +2,7 @@
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -21,6 +21,9 @@ COMMANDS = {
     "bench": "Measure the tracker on this machine: time by stage, work, memory.",
     "demo": "Follow the objects of a small bundled clip.",
 }
+
+# Installed with hodor, unless it was installed without its dependencies for exported models alone.
+WITH_HODOR = ("torch", "torchvision", "timm", "huggingface_hub")
 
 
 class Lazy(TyperGroup):
@@ -71,8 +74,19 @@ def main() -> None:
     try:
         app()
     except HodorError as error:
-        typer.echo("hodor: " + _lines(str(error)), err=True)
-        sys.exit(1)
+        _end(_lines(str(error)))
+    except ModuleNotFoundError as error:
+        if error.name not in WITH_HODOR:
+            raise
+        _end(
+            f"this needs {error.name}, which is not installed: pip install {' '.join(WITH_HODOR)}; "
+            "hodor track --runtime onnx does without"
+        )
+
+
+def _end(message: str) -> NoReturn:
+    typer.echo(f"hodor: {message}", err=True)
+    sys.exit(1)
 
 
 def _lines(message: str) -> str:

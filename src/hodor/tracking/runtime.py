@@ -153,12 +153,7 @@ def open_runtime(model: str, runtime: str, device: Any, precision: str) -> Runti
         return OnnxRuntime(OnnxNetwork.open(Path(model), str(device)))
     if runtime != "torch":
         raise HodorError(f"runtime {runtime!r}: it must be one of {', '.join(RUNTIMES)}")
-    try:
-        from hodor.tracking.torch_runtime import TorchRuntime
-        from hodor.weights import load_model
-    except ImportError as error:
-        raise HodorError(
-            f"{error.name} is not installed, which runs models: pip install torch torchvision "
-            "timm, or take a model exported to ONNX with --runtime onnx"
-        ) from error
+    from hodor.tracking.torch_runtime import TorchRuntime
+    from hodor.weights import load_model
+
     return TorchRuntime(load_model(model), device, precision)
