@@ -210,6 +210,15 @@ def test_a_device_that_is_not_to_be_had_is_told(exported: Path, device: str) -> 
         OnnxNetwork.open(exported, device)
 
 
+def test_processes_that_share_a_machine_share_its_cores(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for said, threads in (("3", 3), ("2,1", 2), ("", 0)):
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        session = OnnxNetwork.open(exported).sessions["features"]
+        assert session.get_session_options().intra_op_num_threads == threads
+
+
 def test_pyramids_are_named_as_the_networks(exported: Path) -> None:
     pyramid = OnnxNetwork.open(exported).extract(np.zeros((1, 3, 64, 64), np.float32))
     assert pyramid._fields == Pyramid._fields

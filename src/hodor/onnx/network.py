@@ -1,5 +1,6 @@
 """An exported network: the three functions of ``Hodor`` on NumPy arrays, by onnxruntime."""
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -36,13 +37,14 @@ class OnnxNetwork:
     """onnxruntime's sessions by part"""
 
     @classmethod
-    def open(cls, path: Path, device: str = "cpu", threads: int = 0) -> "OnnxNetwork":
+    def open(cls, path: Path, device: str = "cpu", threads: int | None = None) -> "OnnxNetwork":
         """Open the folder of an export, or one of the files in it.
 
         Args:
             path: what ``hodor export onnx`` wrote.
             device: ``cpu``, ``cuda``, or ``auto``, which is ``cpu``.
-            threads: of one operation; 0: as many as there are cores.
+            threads: of one operation; None: as many as ``OMP_NUM_THREADS`` says, by which PyTorch
+                goes too, else as there are cores.
 
         Raises:
             HodorError: onnxruntime is missing, or has no such device.
@@ -52,7 +54,7 @@ class OnnxNetwork:
         ort = _onnxruntime()
         provider = _provider(ort, device)
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = _threads() if threads is None else threads
         options.log_severity_level = QUIET
         folder = export_folder(path)
         sessions = {
@@ -137,6 +139,12 @@ class OnnxNetwork:
             None, {name: value for name, value in inputs.items() if name in wanted}
         )
         return found
+
+
+def _threads() -> int:
+    """What the environment says; 0, onnxruntime's word for all cores, where it says nothing."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(first) if first.isdigit() else 0
 
 
 def _onnxruntime() -> Any:
