@@ -113,7 +113,9 @@ def test_files_are_valid_and_say_what_they_are(exported: Path, make_network: Mak
     assert info.size is None
 
 
-def test_an_export_leaves_the_network_as_it_was(make_network: MakeNetwork, tmp_path: Path) -> None:
+def test_a_network_in_training_is_exported_as_it_infers_and_left_as_it_was(
+    make_network: MakeNetwork, tmp_path: Path
+) -> None:
     network = make_network(deformable=True)
     network.train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -122,6 +124,11 @@ def test_an_export_leaves_the_network_as_it_was(make_network: MakeNetwork, tmp_p
     assert all(value.requires_grad for value in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     network.eval()
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = network.extract(image).f4
+    found = OnnxNetwork.open(tmp_path).extract(arrays(image)).f4
+    np.testing.assert_allclose(found, expected, atol=5e-5)
 
 
 def test_a_fixed_size_is_in_the_graph_and_other_sizes_are_told(

@@ -9,7 +9,7 @@ import pytest
 
 from hodor.model import Hodor
 from hodor.tracking import Tracker, TrackerOptions, save_state
-from hodor.tracking.history import Sight
+from hodor.tracking.history import Described, Memory, Sight
 from hodor.tracking.tracker import BEYOND_REACH
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -245,3 +245,17 @@ def test_a_bias_changes_what_is_shown_and_not_what_is_fed_back(tiny_network: Hod
     assert (shown[-2.0].label_map > 0).sum() < (shown[0.0].label_map > 0).sum()
     for name, tensor in fed_back[0.0].items():
         assert np.array_equal(tensor, fed_back[-2.0][name]), name
+
+
+def test_the_scene_of_another_video_counts_only_until_this_ones_is_known() -> None:
+    memory = Memory(window=2, keep_reference=False)
+    there, here = np.zeros((9, 4)), np.ones((9, 4))
+    memory.add_reference(Described(-1, {3: np.zeros(4)}, there))
+    assert memory.recall([3]).background[0][0] is there
+    assert memory.recall([3]).background_valid.tolist() == [True]
+    memory.push(Described(0, {3: np.ones(4)}, here))
+    recalled = memory.recall([3])
+    assert recalled.object_valid.tolist() == [[True], [True]]
+    assert recalled.background[0][0] is None
+    assert recalled.background[1][0] is here
+    assert recalled.background_valid.tolist() == [False, True]
