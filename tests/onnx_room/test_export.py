@@ -39,6 +39,9 @@ FORMS: dict[str, dict[str, Any]] = {
         "catch_all": False,
     },
 }
+TINY = HodorConfig(
+    backbone="mobilenetv2_035", channels=32, heads=4, encoder_layers=1, decoder_layers=0
+)
 # Height, width, objects, frames: none of them as in the recorded run.
 SHAPES = [(64, 64, 1, 1), (96, 160, 5, 2), (160, 128, 12, 8)]
 
@@ -131,6 +134,26 @@ def test_a_network_in_training_is_exported_as_it_infers_and_left_as_it_was(
     np.testing.assert_allclose(found, expected, atol=5e-5)
 
 
+class Rigid(Hodor):
+    """A network whose features depend on the height in a way that a recording cannot know."""
+
+    def extract(self, images: torch.Tensor) -> Pyramid:
+        pyramid = super().extract(images)
+        return Pyramid(pyramid.f4 * int(images.shape[2]), pyramid.f8)
+
+
+def test_an_export_that_would_be_wrong_at_other_sizes_is_refused_and_the_older_stays(
+    exported: Path, tmp_path: Path
+) -> None:
+    rigid = Rigid(TINY).eval()
+    shutil.copytree(exported, tmp_path / "older")
+    with pytest.raises(HodorError, match=r"features.onnx does not .* 1 x 3 x 96 x 160 .*off by"):
+        export(rigid, tmp_path / "older", "print")
+    assert OnnxNetwork.open(tmp_path / "older").info.model_print == "the print"
+    assert len(list((tmp_path / "older").iterdir())) == 3
+    export(rigid, tmp_path / "fixed", "print", size=(96, 160))
+
+
 def test_a_fixed_size_is_in_the_graph_and_other_sizes_are_told(
     make_network: MakeNetwork, tmp_path: Path
 ) -> None:
@@ -177,7 +200,7 @@ def broken(kind: str, exported: Path, folder: Path) -> None:
     elif kind == "parts confused":
         shutil.copy(exported / "features.onnx", folder / "describe.onnx")
     elif kind == "of two models":
-        export(Hodor(HodorConfig(backbone="mobilenetv2_035", channels=32, heads=4)), folder, "two")
+        export(Hodor(TINY), folder, "two")
         shutil.copy(exported / "features.onnx", folder)
     else:
         node = onnx.helper.make_node("Relu", ["x"], ["y"])

@@ -15,7 +15,9 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hodor.errors import HodorError, WeightsError
@@ -32,7 +34,11 @@ from hodor.onnx.files import FILES, ExportInfo
 
 OPSET = 16  # the first with GridSample, by which deformable convolution samples
 EXAMPLE = (64, 96)  # height and width of the image that is run while an export is recorded
-OBJECTS, FRAMES = 2, 3  # of that run; neither is 1, which would be taken for a size that spreads
+# Of the run that is recorded: none is 1, which would be taken for a size that spreads.
+OBJECTS, FRAMES = 2, 3
+# Files are run once more, on others, so that nothing that has to be free was taken for fixed.
+OTHER_EXAMPLE, OTHER_OBJECTS, OTHER_FRAMES = (96, 160), 5, 2
+TOLERANCE = 0.01  # of the largest value; a thousandth is seen, in other orders of summation
 
 
 class _Features(nn.Module):
@@ -128,9 +134,11 @@ _PARTS = {
 def export(
     network: Hodor, folder: Path, model_print: str, size: tuple[int, int] | None = None
 ) -> list[Path]:
-    """Write ``features.onnx``, ``describe.onnx`` and ``segment.onnx``, checked by ``onnx.checker``.
+    """Write ``features.onnx``, ``describe.onnx`` and ``segment.onnx``.
 
-    Numbers of objects and of remembered frames are free.
+    Numbers of objects and of remembered frames are free. Files are checked by ``onnx.checker``, and
+    by running them on another number of objects and frames, and, where it is free, another size:
+    they replace older ones when they give the network's numbers.
 
     Args:
         network: a trained network; it is not changed.
@@ -140,10 +148,11 @@ def export(
             of 32; None: any.
 
     Raises:
-        HodorError: the package onnx is missing, or the size is no multiple of 32.
+        HodorError: onnx or onnxruntime is missing, the size is no multiple of 32, or the backbone
+            cannot be exported, or not with free sizes.
         WeightsError: the files cannot be written.
     """
-    onnx = _onnx()
+    onnx, ort = _needed("onnx"), _needed("onnxruntime")
     if size is not None and (min(size) < SIZE_MULTIPLE or any(s % SIZE_MULTIPLE for s in size)):
         raise HodorError(
             f"export: {size[0]} x {size[1]} (height x width) must be multiples of {SIZE_MULTIPLE}"
@@ -151,25 +160,26 @@ def export(
     version = metadata.version("hodor-vos")
     info = ExportInfo(network.config, dict(network.about), model_print, size, version)
     plain = _plain_copy(network)
-    examples = _examples(plain, size or EXAMPLE)
-    written = []
+    examples = _examples(plain, size or EXAMPLE, OBJECTS, FRAMES)
+    others = _examples(plain, size or OTHER_EXAMPLE, OTHER_OBJECTS, OTHER_FRAMES)
+    fresh = {part: folder / f".{name}" for part, name in FILES.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for part, name in FILES.items():
-            path = folder / name
-            fresh = folder / f".{name}"
-            _record(plain, part, examples[part], fresh, fixed=size is not None)
-            _finish(onnx, fresh, info.to_metadata(part))
-            fresh.replace(path)
-            written.append(path)
+        for part, path in fresh.items():
+            _record(plain, part, examples[part], path, fixed=size is not None)
+            _finish(onnx, path, info.to_metadata(part))
+            _compare(ort, plain, part, others[part], path)
+        return [path.replace(folder / FILES[part]) for part, path in fresh.items()]
     except OSError as error:
         raise WeightsError(f"{folder}: could not be written ({error})") from error
-    return written
+    finally:
+        for path in fresh.values():
+            path.unlink(missing_ok=True)
 
 
-def _onnx() -> Any:
+def _needed(package: str) -> Any:
     try:
-        return import_module("onnx")
+        return import_module(package)
     except ImportError as error:
         raise HodorError(f"export needs {error.name}: pip install 'hodor-vos[onnx]'") from error
 
@@ -183,26 +193,30 @@ def _plain_copy(network: Hodor) -> Hodor:
     return ours
 
 
-def _examples(network: Hodor, size: tuple[int, int]) -> dict[str, tuple[Tensor, ...]]:
-    """Inputs of each part; only their shapes matter."""
+def _examples(
+    network: Hodor, size: tuple[int, int], objects: int, frames: int
+) -> dict[str, tuple[Tensor, ...]]:
+    """Random inputs of each part."""
     c, (h, w) = network.config.channels, size
+    g = torch.Generator().manual_seed(0)
     cells = network.config.cells
     if not network.config.joint_objects:
-        cells *= OBJECTS
+        cells *= objects
     small = (h // 8, w // 8)
-    image = torch.zeros(1, 3, h, w)
+    image = torch.randn(1, 3, h, w, generator=g)
+    masks = torch.rand(1, objects + cells, *small, generator=g)
     with torch.no_grad():
         f4, f8 = network.extract(image)
     return {
         "features": (image,),
-        "describe": (f8, torch.rand(1, OBJECTS, *small), torch.rand(1, cells, *small)),
+        "describe": (f8, masks[:, :objects], masks[:, objects:]),
         "segment": (
             f4,
             f8,
-            torch.zeros(1, FRAMES, OBJECTS, c),
-            torch.zeros(1, FRAMES, cells, c),
-            torch.ones(1, FRAMES, OBJECTS, dtype=torch.bool),
-            torch.ones(1, FRAMES, dtype=torch.bool),
+            torch.randn(1, frames, objects, c, generator=g),
+            torch.randn(1, frames, cells, c, generator=g),
+            torch.ones(1, frames, objects, dtype=torch.bool),
+            torch.ones(1, frames, dtype=torch.bool),
         ),
     }
 
@@ -216,18 +230,24 @@ def _record(
         name: {axis: what for axis, what in free.items() if not fixed or what[0] not in "hw"}
         for name, free in names.items()
     }
-    # Without gradients the network takes its fast ways, which are not made for export.
-    with torch.enable_grad(), _quiet():
-        torch.onnx.export(
-            _PARTS[part].module(network).eval(),
-            example,
-            str(path),
-            input_names=list(_PARTS[part].inputs),
-            output_names=list(_PARTS[part].outputs),
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    try:
+        # Without gradients the network takes its fast ways, which are not made for export.
+        with torch.enable_grad(), _quiet():
+            torch.onnx.export(
+                _PARTS[part].module(network).eval(),
+                example,
+                str(path),
+                input_names=list(_PARTS[part].inputs),
+                output_names=list(_PARTS[part].outputs),
+                dynamic_axes=axes,
+                opset_version=OPSET,
+                dynamo=False,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise HodorError(
+            f"export: a network with the backbone {network.config.backbone} has no form in ONNX "
+            f"({str(error).splitlines()[0]})"
+        ) from error
 
 
 @contextmanager
@@ -244,3 +264,35 @@ def _finish(onnx: Any, path: Path, metadata: dict[str, str]) -> None:
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
+
+
+def _compare(ort: Any, network: Hodor, part: str, example: tuple[Tensor, ...], path: Path) -> None:
+    """Hold a file against the network, on inputs that were not recorded."""
+    with torch.no_grad():
+        expected = _PARTS[part].module(network).eval()(*example)
+    truth = [expected] if isinstance(expected, Tensor) else list(expected)
+    inputs = dict(zip(_PARTS[part].inputs, (one.numpy() for one in example), strict=True))
+    try:
+        session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        names = [one.name for one in session.get_inputs()]
+        found = session.run(None, {name: inputs[name] for name in names})
+        off = max(_apart(ours, one.numpy()) for ours, one in zip(found, truth, strict=True))
+    except Exception as error:  # onnxruntime's own errors have no base but this
+        what = str(error).strip().splitlines()[0]
+    else:
+        if off <= TOLERANCE:
+            return
+        what = f"numbers are off by {off:.1%}"
+    sizes = " and ".join(" x ".join(map(str, one.shape)) for one in example[:2])
+    raise HodorError(
+        f"export: {path.name.removeprefix('.')} does not give the network's numbers for inputs of "
+        f"{sizes} ({what}); the backbone {network.config.backbone} may need a fixed size: give "
+        "--height and --width"
+    )
+
+
+def _apart(ours: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+    """The largest difference, as a share of the largest value."""
+    if ours.shape != truth.shape:
+        return np.inf
+    return float(np.abs(ours - truth).max() / np.abs(truth).max())

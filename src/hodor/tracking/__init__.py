@@ -11,7 +11,7 @@ from hodor.tracking.history import Described
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.pipeline import Progress, Summary, resume, track_video, write_summary
 from hodor.tracking.result import Result
-from hodor.tracking.runtime import RUNTIMES, Runtime
+from hodor.tracking.runtime import Runtime
 from hodor.tracking.state import References, load_state, save_state
 from hodor.tracking.tracker import Tracker
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hodor.tracking.torch_runtime import network_print
 
 __all__ = [
-    "RUNTIMES",
     "Described",
     "Geometry",
     "Progress",
