@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hodor.model import Hodor
-from hodor.tracking import Tracker, TrackerOptions, save_state
+from hodor.tracking import Result, Tracker, TrackerOptions, save_state
 from hodor.tracking.history import Described, Memory, Sight
 from hodor.tracking.tracker import BEYOND_REACH
 
@@ -245,6 +245,29 @@ def test_a_bias_changes_what_is_shown_and_not_what_is_fed_back(tiny_network: Hod
     assert (shown[-2.0].label_map > 0).sum() < (shown[0.0].label_map > 0).sum()
     for name, tensor in fed_back[0.0].items():
         assert np.array_equal(tensor, fed_back[-2.0][name]), name
+
+
+def test_an_object_that_is_found_with_little_confidence_is_taken_to_be_out_of_sight(
+    make_tracker: MakeTracker, scene: Any, remembered: Remembered
+) -> None:
+    def last(min_confidence: float, *, skip_lost: bool) -> tuple[Result, dict[int, list[int]]]:
+        tracker = make_tracker(min_confidence=min_confidence, skip_lost=skip_lost)
+        tracker.step(scene.frames[0], scene.labels[0])
+        return tracker.step(scene.frames[1]), remembered(tracker)
+
+    plain, _ = last(0.0, skip_lost=True)
+    sure, unsure = sorted(plain.ids, key=lambda i: -plain.confidence[i])
+    assert plain.confidence[sure] > plain.confidence[unsure] > 0
+    assert plain.mask(unsure).any()
+    limit = (plain.confidence[sure] + plain.confidence[unsure]) / 2
+    for skip_lost in (True, False):
+        found, held = last(limit, skip_lost=skip_lost)
+        assert (found.confidence[unsure], found.visible[unsure]) == (0, False)
+        assert not found.mask(unsure).any()
+        assert found.soft_masks()[1 + found.ids.index(unsure)].max() < 1e-3
+        assert found.confidence[sure] == plain.confidence[sure]
+        assert (found.mask(sure) >= plain.mask(sure)).all()
+        assert held[1] == ([sure] if skip_lost else sorted(plain.ids))
 
 
 def test_the_scene_of_another_video_counts_only_until_this_ones_is_known() -> None:

@@ -33,6 +33,9 @@ class TrackerOptions:
     object_bias: float = 0.0
     """Added to objects' logits where results are made, not where masks are fed back (0: paper).
     Below 0, masks are smaller."""
+    min_confidence: float = 0.0
+    """Objects that are found with less confidence are taken to be out of sight (0: paper): their
+    masks are empty, and with ``skip_lost`` nothing is learned from them."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # a tracker with exported files does without PyTorch
 # Added to logits beyond ``reach``: so little that a clear match is found again after an occlusion
 # (docs, Weights).
 BEYOND_REACH = -6.0
+NOWHERE = -1e4  # added to logits of what is out of sight; no other is as low
 
 
 class Tracker:
@@ -331,11 +332,9 @@ class Tracker:
         ids = tuple(sorted({*channels, *(given.masks if given else ())}))
         confidence = dict.fromkeys(ids, 0.0)
         if logits is not None:
-            background = len(logits) - len(channels)
-            values = self.runtime.confidences(logits, background, geometry)
-            curve = self.runtime.about.get("calibration", [])
-            trusted = (calibrated(value, curve) if value else 0.0 for value in values)
-            confidence |= dict(zip(channels, trusted, strict=True))
+            trusted = self._confidences(logits, len(channels), geometry)
+            logits = self._without_doubtful(logits, trusted)
+            confidence |= dict(zip(channels, trusted.tolist(), strict=True))
         confidence |= dict.fromkeys(given.masks if given else (), 1.0)
         visible = {i: value > 0 for i, value in confidence.items()}
         if logits is not None and given is None:
@@ -347,6 +346,21 @@ class Tracker:
             index, labels, ids, confidence, visible, warnings,
             channels, logits, geometry, given, self.runtime,
         )  # fmt: skip
+
+    def _confidences(self, logits: Array, objects: int, geometry: Geometry) -> NDArray[np.float64]:
+        """Confidence (O,) of each object; 0 where it is out of sight, or too doubtful."""
+        values = self.runtime.confidences(logits, len(logits) - objects, geometry)
+        curve = self.runtime.about.get("calibration", [])
+        trusted = np.array([calibrated(value, curve) if value else 0.0 for value in values])
+        return np.where(trusted < self.options.min_confidence, 0.0, trusted)
+
+    def _without_doubtful(self, logits: Array, confidence: NDArray[np.float64]) -> Array:
+        """Logits that give no pixel to objects without confidence."""
+        if self.options.min_confidence == 0 or confidence.all():
+            return logits
+        lowered = np.zeros((len(logits), 1, 1), np.float32)
+        lowered[len(logits) - len(confidence) :, 0, 0] = np.where(confidence > 0, 0, NOWHERE)
+        return self.runtime.plus(logits, lowered)
 
     def _remember(
         self, pyramid: Any, logits: Array | None, result: Result, given: Given | None
