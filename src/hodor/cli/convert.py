@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from hodor.cli.names import names_of
 from hodor.errors import HodorError
 from hodor.formats import (
     FORMATS,
@@ -68,7 +69,7 @@ def convert(
         track = read_track(given, from_format, _reading(shown, fps, video))
         if shown is not None:
             track = with_video(track, shown)
-        track = replace(track, names={**track.names, **_names(name)})
+        track = replace(track, names={**track.names, **names_of(name)})
         columns = (SpinnerColumn(), TextColumn("{task.completed} frames read"))
         tally = _Tally()
         with Progress(
@@ -111,13 +112,3 @@ def _reading(source: Source | None, fps: float | None, video: str | None) -> Rea
     names = source.names if isinstance(source, ImagesSource) else None
     height, width = next(source.frames()).pixels.shape[:2]
     return Reading(fps=source.fps, frames=names, size=(height, width), video=video)
-
-
-def _names(given: list[str]) -> dict[int, str]:
-    names = {}
-    for one in given:
-        number, _, name = one.partition("=")
-        if not number.isdecimal() or not name:
-            raise HodorError(f"--name {one}: give an object's id and its name, such as 1=cat")
-        names[int(number)] = name
-    return names

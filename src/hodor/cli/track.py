@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hodor.cli.names import names_of
 from hodor.errors import HodorError, MaskError
 from hodor.formats import FormatsSink, Reading, as_label_maps, format_of
 from hodor.tracking import Progress as Step
@@ -88,6 +89,9 @@ def track(
         help="Also write another format at the end, such as cvat, coco, youtube-vis or prores; may "
         "be repeated. hodor convert --help lists all.",
     ),
+    name: list[str] = typer.Option(
+        [], help="With --format: what an object is called, such as 1=cat; may be repeated."
+    ),
     save_references: Path | None = typer.Option(
         None, help="Write the objects' descriptors, to follow them in another video."
     ),
@@ -116,7 +120,7 @@ def track(
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
     job = Job(
         source or "", masks, references, out, model, runtime, size, window, keep_reference, reach,
-        device, precision, overlay, rle, tuple(formats), save_references, resume_run,
+        device, precision, overlay, rle, tuple(formats), tuple(name), save_references, resume_run,
     )  # fmt: skip
     if video_list is not None:
         from hodor.cli.track_list import track_list
@@ -146,6 +150,7 @@ class Job:
     overlay: bool
     rle: bool
     formats: tuple[str, ...]
+    names: tuple[str, ...]
     save_references: Path | None
     resume: bool
 
@@ -164,13 +169,13 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
     """
     if job.masks is None and job.references is None:
         raise MaskError("nothing to follow: give --masks FILE (or FOLDER) or --references FILE")
-    for name in job.formats:
-        format_of(name)
+    for wanted in job.formats:
+        format_of(wanted)
     with open_source(job.source) as frames:
         if frames.live and job.resume:
             raise HodorError(f"{job.source}: a live source cannot be resumed; take another folder")
         _refuse_results(job.out, resume_run=job.resume)
-        given = None if job.masks is None else _given(job.masks, job.out / GIVEN, frames)
+        given, names = _given(job, frames)
         tracker = Tracker.from_pretrained(
             job.model,
             size=job.size,
@@ -192,12 +197,12 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
             "rle": job.rle,
         }
         if job.formats:
-            settings["formats"] = list(job.formats)
+            settings |= {"formats": list(job.formats), "names": list(job.names)}
         summary = _begin(job.out, settings, tracker, resume_run=job.resume)
         if summary is None and job.references is not None:
             tracker.add_references(References.load(job.references))
         summary = summary or Summary(frames.name)
-        sinks = _sinks(job, frames, given, tracker, summary)
+        sinks = _sinks(job, frames, given, tracker, summary, names)
         summary = run(tracker, frames, given, sinks, job.out / STATE, summary)
     if isinstance(frames, LiveSource) and frames.dropped:
         summary.warnings.append(f"{frames.dropped} frames came too late and were dropped")
@@ -221,10 +226,14 @@ def _refuse_results(out: Path, *, resume_run: bool) -> None:
         raise HodorError(f"{out}: the run in it is finished; there is nothing to resume")
 
 
-def _given(masks: Path, folder: Path, source: Source) -> ReferenceMasks:
-    """Masks of any format; those that are no image files are put into `folder` as label maps."""
-    names = source.names if isinstance(source, ImagesSource) else None
-    return open_reference_masks(as_label_maps(masks, folder, Reading(fps=source.fps, frames=names)))
+def _given(job: Job, source: Source) -> tuple[ReferenceMasks | None, dict[int, str]]:
+    """Masks of any format, and names of objects; what is no image file is put into OUT/given."""
+    if job.masks is None:
+        return None, names_of(job.names)
+    frames = source.names if isinstance(source, ImagesSource) else None
+    reading = Reading(fps=source.fps, frames=frames)
+    masks, names = as_label_maps(job.masks, job.out / GIVEN, reading)
+    return open_reference_masks(masks), names | names_of(job.names)
 
 
 def _begin(
@@ -256,7 +265,12 @@ def _noted(note: Path) -> Any:
 
 
 def _sinks(
-    job: Job, source: Source, masks: ReferenceMasks | None, tracker: Tracker, summary: Summary
+    job: Job,
+    source: Source,
+    masks: ReferenceMasks | None,
+    tracker: Tracker,
+    summary: Summary,
+    names: dict[int, str],
 ) -> list[Sink]:
     out, start = job.out, tracker.next_index
     largest = max([*tracker.ids, *(masks.ids if masks else ())], default=0)
@@ -269,7 +283,7 @@ def _sinks(
         sinks.append(
             FormatsSink(
                 out, job.formats, source=source, reopen=lambda: open_source(job.source),
-                confidence=summary.confidence, resume_from=start,
+                confidence=summary.confidence, names=names, resume_from=start,
             )
         )  # fmt: skip
     return sinks

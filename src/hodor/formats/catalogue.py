@@ -83,7 +83,10 @@ def read_track(path: str | Path, name: str | None = None, reading: Reading | Non
     path = Path(path)
     if not path.exists():
         raise MaskError(f"{path} does not exist; check the path.")
-    return format_of(name or guess_format(path)).read(path, reading or Reading())
+    name = name or guess_format(path)
+    if name is None:
+        raise MaskError(f"{path} is of no known format; name it by --from ({', '.join(FORMATS)}).")
+    return format_of(name).read(path, reading or Reading())
 
 
 def write_track(track: Track, path: str | Path, name: str, writing: Writing | None = None) -> None:
@@ -91,15 +94,12 @@ def write_track(track: Track, path: str | Path, name: str, writing: Writing | No
     format_of(name).write(track, Path(path), writing or Writing())
 
 
-def guess_format(path: Path) -> str:
-    """The name of the format that a file or folder is of, by names and first keys.
+def guess_format(path: Path) -> str | None:
+    """The name of the format that a file or folder looks like, by names and first keys, or None.
 
-    Raises MaskError if it looks like none.
+    Raises MaskError for JSON that cannot be read.
     """
-    name = _of_folder(path) if path.is_dir() else _of_file(path)
-    if name is None:
-        raise MaskError(f"{path} is of no known format; name it by --from ({', '.join(FORMATS)}).")
-    return name
+    return _of_folder(path) if path.is_dir() else _of_file(path)
 
 
 def _of_file(path: Path) -> str | None:

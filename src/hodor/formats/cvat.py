@@ -59,8 +59,6 @@ def write_cvat_polygons(track: Track, path: Path, writing: Writing) -> None:
         for frame in track.frames():
             for i, mask in masks_of(frame.label_map):
                 points = _points(mask, writing.tolerance)
-                if not points:
-                    continue  # Simplified to nothing, as a speck of a pixel may be.
                 if i in last and last[i][0] + 1 < frame.index:
                     parts.add(i, _polygon(last[i][0] + 1, last[i][1], outside=True))
                 parts.add(i, _polygon(frame.index, points))
@@ -118,10 +116,7 @@ def _polygon(index: int, points: str, *, outside: bool = False) -> str:
 
 
 def _points(mask: Mask, tolerance: float) -> str:
-    polygons = outline(mask, tolerance)
-    if not polygons:
-        return ""
-    return ";".join(f"{x:.2f},{y:.2f}" for x, y in joined(polygons))
+    return ";".join(f"{x:.2f},{y:.2f}" for x, y in joined(outline(mask, tolerance)))
 
 
 def _box(mask: Mask) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ from typing import Any
 from hodor.errors import MaskError
 from hodor.formats.label_studio_rle import decode_brush, encode_brush
 from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
-from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of
+from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
 from hodor.formats.writing import Writing, line, whole_file
 
 MODEL = "hodor"
@@ -29,7 +29,7 @@ def write_label_studio(track: Track, path: Path, writing: Writing) -> None:
     """
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write("[")
-        for number, frame in enumerate(track.frames()):
+        for number, frame in enumerate(some_frames(track)):
             file.write(",\n" if number else "\n")
             file.write(line(_task(track, frame, writing)))
         file.write("\n]\n")

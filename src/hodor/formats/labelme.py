@@ -12,7 +12,16 @@ from PIL import Image
 from hodor.errors import MaskError
 from hodor.formats.polygons import filled, outline
 from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
-from hodor.formats.track import Labelled, Mask, Shapes, Track, are_ids, flattened, masks_of
+from hodor.formats.track import (
+    Labelled,
+    Mask,
+    Shapes,
+    Track,
+    are_ids,
+    flattened,
+    masks_of,
+    some_frames,
+)
 from hodor.formats.writing import Writing, line, whole_folder
 from hodor.video import sort_naturally
 
@@ -32,7 +41,7 @@ def write_labelme_polygons(track: Track, path: Path, writing: Writing) -> None:
 
 def _write(track: Track, path: Path, writing: Writing, *, polygons: bool) -> None:
     with whole_folder(path) as folder:
-        for frame in track.frames():
+        for frame in some_frames(track):
             height, width = frame.label_map.shape
             shapes = []
             for i, mask in masks_of(frame.label_map):

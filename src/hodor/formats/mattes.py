@@ -115,7 +115,8 @@ class _Video:
         """Encode (H, W, 4) at a time in seconds; times that stand still are moved on."""
         frame = av.VideoFrame.from_ndarray(picture, format="rgba")
         colours = BT709 if self._coding is PRORES else None
-        frame = frame.reformat(format=self._coding.pixels, dst_colorspace=colours)
+        # Several threads of swscale 9.5 leave stray pixels in alpha where their parts meet.
+        frame = frame.reformat(format=self._coding.pixels, dst_colorspace=colours, threads=1)
         self._last = max(round(time * TICKS), self._last + 1)
         frame.pts, frame.time_base = self._last, Fraction(1, TICKS)
         self._mux(frame)
@@ -171,13 +172,18 @@ def _of_videos(videos: dict[int, Path], reading: Reading) -> Iterator[Shapes]:
             containers = [open_files.enter_context(av.open(str(videos[i]))) for i in ids]
             decoded = [container.decode(video=0) for container in containers]
             for index, pictures in enumerate(zip(*decoded, strict=True)):
-                alphas = [picture.to_ndarray(format="rgba")[..., 3] for picture in pictures]
+                alphas = [_opacity(picture) for picture in pictures]
                 height, width = alphas[0].shape
                 masks = [(i, alpha >= HALF) for i, alpha in zip(ids, alphas, strict=True)]
                 time = float(pictures[0].time or 0.0)
                 yield Shapes(index, reading.name_of(index), time, (height, width), masks)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise wrong(videos[ids[0]].parent, "folder of videos with alpha", error) from error
+
+
+def _opacity(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    rgba = picture.reformat(format="rgba", threads=1).to_ndarray()  # One thread, as in writing.
+    return np.asarray(rgba[..., 3], np.uint8)
 
 
 def _of_folders(folders: dict[int, Path], reading: Reading) -> Iterator[Shapes]:

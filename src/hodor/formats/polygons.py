@@ -22,7 +22,8 @@ def outline(mask: Mask, tolerance: float = 0.0) -> list[Polygon]:
     """One polygon for each connected part of a mask (H, W), its holes joined to its outline.
 
     tolerance: how far in pixels an outline may leave the edges of pixels, so that it has fewer
-    corners; 0 keeps every pixel. Holes are reached by a cut of no width, there and back.
+    corners; 0 keeps every pixel, and no part is ever lost. Holes are reached by a cut of no width,
+    there and back.
     """
     # At twice the size, a pixel's left half is even and its right half odd: the contour, which
     # runs through centres of pixels, tells on which edge it runs.
@@ -30,19 +31,16 @@ def outline(mask: Mask, tolerance: float = 0.0) -> list[Polygon]:
     contours, tree = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if tree is None:
         return []
-    rings = [
-        _simplified((np.asarray(contour, np.int32)[:, 0] + 1) // 2, tolerance)
-        for contour in contours
-    ]
+    edges = [(np.asarray(contour, np.int32)[:, 0] + 1) // 2 for contour in contours]
+    rings = [_simplified(ring, tolerance) for ring in edges]
     polygons = []
     for at, (_, _, first_hole, parent) in enumerate(tree[0]):
-        if parent != -1 or len(rings[at]) < LEAST_CORNERS:
-            continue
-        parts, hole = [rings[at]], first_hole
-        while hole != -1:
-            parts.append(rings[hole])
-            hole = tree[0][hole][0]
-        polygons.append(joined([part for part in parts if len(part) >= LEAST_CORNERS]))
+        if parent == -1:
+            parts, hole = [rings[at]], first_hole
+            while hole != -1:
+                parts.append(rings[hole])
+                hole = tree[0][hole][0]
+            polygons.append(joined(parts))
     return polygons
 
 
@@ -72,10 +70,17 @@ def filled(polygons: list[Polygon], size: tuple[int, int]) -> Mask:
 
 
 def _simplified(ring: NDArray[np.int32], tolerance: float) -> Polygon:
-    """Without repeated corners and corners on straight lines, and within the tolerance."""
+    """Within the tolerance; as it is if nothing would be left."""
     ring = ring[np.any(ring != np.roll(ring, 1, axis=0), axis=1)]
+    fewer = ring
     if tolerance > 0:
-        ring = np.asarray(cv2.approxPolyDP(ring[:, None], tolerance, closed=True), np.int32)[:, 0]
+        fewer = np.asarray(cv2.approxPolyDP(ring[:, None], tolerance, closed=True), np.int32)[:, 0]
+    corners = _corners(fewer)
+    return corners if len(corners) >= LEAST_CORNERS else _corners(ring)
+
+
+def _corners(ring: NDArray[np.int32]) -> Polygon:
+    """Without what is on straight lines."""
     before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
     turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
     back = (before * after).sum(1) < 0

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco
 
-from hodor.errors import MaskError
 from hodor.formats.reading import UNLIKE, Reading, read_json, wrong
-from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of
+from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
 from hodor.formats.writing import Writing, line, whole_file
 
 
@@ -42,15 +41,13 @@ def write_rle(track: Track, path: Path, _: Writing) -> None:
     """Write ``masks.json``, a line for each frame."""
     size: list[int] | None = None
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for frame in track.frames():
+        for frame in some_frames(track):
             if size is None:
                 size = list(frame.label_map.shape)
                 file.write(_begin(track, size))
             else:
                 file.write(",\n")
             file.write(line(_record(frame, size)))
-        if size is None:
-            raise MaskError(f"{track.video} holds no frames; there is nothing to convert.")
         file.write("\n]}\n")
 
 

@@ -31,11 +31,13 @@ class FormatsSink(Finishing):
         source: Source,
         reopen: Callable[[], Source],
         confidence: Mapping[int, Sequence[float]],
+        names: Mapping[int, str] | None = None,
         writing: Writing | None = None,
         resume_from: int = 0,
     ) -> None:
         """reopen: opens the source again, for formats with the video's picture. confidence: by
-        object id, a value a frame; it may grow until `close`. resume_from: as for `RleSink`.
+        object id, a value a frame; it may grow until `close`. names: what objects are called, by
+        id. resume_from: as for `RleSink`.
         Raises HodorError for an unknown format, one that needs the picture of a camera, and where
         a new run would replace what is there.
         """
@@ -44,6 +46,7 @@ class FormatsSink(Finishing):
         self._source = source
         self._reopen = reopen
         self._confidence = confidence
+        self._names = dict(names or {})
         self._writing = writing or Writing()
         for name in self._formats:
             if format_of(name).pixels and source.live:
@@ -97,7 +100,7 @@ class FormatsSink(Finishing):
             for position, frame in enumerate(track.frames()):
                 yield replace(frame, confidence=_at(self._confidence, position))
 
-        return replace(track, frames=frames)
+        return replace(track, frames=frames, names=self._names)
 
 
 def _at(confidence: Mapping[int, Sequence[float]], position: int) -> dict[int, float]:

@@ -82,7 +82,7 @@ def survey(track: Track, *, one_size: str | None = None) -> Survey:
     size: tuple[int, int] | None = None
     names: list[str] = []
     ids: set[int] = set()
-    for frame in track.frames():
+    for frame in some_frames(track):
         height, width = frame.label_map.shape
         size = size or (height, width)
         names.append(frame.name)
@@ -93,9 +93,16 @@ def survey(track: Track, *, one_size: str | None = None) -> Survey:
                 f"{size[1]} x {size[0]}, but {one_size} has one size for a whole video; choose a "
                 "format with a file for each frame."
             )
-    if size is None:
+    return Survey(size or (0, 0), names, sorted(ids))
+
+
+def some_frames(track: Track) -> Iterator[Labelled]:
+    """All frames. Raises MaskError if there are none."""
+    frame = None
+    for frame in track.frames():
+        yield frame
+    if frame is None:
         raise MaskError(f"{track.video} holds no frames; there is nothing to convert.")
-    return Survey(size, names, sorted(ids))
 
 
 def masks_of(label_map: LabelMap) -> list[tuple[int, Mask]]:

@@ -48,11 +48,9 @@ def _lines(track: Track, frame: Labelled, classes: list[str], tolerance: float) 
     height, width = frame.label_map.shape
     text = ""
     for i, mask in masks_of(frame.label_map):
-        polygons = outline(mask, tolerance)
-        if polygons:
-            corners = joined(polygons) / (width, height)
-            numbers = " ".join(f"{number:.6f}" for number in corners.ravel())
-            text += f"{classes.index(track.name_of(i))} {numbers}\n"
+        corners = joined(outline(mask, tolerance)) / (width, height)
+        numbers = " ".join(f"{number:.6f}" for number in corners.ravel())
+        text += f"{classes.index(track.name_of(i))} {numbers}\n"
     return text
 
 
