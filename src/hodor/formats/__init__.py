@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     )
     from hodor.formats.detections import from_detections, to_detections
     from hodor.formats.given import as_label_maps
+    from hodor.formats.label_studio import BrushTasks, brush_region
+    from hodor.formats.polygons import filled, joined, outline
     from hodor.formats.reading import Reading
     from hodor.formats.sink import FormatsSink
     from hodor.formats.track import Labelled, Track
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "BrushTasks",
     "Format",
     "FormatsSink",
     "Labelled",
@@ -32,9 +35,13 @@ __all__ = [
     "Track",
     "Writing",
     "as_label_maps",
+    "brush_region",
+    "filled",
     "format_of",
     "from_detections",
     "guess_format",
+    "joined",
+    "outline",
     "read_track",
     "to_detections",
     "with_video",
@@ -52,6 +59,11 @@ _FILE = {
     "from_detections": "detections",
     "to_detections": "detections",
     "as_label_maps": "given",
+    "BrushTasks": "label_studio",
+    "brush_region": "label_studio",
+    "filled": "polygons",
+    "joined": "polygons",
+    "outline": "polygons",
     "Reading": "reading",
     "FormatsSink": "sink",
     "Labelled": "track",

@@ -5,7 +5,7 @@ format, `write_label_studio_video`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hodor.formats.label_studio_rle import decode_brush, encode_brush
 from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
 from hodor.formats.writing import Writing, line, whole_file
+from hodor.video import LabelMap
 
 MODEL = "hodor"
 REGION = re.compile(r"object-([0-9]+)-frame-[0-9]+")
@@ -45,7 +46,9 @@ def _task(track: Track, frame: Labelled, writing: Writing) -> dict[str, Any]:
         "width": frame.label_map.shape[1],
     }
     regions = [
-        brush_region(mask, track.name_of(i), f"object-{i}-frame-{frame.index}", frame, i)
+        brush_region(
+            mask, track.name_of(i), f"object-{i}-frame-{frame.index}", frame.confidence.get(i)
+        )
         for i, mask in masks_of(frame.label_map)
     ]
     scores = [frame.confidence[i] for i in sorted(frame.confidence)]
@@ -56,23 +59,56 @@ def _task(track: Track, frame: Labelled, writing: Writing) -> dict[str, Any]:
 
 
 def brush_region(
-    mask: Mask, label: str, region: str, frame: Labelled, number: int
+    mask: Mask,
+    label: str,
+    region: str,
+    confidence: float | None = None,
+    *,
+    tags: tuple[str, str] = ("tag", "image"),
 ) -> dict[str, Any]:
-    """One brush mask (H, W) as Label Studio's region."""
+    """One brush mask (H, W) as a region; tags: names of BrushLabels and Image in the project."""
     height, width = mask.shape
     one: dict[str, Any] = {
         "id": region,
         "type": "brushlabels",
-        "from_name": "tag",
-        "to_name": "image",
+        "from_name": tags[0],
+        "to_name": tags[1],
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
         "value": {"format": "rle", "rle": encode_brush(mask), "brushlabels": [label]},
     }
-    if number in frame.confidence:
-        one["score"] = round(frame.confidence[number], 4)
+    if confidence is not None:
+        one["score"] = round(confidence, 4)
     return one
+
+
+class BrushTasks:
+    """What people drew on the frames of a project; predictions do not count.
+
+    names: labels by object id. Raises MaskError if an annotation cannot be read.
+    """
+
+    def __init__(self, tasks: Sequence[dict[str, Any]]) -> None:
+        self._tasks = [{"annotations": task.get("annotations")} for task in tasks]
+        try:
+            self.names = _names(self._tasks)
+        except UNLIKE as error:
+            raise MaskError(f"annotations of Label Studio that cannot be read: {error}") from error
+        self._ids = {name: number for number, name in self.names.items()}
+
+    def label_map(self, at: int, size: tuple[int, int]) -> LabelMap | None:
+        """What is drawn on a task's image (H, W), or None. Raises MaskError if it does not fit."""
+        regions = regions_of(self._tasks[at], "brushlabels")
+        if not regions:
+            return None
+        try:
+            masks = [
+                (_id_of(one, self._ids), decode_brush(one["value"]["rle"], size)) for one in regions
+            ]
+        except UNLIKE as error:
+            raise MaskError(f"task {at}: a brush mask does not fit its image ({error})") from error
+        return next(flattened(lambda: iter([Shapes(0, "", 0.0, size, masks)]), [])()).label_map
 
 
 def read_label_studio(path: Path, reading: Reading) -> Track:
@@ -113,6 +149,11 @@ def _number(region: dict[str, Any]) -> int | None:
     return int(told[1]) if told else None
 
 
+def _id_of(region: dict[str, Any], ids: Mapping[str, int]) -> int:
+    number = _number(region)
+    return ids[_label(region)] if number is None else number
+
+
 def _names(tasks: list[dict[str, Any]]) -> dict[int, str]:
     """Labels by object id; labels of regions without one get the next free ids."""
     regions = [one for task in tasks for one in regions_of(task, "brushlabels")]
@@ -140,8 +181,7 @@ def _shapes(task: dict[str, Any], index: int, ids: dict[str, int], reading: Read
         )
     masks, confidence = [], {}
     for one in regions:
-        number = _number(one)
-        i = ids[_label(one)] if number is None else number
+        i = _id_of(one, ids)
         masks.append((i, decode_brush(one["value"]["rle"], size)))
         if "score" in one:
             confidence[i] = float(one["score"])
