@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -334,3 +335,15 @@ def test_a_box_of_yolo_is_not_taken_for_a_polygon(tmp_path: Path) -> None:
 def test_ids_that_mots_has_no_room_for_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MaskError, match="up to 999; found 1000"):
         write_track(track_of([np.full((2, 2), 1000, np.uint16)]), tmp_path / "a.txt", "mots")
+
+
+@pytest.mark.parametrize("name", ["cvat", "cvat-polygons", "label-studio-video"])
+def test_frames_that_were_left_out_stay_in_their_places(name: str, tmp_path: Path) -> None:
+    whole = hard_track()
+    few = replace(whole, frames=lambda: (f for f in whole.frames() if f.index in (1, 4)))
+    path = tmp_path / "few"
+    write_track(few, path, name, Writing(tolerance=0.0))
+    maps = [frame.label_map for frame in read_track(path, name).frames()]
+    assert [index for index, found in enumerate(maps) if found.any()] == [1, 4]
+    if name != "label-studio-video":
+        np.testing.assert_array_equal(maps[4], label_map_at(4))

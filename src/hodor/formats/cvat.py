@@ -44,7 +44,7 @@ def write_cvat(track: Track, path: Path, _: Writing) -> None:
             for i, mask in masks_of(frame.label_map):
                 file.write(_open_track(number, track.name_of(i), i))
                 file.write(_mask(frame.index, mask))
-                if frame.index + 1 < seen.count:
+                if frame.index + 1 < seen.length:
                     file.write(_mask(frame.index + 1, mask, outside=True))
                 file.write("  </track>\n")
                 number += 1
@@ -64,7 +64,7 @@ def write_cvat_polygons(track: Track, path: Path, writing: Writing) -> None:
                 parts.add(i, _polygon(frame.index, points))
                 last[i] = frame.index, points
         for i, (index, points) in last.items():
-            if index + 1 < seen.count:
+            if index + 1 < seen.length:
                 parts.add(i, _polygon(index + 1, points, outside=True))
         with temporary.open("w", encoding="utf-8") as file:
             _begin(file, track, seen)
@@ -83,9 +83,9 @@ def _begin(file: IO[str], track: Track, seen: Survey) -> None:
     )
     file.write(
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n'
-        f"  <meta><task><name>{escape(track.video)}</name><size>{seen.count}</size>"
+        f"  <meta><task><name>{escape(track.video)}</name><size>{seen.length}</size>"
         f"<mode>interpolation</mode><start_frame>0</start_frame>"
-        f"<stop_frame>{seen.count - 1}</stop_frame><labels>{labels}</labels>"
+        f"<stop_frame>{seen.length - 1}</stop_frame><labels>{labels}</labels>"
         f"<original_size><width>{width}</width><height>{height}</height></original_size>"
         "</task></meta>\n"
     )

@@ -1,5 +1,6 @@
 """Label Studio: boxes on the timeline of a video, since its timeline knows no masks."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +28,8 @@ def write_label_studio_video(track: Track, path: Path, writing: Writing) -> None
     with ByObject() as boxes, whole_file(path) as temporary:
         for frame in track.frames():
             duration = frame.time + 1 / track.fps
-            here = dict(masks_of(frame.label_map))
-            for i in seen.ids:
-                boxes.add(i, _box(here[i], frame) if i in here else "")
+            for i, mask in masks_of(frame.label_map):
+                boxes.add(i, line(_box(mask, frame)))
         with temporary.open("w", encoding="utf-8") as file:
             data = {"video": writing.file_of(track.video, 0), "fps": track.fps}
             data |= {"width": width, "height": height, "name": track.video}
@@ -37,44 +37,45 @@ def write_label_studio_video(track: Track, path: Path, writing: Writing) -> None
             file.write('"result":[')
             for number, i in enumerate(seen.ids):
                 file.write(",\n" if number else "\n")
-                file.write(_timeline(track.name_of(i), i, seen.count, duration, boxes))
+                file.write(_timeline(track.name_of(i), i, seen.length, duration, boxes))
             file.write("\n]}]}]\n")
 
 
-def _box(mask: Mask, frame: Labelled) -> str:
+def _box(mask: Mask, frame: Labelled) -> dict[str, Any]:
     """A keyframe; x, y, width and height in percent, frames counted from 1."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     height, width = mask.shape
-    return line(
-        {
-            "frame": frame.index + 1,
-            "time": round(frame.time, 6),
-            "x": 100 * int(columns[0]) / width,
-            "y": 100 * int(rows[0]) / height,
-            "width": 100 * (int(columns[-1]) - int(columns[0]) + 1) / width,
-            "height": 100 * (int(rows[-1]) - int(rows[0]) + 1) / height,
-            "rotation": 0,
-        }
-    )
+    return {
+        "frame": frame.index + 1,
+        "time": round(frame.time, 6),
+        "x": 100 * int(columns[0]) / width,
+        "y": 100 * int(rows[0]) / height,
+        "width": 100 * (int(columns[-1]) - int(columns[0]) + 1) / width,
+        "height": 100 * (int(rows[-1]) - int(rows[0]) + 1) / height,
+        "rotation": 0,
+    }
 
 
 def _timeline(label: str, number: int, count: int, duration: float, boxes: ByObject) -> str:
-    texts = list(boxes.of(number))
-    sequence = []
-    for text, following in zip(texts, [*texts[1:], "end"], strict=True):
-        if text:
-            # A box that is enabled stays until the next one; before a gap it must not.
-            enabled = "true" if following else "false"
-            sequence.append(f'{text[:-1]},"enabled":{enabled}}}')
-    head = {
-        "id": f"object-{number}",
-        "type": "videorectangle",
-        "from_name": "box",
-        "to_name": "video",
-    }
-    value = {"framesCount": count, "duration": round(duration, 6), "labels": [label]}
-    joined = ",".join(sequence)
-    return f'{line(head)[:-1]},"value":{line(value)[:-1]},"sequence":[{joined}]}}}}'
+    sequence = [json.loads(text) for text in boxes.of(number)]
+    following = [key["frame"] for key in sequence[1:]] + [None]
+    for key, after in zip(sequence, following, strict=True):
+        # A box that is enabled stays until the next one; before a gap it must not.
+        key["enabled"] = after == key["frame"] + 1
+    return line(
+        {
+            "id": f"object-{number}",
+            "type": "videorectangle",
+            "from_name": "box",
+            "to_name": "video",
+            "value": {
+                "framesCount": count,
+                "duration": round(duration, 6),
+                "labels": [label],
+                "sequence": sequence,
+            },
+        }
+    )
 
 
 def read_label_studio_video(path: Path, reading: Reading) -> Track:

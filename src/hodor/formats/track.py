@@ -61,15 +61,17 @@ class Survey:
     """What some formats state at their beginning, known only after a look at all frames.
 
     size: (H, W) of the first frame. names: of all frames in order. ids: of all objects, ascending.
+    length: frames of the video up to the last one here, if frames were left out.
     """
 
     size: tuple[int, int]
     names: list[str]
     ids: list[int]
+    length: int
 
     @property
     def count(self) -> int:
-        """Number of frames."""
+        """Number of frames here."""
         return len(self.names)
 
 
@@ -82,10 +84,12 @@ def survey(track: Track, *, one_size: str | None = None) -> Survey:
     size: tuple[int, int] | None = None
     names: list[str] = []
     ids: set[int] = set()
+    last = 0
     for frame in some_frames(track):
         height, width = frame.label_map.shape
         size = size or (height, width)
         names.append(frame.name)
+        last = max(last, frame.index)
         ids.update(label_map_objects(frame.label_map))
         if one_size and size != (height, width):
             raise MaskError(
@@ -93,7 +97,7 @@ def survey(track: Track, *, one_size: str | None = None) -> Survey:
                 f"{size[1]} x {size[0]}, but {one_size} has one size for a whole video; choose a "
                 "format with a file for each frame."
             )
-    return Survey(size or (0, 0), names, sorted(ids))
+    return Survey(size or (0, 0), names, sorted(ids), last + 1)
 
 
 def some_frames(track: Track) -> Iterator[Labelled]:
