@@ -13,7 +13,7 @@ MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12), elem
 
 
 @given(MASKS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_outlines_fill_to_the_pixels_they_came_from(mask: NDArray[np.bool_]) -> None:
     polygons = outline(mask)
     np.testing.assert_array_equal(filled(polygons, mask.shape), mask)
@@ -22,7 +22,7 @@ def test_outlines_fill_to_the_pixels_they_came_from(mask: NDArray[np.bool_]) -> 
 
 
 @given(MASKS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 def test_simplifying_loses_no_part(mask: NDArray[np.bool_]) -> None:
     assert len(outline(mask, 2.0)) == len(outline(mask))
     assert all(len(polygon) >= 3 for polygon in outline(mask, 2.0))

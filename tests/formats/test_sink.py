@@ -159,3 +159,14 @@ def test_sizes_are_those_of_the_frames(tmp_path: Path) -> None:
     assert rgba.shape == (*SIZE, 4)
     np.testing.assert_array_equal(rgba[..., :3], pixels_at(2))
     np.testing.assert_array_equal(rgba[..., 3] == 255, label_map_at(2) == 1)
+
+
+def test_a_format_that_has_no_room_for_it_does_not_cost_the_others(tmp_path: Path) -> None:
+    with open_sink(tmp_path, formats=("mots", "coco")) as sink:
+        for frame in a_source().frames():
+            sink.write(frame, np.full(SIZE, 1000, np.uint16), [1000])
+        with pytest.raises(HodorError, match=r"mots: .* up to 999.* All other results are"):
+            sink.close()
+        (tmp_path / "mots.txt").write_text("given up")
+    assert len(list(read_track(tmp_path / "coco.json").frames())) == COUNT
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["coco.json", "mots.txt"]

@@ -69,22 +69,32 @@ class FormatsSink(Finishing):
         self._rle.commit()
 
     def close(self) -> None:
-        """Write all formats and drop what was put aside."""
+        """Write all formats and drop what was put aside.
+
+        Raises HodorError that names the formats that cannot be written; the others are.
+        """
         self._rle.close()
         if not self._waiting.exists():
             return
+        failures = []
         for name in self._formats:
-            if self._target(name).exists():
-                continue
-            track = self._track()
-            if format_of(name).pixels:
-                with self._reopen() as source:
-                    format_of(name).write(
-                        with_video(track, source), self._target(name), self._writing
-                    )
-            else:
-                format_of(name).write(track, self._target(name), self._writing)
+            if not self._target(name).exists():
+                try:
+                    self._make(name)
+                except HodorError as error:
+                    failures.append(f"{name}: {error}")
+        if failures:
+            raise HodorError(f"{' '.join(failures)} All other results are complete.")
         self._waiting.unlink()
+
+    def _make(self, name: str) -> None:
+        track = self._track()
+        if not format_of(name).pixels:
+            format_of(name).write(track, self._target(name), self._writing)
+            return
+        with self._reopen() as source:
+            shown = with_video(track, source)
+            format_of(name).write(shown, self._target(name), self._writing)
 
     def abandon(self) -> None:
         """Let go of what was put aside without finishing."""
