@@ -41,7 +41,8 @@ def test_the_help_lists_the_commands_without_loading_torch(run_python: Callable[
     done = run_python(HELP, "--help")
     assert done.returncode == 0
     assert done.stderr.strip() == "", "loaded: " + done.stderr
-    for command in ("track", "train", "evaluate", "export", "weights", "bench", "demo"):
+    commands = ("track", "convert", "train", "evaluate", "export", "weights", "bench", "demo")
+    for command in commands:
         assert f" {command} " in done.stdout
 
 

@@ -10,10 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hodor.cli.names import names_of
 from hodor.errors import HodorError, MaskError
+from hodor.formats import FormatsSink, Reading, as_label_maps, format_of
 from hodor.tracking import Progress as Step
 from hodor.tracking import References, Summary, Tracker, resume, track_video, write_summary
 from hodor.video import (
+    ImagesSource,
     LabelMapSink,
     LiveSource,
     OverlaySink,
@@ -29,6 +32,7 @@ from hodor.weights import DEFAULT
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 STATE = ".state.safetensors"
 RUN = ".run.json"
+GIVEN = "given"
 
 
 @app.command()
@@ -39,7 +43,7 @@ def track(
     masks: Path | None = typer.Option(
         None,
         help="First frame's masks: palette PNG, 8/16-bit PNG of ids, or 0/255; or a folder with a "
-        "file for each annotated frame.",
+        "file for each annotated frame; or CVAT, COCO and others, as hodor convert reads them.",
     ),
     references: Path | None = typer.Option(
         None, help="Objects from another video, as --save-references wrote them; needs no masks."
@@ -79,6 +83,15 @@ def track(
     ),
     overlay: bool = typer.Option(False, "--overlay", help="Also write overlay.mp4."),
     rle: bool = typer.Option(False, "--rle", help="Also write masks.json with COCO RLE."),
+    formats: list[str] = typer.Option(
+        [],
+        "--format",
+        help="Also write another format at the end, such as cvat, coco, youtube-vis or prores; may "
+        "be repeated. hodor convert --help lists all.",
+    ),
+    name: list[str] = typer.Option(
+        [], help="With --format: what an object is called, such as 1=cat; may be repeated."
+    ),
     save_references: Path | None = typer.Option(
         None, help="Write the objects' descriptors, to follow them in another video."
     ),
@@ -107,7 +120,7 @@ def track(
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
     job = Job(
         source or "", masks, references, out, model, runtime, size, window, keep_reference, reach,
-        device, precision, overlay, rle, save_references, resume_run,
+        device, precision, overlay, rle, tuple(formats), tuple(name), save_references, resume_run,
     )  # fmt: skip
     if video_list is not None:
         from hodor.cli.track_list import track_list
@@ -136,6 +149,8 @@ class Job:
     precision: str
     overlay: bool
     rle: bool
+    formats: tuple[str, ...]
+    names: tuple[str, ...]
     save_references: Path | None
     resume: bool
 
@@ -154,10 +169,13 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
     """
     if job.masks is None and job.references is None:
         raise MaskError("nothing to follow: give --masks FILE (or FOLDER) or --references FILE")
+    for wanted in job.formats:
+        format_of(wanted)
     with open_source(job.source) as frames:
         if frames.live and job.resume:
             raise HodorError(f"{job.source}: a live source cannot be resumed; take another folder")
-        given = None if job.masks is None else open_reference_masks(job.masks)
+        _refuse_results(job.out, resume_run=job.resume)
+        given, names = _given(job, frames)
         tracker = Tracker.from_pretrained(
             job.model,
             size=job.size,
@@ -178,10 +196,13 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
             "overlay": job.overlay,
             "rle": job.rle,
         }
+        if job.formats:
+            settings |= {"formats": list(job.formats), "names": list(job.names)}
         summary = _begin(job.out, settings, tracker, resume_run=job.resume)
         if summary is None and job.references is not None:
             tracker.add_references(References.load(job.references))
-        sinks = _sinks(job.out, frames, given, tracker, overlay=job.overlay, rle=job.rle)
+        summary = summary or Summary(frames.name)
+        sinks = _sinks(job, frames, given, tracker, summary, names)
         summary = run(tracker, frames, given, sinks, job.out / STATE, summary)
     if isinstance(frames, LiveSource) and frames.dropped:
         summary.warnings.append(f"{frames.dropped} frames came too late and were dropped")
@@ -193,20 +214,34 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
     return summary, tracker
 
 
-def _begin(
-    out: Path, settings: dict[str, Any], tracker: Tracker, *, resume_run: bool
-) -> Summary | None:
-    """Make the results' folder, or find where a killed run stopped (None: from the start)."""
-    note, state = out / RUN, out / STATE
+def _refuse_results(out: Path, *, resume_run: bool) -> None:
+    """Raises HodorError if the folder holds results that a run would mix with its own."""
     if not resume_run:
         if (out / "labels").is_dir() and any((out / "labels").iterdir()):
             raise HodorError(
                 f"{out}: holds results already; choose another folder, or go on with a stopped run "
                 "by --resume"
             )
-    elif (out / "summary.json").is_file() and not note.is_file():
+    elif (out / "summary.json").is_file() and not (out / RUN).is_file():
         raise HodorError(f"{out}: the run in it is finished; there is nothing to resume")
-    elif _noted(note) not in (None, settings):
+
+
+def _given(job: Job, source: Source) -> tuple[ReferenceMasks | None, dict[int, str]]:
+    """Masks of any format, and names of objects; what is no image file is put into OUT/given."""
+    if job.masks is None:
+        return None, names_of(job.names)
+    frames = source.names if isinstance(source, ImagesSource) else None
+    reading = Reading(fps=source.fps, frames=frames)
+    masks, names = as_label_maps(job.masks, job.out / GIVEN, reading)
+    return open_reference_masks(masks), names | names_of(job.names)
+
+
+def _begin(
+    out: Path, settings: dict[str, Any], tracker: Tracker, *, resume_run: bool
+) -> Summary | None:
+    """Make the results' folder, or find where a killed run stopped (None: from the start)."""
+    note, state = out / RUN, out / STATE
+    if resume_run and _noted(note) not in (None, settings):
         raise HodorError(
             f"{out}: was begun with other settings ({note.read_text()}); resume with the same"
         )
@@ -230,21 +265,27 @@ def _noted(note: Path) -> Any:
 
 
 def _sinks(
-    out: Path,
+    job: Job,
     source: Source,
     masks: ReferenceMasks | None,
     tracker: Tracker,
-    *,
-    overlay: bool,
-    rle: bool,
+    summary: Summary,
+    names: dict[int, str],
 ) -> list[Sink]:
-    start = tracker.next_index
+    out, start = job.out, tracker.next_index
     largest = max([*tracker.ids, *(masks.ids if masks else ())], default=0)
     sinks: list[Sink] = [LabelMapSink(out / "labels", wide=largest > 255, resume_from=start)]
-    if overlay:
+    if job.overlay:
         sinks.append(OverlaySink(out / "overlay.mp4", source.fps, resume_from=start))
-    if rle:
+    if job.rle:
         sinks.append(RleSink(out / "masks.json", video=source.name, resume_from=start))
+    if job.formats:
+        sinks.append(
+            FormatsSink(
+                out, job.formats, source=source, reopen=lambda: open_source(job.source),
+                confidence=summary.confidence, names=names, resume_from=start,
+            )
+        )  # fmt: skip
     return sinks
 
 

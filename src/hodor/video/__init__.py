@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hodor.video.drawing import davis_palette, draw_overlay, object_colour
-    from hodor.video.frames import Frame, LabelMap, Source
-    from hodor.video.images import IMAGE_SUFFIXES, read_image
+    from hodor.video.frames import DEFAULT_FPS, Frame, LabelMap, Source
+    from hodor.video.images import (
+        IMAGE_SUFFIXES,
+        ImagesSource,
+        list_images,
+        read_image,
+        sort_naturally,
+    )
     from hodor.video.label_maps import label_map_objects, read_label_map, write_label_map
     from hodor.video.live import LiveSource
     from hodor.video.overlays import OverlaySink
     from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
-    from hodor.video.sinks import LabelMapSink, RleSink, Sink
+    from hodor.video.sinks import Finishing, LabelMapSink, RleSink, Sink
     from hodor.video.sources import open_source
     from hodor.video.writing import explained, replacing
 
 __all__ = [
+    "DEFAULT_FPS",
     "IMAGE_SUFFIXES",
+    "Finishing",
     "Frame",
+    "ImagesSource",
     "LabelMap",
     "LabelMapSink",
     "LiveSource",
@@ -33,12 +42,14 @@ __all__ = [
     "draw_overlay",
     "explained",
     "label_map_objects",
+    "list_images",
     "object_colour",
     "open_reference_masks",
     "open_source",
     "read_image",
     "read_label_map",
     "replacing",
+    "sort_naturally",
     "write_label_map",
 ]
 
@@ -46,11 +57,15 @@ _FILE = {
     "davis_palette": "drawing",
     "draw_overlay": "drawing",
     "object_colour": "drawing",
+    "DEFAULT_FPS": "frames",
     "Frame": "frames",
     "LabelMap": "frames",
     "Source": "frames",
     "IMAGE_SUFFIXES": "images",
+    "ImagesSource": "images",
+    "list_images": "images",
     "read_image": "images",
+    "sort_naturally": "images",
     "label_map_objects": "label_maps",
     "read_label_map": "label_maps",
     "write_label_map": "label_maps",
@@ -58,6 +73,7 @@ _FILE = {
     "OverlaySink": "overlays",
     "ReferenceMasks": "reference_masks",
     "open_reference_masks": "reference_masks",
+    "Finishing": "sinks",
     "LabelMapSink": "sinks",
     "RleSink": "sinks",
     "Sink": "sinks",

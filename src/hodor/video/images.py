@@ -29,6 +29,7 @@ class ImagesSource(Closing):
         """
         _refuse_same_stem(files)
         self._files = tuple(files)
+        self.names = [file.stem for file in self._files]
         self.name = name
         self.fps = fps or DEFAULT_FPS
         self.length = self.estimated_length = len(self._files)

@@ -1,0 +1,114 @@
+"""``hodor convert``."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from hodor.cli.names import names_of
+from hodor.errors import HodorError
+from hodor.formats import (
+    FORMATS,
+    Labelled,
+    Reading,
+    Track,
+    Writing,
+    format_of,
+    read_track,
+    with_video,
+    write_track,
+)
+from hodor.video import ImagesSource, Source, label_map_objects, open_source
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+NAMES = ", ".join(FORMATS)
+
+
+@app.command()
+def convert(
+    given: Path = typer.Argument(
+        ..., metavar="IN", help="File or folder with masks, such as OUT of hodor track."
+    ),
+    out: Path = typer.Argument(..., help="File or folder to write; a folder must be new."),
+    to: str = typer.Option(..., help=f"Format to write: {NAMES}."),
+    from_format: str | None = typer.Option(
+        None, "--from", help="Format to read. Default: what IN looks like."
+    ),
+    source: str | None = typer.Option(
+        None,
+        help="The video: gives the picture to prores, ffv1, rgba and yolo, and the frames' names, "
+        "times and sizes where IN does not say.",
+    ),
+    name: list[str] = typer.Option(
+        [], help="What an object is called, such as 1=cat; give it for each object."
+    ),
+    fps: float | None = typer.Option(None, help="Frames per second, where nothing states them."),
+    video: str | None = typer.Option(None, help="Which video, if IN holds several."),
+    tolerance: float = typer.Option(
+        1.0, min=0.0, help="How many pixels polygons may leave the masks' edges; 0 keeps all."
+    ),
+    files: str = typer.Option(
+        "{name}.jpg",
+        help="Names of image files, for formats that refer to them: {name} and {index} stand for a "
+        "frame's.",
+    ),
+) -> None:
+    """Convert masks of a video, IN, to another format, OUT.
+
+    hodor convert out cvat.xml --to cvat --name 1=cat
+    hodor convert annotations.xml masks --to png
+    """
+    console = Console(stderr=True)
+    format_of(to)
+    with ExitStack() as opened:
+        shown = opened.enter_context(open_source(source, fps=fps)) if source else None
+        track = read_track(given, from_format, _reading(shown, fps, video))
+        if shown is not None:
+            track = with_video(track, shown)
+        track = replace(track, names={**track.names, **names_of(name)})
+        columns = (SpinnerColumn(), TextColumn("{task.completed} frames read"))
+        tally = _Tally()
+        with Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        ) as bar:
+            write_track(tally.counting(track, bar), out, to, Writing(tolerance, files))
+    objects = ", ".join(map(str, sorted(tally.ids))) or "none"
+    console.print(f"{tally.frames} frames, objects {objects}: {out} ({to})", highlight=False)
+    for warning in track.warnings:
+        console.print(f"[yellow]warning[/]: {warning}", highlight=False)
+
+
+class _Tally:
+    """What went through; writers that look at a track twice begin to count anew."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.ids: set[int] = set()
+
+    def counting(self, track: Track, bar: Progress) -> Track:
+        """The same track, counted."""
+        task = bar.add_task("", total=None)
+
+        def frames() -> Iterator[Labelled]:
+            self.frames = 0
+            for frame in track.frames():
+                self.frames += 1
+                self.ids.update(label_map_objects(frame.label_map))
+                bar.update(task, completed=self.frames)
+                yield frame
+
+        return replace(track, frames=frames)
+
+
+def _reading(source: Source | None, fps: float | None, video: str | None) -> Reading:
+    if source is None:
+        return Reading(fps=fps, video=video)
+    if source.live:
+        raise HodorError(f"{source.name} is live, and its frames are gone; name a file or folder")
+    names = source.names if isinstance(source, ImagesSource) else None
+    height, width = next(source.frames()).pixels.shape[:2]
+    return Reading(fps=source.fps, frames=names, size=(height, width), video=video)

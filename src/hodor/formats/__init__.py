@@ -1,0 +1,78 @@
+"""Other people's formats: readers and writers of tracks, one frame at a time.
+
+Names are loaded when first used: who only reads a JSON file needs no encoder of videos.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hodor.formats.attaching import with_video
+    from hodor.formats.catalogue import (
+        FORMATS,
+        Format,
+        format_of,
+        guess_format,
+        read_track,
+        write_track,
+    )
+    from hodor.formats.detections import from_detections, to_detections
+    from hodor.formats.given import as_label_maps
+    from hodor.formats.label_studio import BrushTasks, brush_region
+    from hodor.formats.polygons import filled, joined, outline
+    from hodor.formats.reading import Reading
+    from hodor.formats.sink import FormatsSink
+    from hodor.formats.track import Labelled, Track
+    from hodor.formats.writing import Writing
+
+__all__ = [
+    "FORMATS",
+    "BrushTasks",
+    "Format",
+    "FormatsSink",
+    "Labelled",
+    "Reading",
+    "Track",
+    "Writing",
+    "as_label_maps",
+    "brush_region",
+    "filled",
+    "format_of",
+    "from_detections",
+    "guess_format",
+    "joined",
+    "outline",
+    "read_track",
+    "to_detections",
+    "with_video",
+    "write_track",
+]
+
+_FILE = {
+    "with_video": "attaching",
+    "FORMATS": "catalogue",
+    "Format": "catalogue",
+    "format_of": "catalogue",
+    "guess_format": "catalogue",
+    "read_track": "catalogue",
+    "write_track": "catalogue",
+    "from_detections": "detections",
+    "to_detections": "detections",
+    "as_label_maps": "given",
+    "BrushTasks": "label_studio",
+    "brush_region": "label_studio",
+    "filled": "polygons",
+    "joined": "polygons",
+    "outline": "polygons",
+    "Reading": "reading",
+    "FormatsSink": "sink",
+    "Labelled": "track",
+    "Track": "track",
+    "Writing": "writing",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _FILE:
+        raise AttributeError(f"module 'hodor.formats' has no attribute {name!r}")
+    return getattr(import_module(f"hodor.formats.{_FILE[name]}"), name)

@@ -1,0 +1,191 @@
+"""What readers give and writers take: a video's label maps, one frame at a time."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.errors import MaskError
+from hodor.video import LabelMap, label_map_objects
+
+UNNAMED = "object"
+"""Class of an object that nobody named."""
+
+HIGHEST_ID = 65535
+
+Mask = NDArray[np.bool_]
+"""Where one object is, (H, W)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """One frame's label map.
+
+    index: the frame's position in the video, from 0. name: the stem under which its files are
+    saved. time: seconds from the first frame. label_map: (H, W) uint8 or uint16 at source size.
+    confidence: in [0, 1] by object id, as far as it is known. pixels: (H, W, 3) uint8 RGB, where
+    the video is at hand.
+    """
+
+    index: int
+    name: str
+    time: float
+    label_map: LabelMap
+    confidence: Mapping[int, float] = field(default_factory=dict)
+    pixels: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """Objects through a video.
+
+    frames: gives all frames in order, each time it is called; one is in memory at a time.
+    video: the video's name. fps: its nominal rate. names: what objects are, by id; two objects
+    may be of one name. warnings: messages for the user, complete once `frames` has ended.
+    """
+
+    frames: Callable[[], Iterator[Labelled]]
+    video: str
+    fps: float
+    names: Mapping[int, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def name_of(self, number: int) -> str:
+        """What an object is called."""
+        return self.names.get(number, UNNAMED)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What some formats state at their beginning, known only after a look at all frames.
+
+    size: (H, W) of the first frame. names: of all frames in order. ids: of all objects, ascending.
+    length: frames of the video up to the last one here, if frames were left out.
+    """
+
+    size: tuple[int, int]
+    names: list[str]
+    ids: list[int]
+    length: int
+
+    @property
+    def count(self) -> int:
+        """Number of frames here."""
+        return len(self.names)
+
+
+def survey(track: Track, *, one_size: str | None = None) -> Survey:
+    """Look at all frames.
+
+    one_size: name of a format that has one size for a whole video.
+    Raises MaskError if there are no frames, or if such a format would get frames of two sizes.
+    """
+    size: tuple[int, int] | None = None
+    names: list[str] = []
+    ids: set[int] = set()
+    last = 0
+    for frame in some_frames(track):
+        height, width = frame.label_map.shape
+        size = size or (height, width)
+        names.append(frame.name)
+        last = max(last, frame.index)
+        ids.update(label_map_objects(frame.label_map))
+        if one_size and size != (height, width):
+            raise MaskError(
+                f"{track.video}: frame {frame.name} is {width} x {height} pixels, the first is "
+                f"{size[1]} x {size[0]}, but {one_size} has one size for a whole video; choose a "
+                "format with a file for each frame."
+            )
+    return Survey(size or (0, 0), names, sorted(ids), last + 1)
+
+
+def some_frames(track: Track) -> Iterator[Labelled]:
+    """All frames. Raises MaskError if there are none."""
+    frame = None
+    for frame in track.frames():
+        yield frame
+    if frame is None:
+        raise MaskError(f"{track.video} holds no frames; there is nothing to convert.")
+
+
+def masks_of(label_map: LabelMap) -> list[tuple[int, Mask]]:
+    """Ids of the objects in a label map (H, W), ascending, and where each is."""
+    return [(number, np.equal(label_map, number)) for number in label_map_objects(label_map)]
+
+
+def categories(track: Track, ids: Iterable[int]) -> dict[str, int]:
+    """The classes of objects, numbered from 1 in the order of their ids."""
+    found = dict.fromkeys(track.name_of(number) for number in ids)
+    return {name: number for number, name in enumerate(found or {UNNAMED: None}, 1)}
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """One frame as most formats hold it: a list of masks, which may overlap.
+
+    size: (H, W). masks: ids and (H, W) masks, those on top last; of one id there may be several.
+    """
+
+    index: int
+    name: str
+    time: float
+    size: tuple[int, int]
+    masks: Iterable[tuple[int, Mask]]
+    confidence: Mapping[int, float] = field(default_factory=dict)
+
+
+def flattened(
+    frames: Callable[[], Iterator[Shapes]], warnings: list[str]
+) -> Callable[[], Iterator[Labelled]]:
+    """Lay each frame's masks on top of one another; `warnings` tells where that cost pixels."""
+
+    def flatten() -> Iterator[Labelled]:
+        hidden: dict[str, int] = {}
+        for frame in frames():
+            label_map, covered = _lay(frame)
+            if covered:
+                hidden[frame.name] = covered
+            yield Labelled(frame.index, frame.name, frame.time, label_map, frame.confidence)
+        if hidden:
+            _tell(
+                f"objects overlap in {len(hidden)} frames ({sum(hidden.values())} pixels, the most "
+                f"in frame {max(hidden, key=lambda name: hidden[name])}): a label map has one "
+                "object a pixel, so the one that is drawn later was kept",
+                warnings,
+            )
+
+    return flatten
+
+
+def narrow(label_map: NDArray[np.uint16]) -> LabelMap:
+    """The same label map in bytes, if its ids fit."""
+    return label_map.astype(np.uint8) if label_map.max(initial=0) <= 255 else label_map
+
+
+def unused_ids(wanted: Iterable[object]) -> dict[object, int]:
+    """Object ids for names that are none or are too large: 1, 2, ... in order."""
+    return {name: number for number, name in enumerate(dict.fromkeys(wanted), 1)}
+
+
+def are_ids(numbers: Iterable[object]) -> bool:
+    """Whether all can be object ids."""
+    return all(
+        isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= HIGHEST_ID
+        for number in numbers
+    )
+
+
+def _lay(frame: Shapes) -> tuple[LabelMap, int]:
+    label_map = np.zeros(frame.size, np.uint16)
+    covered = 0
+    for number, mask in frame.masks:
+        below = label_map[mask]
+        covered += int(np.count_nonzero((below != 0) & (below != number)))
+        label_map[mask] = number
+    return narrow(label_map), covered
+
+
+def _tell(message: str, warnings: list[str]) -> None:
+    if message not in warnings:
+        warnings.append(message)

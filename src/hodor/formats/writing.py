@@ -1,0 +1,99 @@
+"""How files of formats are made: whole or not at all, and without holding a video in memory."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from hodor.errors import HodorError
+from hodor.video import explained, replacing
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How to write.
+
+    tolerance: how far, in pixels, polygons may leave the edges of masks. files: names of the
+    frames' image files for formats that refer to them; {name} and {index} stand for a frame's.
+    """
+
+    tolerance: float = 1.0
+    files: str = "{name}.jpg"
+
+    def file_of(self, name: str, index: int) -> str:
+        """The image file of a frame."""
+        try:
+            return self.files.format(name=name, index=index)
+        except (KeyError, IndexError, ValueError) as error:
+            raise HodorError(
+                f"{self.files!r} is no pattern for names of files ({error}); write it with {{name}}"
+                " or {index}, such as frames/{name}.jpg or {index:06d}.png"
+            ) from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path to write to; what is there is put in place at the end, or dropped on an error."""
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            yield temporary
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write to, put in place at the end, or dropped on an error.
+
+    Raises HodorError if something is there already: a folder may hold what others need.
+    """
+    if (path.is_dir() and any(path.iterdir())) or path.is_file():
+        raise HodorError(f"{path} is there already; remove it or choose another name.")
+    temporary = path.with_name(f".{path.name}.tmp")
+    with explained(path):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            if path.is_dir():
+                path.rmdir()
+            os.replace(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def line(record: object) -> str:
+    """JSON in one line, letters of all alphabets as they are."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+class ByObject:
+    """Text gathered frame by frame, to be read object by object; it waits on the disk."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
+        self._places: dict[int, list[tuple[int, int]]] = defaultdict(list)
+
+    def add(self, number: int, text: str) -> None:
+        """Keep a text of an object."""
+        data = text.encode()
+        self._places[number].append((self._file.tell(), len(data)))
+        self._file.write(data)
+
+    def of(self, number: int) -> Iterator[str]:
+        """An object's texts in the order in which they came; call after the last `add`."""
+        for start, length in self._places.get(number, []):
+            self._file.seek(start)
+            yield self._file.read(length).decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._file.close()
