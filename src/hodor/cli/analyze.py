@@ -247,7 +247,12 @@ def window(
         for w in _numbers(windows):
             folder = (keep or Path(scratch)) / f"window-{w}"
             method = Method(
-                f"window {w}", model, None, size, w, keep_reference, None, device, "auto"
+                f"window {w}",
+                model,
+                size=size,
+                window=w,
+                keep_reference=keep_reference,
+                device=device,
             )
             with _progress(method.name) as advance:
                 run_method(

@@ -91,6 +91,9 @@ def score(
     window: int | None = typer.Option(None, min=1, help="For models: frames remembered."),
     keep_reference: bool | None = typer.Option(None, help="For models: see hodor track."),
     reach: float | None = typer.Option(None, help="For models: see hodor track."),
+    min_confidence: float | None = typer.Option(
+        None, min=0, max=1, help="For models: see hodor track."
+    ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option("auto", help="auto, fp32 or bf16."),
     workers: int = typer.Option(1, min=1, help="Processes that track and score."),
@@ -117,6 +120,7 @@ def score(
         "window": window,
         "keep_reference": keep_reference,
         "reach": reach,
+        "min_confidence": min_confidence,
         "device": device,
         "precision": precision,
     }

@@ -75,7 +75,14 @@ def track(
         None,
         help="How far from where it was last seen an object is expected, in shares of the frame's "
         "shorter side and of its own size, such as 0.15: helps against look-alikes. Default: the "
-        "model's (paper: anywhere).",
+        "model's (paper: anywhere; so does a large value such as 100).",
+    ),
+    min_confidence: float | None = typer.Option(
+        None,
+        min=0,
+        max=1,
+        help="Below it an object is taken to be out of sight, and its mask is empty. Default: the "
+        "model's (paper: 0).",
     ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option(
@@ -120,7 +127,8 @@ def track(
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
     job = Job(
         source or "", masks, references, out, model, runtime, size, window, keep_reference, reach,
-        device, precision, overlay, rle, tuple(formats), tuple(name), save_references, resume_run,
+        min_confidence, device, precision, overlay, rle, tuple(formats), tuple(name),
+        save_references, resume_run,
     )  # fmt: skip
     if video_list is not None:
         from hodor.cli.track_list import track_list
@@ -145,6 +153,7 @@ class Job:
     window: int | None
     keep_reference: bool | None
     reach: float | None
+    min_confidence: float | None
     device: str
     precision: str
     overlay: bool
@@ -182,6 +191,7 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
             window=job.window,
             keep_reference=job.keep_reference,
             reach=job.reach,
+            min_confidence=job.min_confidence,
             device=job.device,
             precision=job.precision,
             runtime=job.runtime,

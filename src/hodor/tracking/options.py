@@ -45,6 +45,10 @@ class TrackerOptions:
     def __post_init__(self) -> None:
         if self.reach is not None and self.reach <= 0:
             raise HodorError(f"tracker options: reach {self.reach} must be over 0, or None")
+        if not 0 <= self.min_confidence <= 1:
+            raise HodorError(
+                f"tracker options: min_confidence {self.min_confidence} must be in [0, 1]"
+            )
         if self.size < 32 or self.window < 1 or self.long_side < 1:
             raise HodorError(
                 f"tracker options: size {self.size} must be at least 32, window {self.window} at "

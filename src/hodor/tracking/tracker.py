@@ -80,6 +80,7 @@ class Tracker:
         window: int | None = None,
         keep_reference: bool | None = None,
         reach: float | None = None,
+        min_confidence: float | None = None,
         device: "str | torch.device" = "auto",
         precision: str = "auto",
         runtime: str = "torch",
@@ -99,6 +100,7 @@ class Tracker:
             "window": window,
             "keep_reference": keep_reference,
             "reach": reach,
+            "min_confidence": min_confidence,
         }
         return cls(opened, options.changed(chosen))
 
