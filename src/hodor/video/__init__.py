@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hodor.video.live import LiveSource
     from hodor.video.overlays import OverlaySink
     from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
+    from hodor.video.seeking import SeekableFrames, open_seekable
     from hodor.video.sinks import Finishing, LabelMapSink, RleSink, Sink
     from hodor.video.sources import open_source
     from hodor.video.writing import explained, replacing
@@ -36,6 +37,7 @@ __all__ = [
     "OverlaySink",
     "ReferenceMasks",
     "RleSink",
+    "SeekableFrames",
     "Sink",
     "Source",
     "davis_palette",
@@ -45,6 +47,7 @@ __all__ = [
     "list_images",
     "object_colour",
     "open_reference_masks",
+    "open_seekable",
     "open_source",
     "read_image",
     "read_label_map",
@@ -74,6 +77,8 @@ _FILE = {
     "ReferenceMasks": "reference_masks",
     "open_reference_masks": "reference_masks",
     "Finishing": "sinks",
+    "SeekableFrames": "seeking",
+    "open_seekable": "seeking",
     "LabelMapSink": "sinks",
     "RleSink": "sinks",
     "Sink": "sinks",

@@ -28,11 +28,11 @@ class VideoSource(Closing):
 
     def __init__(self, path: str | Path, *, fps: float | None = None) -> None:
         """fps: replaces the file's own timestamps by a constant rate. Raises SourceError."""
-        self._input = Input(str(path))
+        self.input = Input(str(path))
         self._fixed_fps = fps
-        self.name = short_name(self._input)
+        self.name = short_name(self.input)
         self.warnings: list[str] = []
-        container, stream = self._input.open()
+        container, stream = self.input.open()
         with container:
             rate = nominal_rate(stream) or DEFAULT_FPS
             self.fps = fps or rate
@@ -71,7 +71,7 @@ class VideoSource(Closing):
                 yield picture
 
     def _decode(self, threads: Literal["AUTO", "SLICE"], tally: "_Tally") -> Iterator[VideoFrame]:
-        container, stream = self._input.open()
+        container, stream = self.input.open()
         with container:
             stream.thread_type = threads
             tally.describe(container, stream)
@@ -80,7 +80,7 @@ class VideoSource(Closing):
                     yield from _decode_packet(stream, packet, tally)
 
     def _conclude(self, tally: "_Tally", clock: "_Clock") -> None:
-        label = self._input.label
+        label = self.input.label
         if tally.pictures == 0:
             raise SourceError(
                 f"{label} opens, but none of its frames decodes; it is damaged or incomplete. "

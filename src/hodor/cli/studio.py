@@ -1,0 +1,55 @@
+"""``hodor studio``."""
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from hodor import studio as room
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def studio(
+    source: str = typer.Argument(
+        ..., help="Video file, folder or pattern of images; or a session's folder, to go on."
+    ),
+    session: Path | None = typer.Option(
+        None, help="Folder of the session. Default: NAME.studio beside the video."
+    ),
+    model: str | None = typer.Option(
+        None, help="Bundled name, .safetensors file or hub:ORG/REPO. Default: the session's."
+    ),
+    size: int | None = typer.Option(
+        None, min=64, help="Shorter side at which the network sees frames. Default: the model's."
+    ),
+    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+    host: str = typer.Option(
+        "127.0.0.1",
+        help="Address to listen on. Any other than this lets others on the network in who have "
+        "the page's address, unencrypted.",
+    ),
+    port: int | None = typer.Option(None, min=1, max=65535, help="Default: a free one."),
+    browser: bool = typer.Option(
+        True, "--browser/--no-browser", help="Open the page in the browser."
+    ),
+) -> None:
+    """Draw masks in the browser, follow them through SOURCE, correct, export.
+
+    The session is a folder of plain files: close page or server at any time, and go on by
+    ``hodor studio FOLDER``.
+
+        hodor studio my.mp4
+        hodor studio my.studio --port 8000 --no-browser
+    """
+    console = Console(stderr=True)
+    opened = room.open_studio(source, session, room.TrackerSettings(model, size, device))
+    folder = opened.session.folder.root
+
+    def ready(address: str) -> None:
+        console.print(f"hodor studio is at {address}", highlight=False, soft_wrap=True)
+        console.print(f"session: {folder}; Ctrl-C ends", highlight=False, soft_wrap=True)
+
+    room.serve(opened, host=host, port=port, browser=browser, ready=ready)
+    console.print(f"go on by: hodor studio {folder}", highlight=False, soft_wrap=True)

@@ -1,0 +1,46 @@
+"""A page in the browser: draw masks, follow them, correct, export; and the server behind it.
+
+Needs the extra ``[studio]``; without it the names here cannot be loaded, and say what to install.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from hodor.errors import HodorError
+
+if TYPE_CHECKING:
+    from hodor.studio.opening import Studio, TrackerSettings, open_studio
+    from hodor.studio.segmenters import GrabCut, Prompt, Segmenter
+    from hodor.studio.serving import serve
+
+__all__ = [
+    "GrabCut",
+    "Prompt",
+    "Segmenter",
+    "Studio",
+    "TrackerSettings",
+    "open_studio",
+    "serve",
+]
+
+_FILE = {
+    "Studio": "opening",
+    "TrackerSettings": "opening",
+    "open_studio": "opening",
+    "GrabCut": "segmenters",
+    "Prompt": "segmenters",
+    "Segmenter": "segmenters",
+    "serve": "serving",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _FILE:
+        raise AttributeError(f"module 'hodor.studio' has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"hodor.studio.{_FILE[name]}"), name)
+    except ImportError as error:
+        raise HodorError(
+            f"the studio needs more packages ({error.name} is missing): "
+            "pip install 'hodor-vos[studio]'"
+        ) from error

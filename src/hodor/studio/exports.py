@@ -1,0 +1,110 @@
+"""What a session is exported as. A format more is an entry more in ``EXPORTS``."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hodor.studio.folder import write_json
+from hodor.studio.jobs import Control
+from hodor.studio.session import Session
+from hodor.video import (
+    Frame,
+    LabelMap,
+    LabelMapSink,
+    OverlaySink,
+    RleSink,
+    SeekableFrames,
+    Sink,
+)
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """One frame of a session. confidence: in [0, 1] by object, as far as it is known."""
+
+    frame: Frame
+    labels: LabelMap
+    confidence: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that an export is made of. frames: gives every frame in order, each time it is called."""
+
+    frames: Callable[[], Iterator[Tracked]]
+    video: str
+    fps: float
+    ids: Sequence[int]
+    names: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Export:
+    """One format: what the page says of it, the name of its file or folder, and what writes it."""
+
+    title: str
+    about: str
+    file: str
+    write: Callable[[Material, Path], None]
+
+
+def _label_maps(material: Material, path: Path) -> None:
+    _through(LabelMapSink(path), material)
+
+
+def _rle(material: Material, path: Path) -> None:
+    _through(RleSink(path, video=material.video), material)
+
+
+def _overlay(material: Material, path: Path) -> None:
+    _through(OverlaySink(path, material.fps), material)
+
+
+def _through(sink: Sink, material: Material) -> None:
+    with sink:
+        for one in material.frames():
+            sink.write(one.frame, one.labels, material.ids)
+
+
+EXPORTS = {
+    "png": Export(
+        "Label maps (PNG)", "A palette PNG for each frame, as DAVIS has them", "labels", _label_maps
+    ),
+    "rle": Export(
+        "COCO RLE (JSON)", "Run-length masks of all frames in a file", "masks.json", _rle
+    ),
+    "overlay": Export(
+        "Overlay video (MP4)", "The video with its objects drawn on it", "overlay.mp4", _overlay
+    ),
+}
+
+
+def export(
+    session: Session, frames: SeekableFrames, names: Sequence[str], control: Control
+) -> list[Path]:
+    """Write a session in some formats of ``EXPORTS`` to its folder ``exports``; gives the paths.
+
+    Beside them ``objects.json`` says which number is which object, and where masks were given.
+
+    Raises:
+        HodorError: a frame cannot be read, or a file not be written.
+    """
+    objects = [o for o in session.objects if not o.removed]
+
+    def read() -> Iterator[Tracked]:
+        for t in range(frames.length):
+            control.checkpoint()
+            yield Tracked(frames.read(t), session.labels(t), session.confidences(t))
+            control.advance(t)
+
+    ids = [o.id for o in objects]
+    called = {o.id: o.name for o in objects}
+    material = Material(read, session.video.name, session.video.fps, ids, called)
+    control.expect(frames.length * len(names))
+    root = session.folder.root / "exports"
+    for name in names:
+        EXPORTS[name].write(material, root / EXPORTS[name].file)
+    given = {str(i): frames_of for i, frames_of in session.state()["given"].items()}
+    about = [{**o.to_dict(), "given": given.get(str(o.id), [])} for o in objects]
+    write_json(root / "objects.json", {"video": session.video.path, "objects": about})
+    return [root / EXPORTS[name].file for name in names]

@@ -1,0 +1,232 @@
+"""A session's folder: plain files, each written whole or not at all, and one owner at a time.
+
+::
+
+    session.json        the video, the objects, and where objects are said to be gone
+    given/00012.png     masks that the user gave in frame 12: a label map of palette colours
+    results/00013.png   what tracking found in frame 13
+    confidence.jsonl    a line a result: frame, and by object its confidence and origin
+    tracker/            where the last passes stopped, so that they go on from there
+    exports/            what was exported
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from hodor.errors import HodorError, MaskError
+from hodor.studio.plan import Origins
+from hodor.video import LabelMap, explained, read_label_map, replacing, write_label_map
+
+SETTINGS = "session.json"
+FORMAT = "hodor-studio-1"
+FLUSH_SECONDS = 1.0
+"""What a power failure can cost of a session; a kill costs nothing that was written."""
+
+
+def is_session(folder: Path) -> bool:
+    """Whether a folder is a session's."""
+    return (folder / SETTINGS).is_file()
+
+
+class SessionFolder:
+    """The files of one session, locked for this process until `close`.
+
+    Raises:
+        HodorError: it cannot be written, or another server has it open.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with explained(root):
+            for part in ("given", "results", "tracker", "exports"):
+                (root / part).mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(root / ".lock", self.address())
+        self._journal: IO[bytes] | None = None
+        self._flushed = 0.0
+        self._fresh: set[Path] = set()
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        self._lock.close()
+
+    def read_settings(self) -> dict[str, Any] | None:
+        """What ``session.json`` holds; None in a new folder.
+
+        Raises:
+            HodorError: the file is damaged, or another version's.
+        """
+        path = self.root / SETTINGS
+        if not path.is_file():
+            return None
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise HodorError(
+                f"{path}: cannot be read ({error}); restore it or begin anew"
+            ) from None
+        if not isinstance(settings, dict) or settings.get("format") != FORMAT:
+            raise HodorError(f"{path}: no session of this version of hodor (format {FORMAT})")
+        return settings
+
+    def write_settings(self, settings: dict[str, Any]) -> None:
+        """Replace ``session.json``."""
+        write_json(self.root / SETTINGS, {"format": FORMAT, **settings})
+
+    def read_map(self, kind: str, frame: int) -> LabelMap | None:
+        """A given or result label map (H, W); None if there is none, or it was lost with power."""
+        path = self._map(kind, frame)
+        if not path.is_file():
+            return None
+        try:
+            return read_label_map(path)
+        except MaskError:
+            return None
+
+    def write_map(self, kind: str, frame: int, labels: LabelMap | None) -> None:
+        """Write a label map (H, W), or remove it (None)."""
+        path = self._map(kind, frame)
+        if labels is None:
+            with explained(path):
+                path.unlink(missing_ok=True)
+            self._fresh.discard(path)
+            return
+        write_label_map(path, labels)
+        self._fresh.add(path)
+
+    def maps(self, kind: str) -> list[int]:
+        """Frames of which there is a label map, sorted."""
+        found = (p for p in (self.root / kind).glob("*.png") if p.stem.isdecimal())
+        return sorted(int(p.stem) for p in found if p.stat().st_size)
+
+    def _map(self, kind: str, frame: int) -> Path:
+        return self.root / kind / f"{frame:05d}.png"
+
+    def read_origins(self, length: int) -> dict[int, Origins]:
+        """What the results are known to come from, by object; the journal is then rewritten."""
+        path = self.root / "confidence.jsonl"
+        origins: dict[int, Origins] = {}
+        there = set(self.maps("results"))
+        for frame, values in _lines(path):
+            if frame not in there or frame >= length:
+                continue
+            for name, (confidence, origin, mark) in values.items():
+                one = origins.setdefault(int(name), Origins(length))
+                one.frame[frame], one.print[frame] = origin, mark
+                one.confidence[frame] = confidence
+        with explained(path), replacing(path) as temporary, temporary.open("wb") as file:
+            for frame in range(length):
+                if line := _line(frame, origins):
+                    file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        return origins
+
+    def note(self, frame: int, origins: dict[int, Origins]) -> None:
+        """Add one frame's line, and once a second see that lines and results are on the disk."""
+        path = self.root / "confidence.jsonl"
+        with explained(path):
+            if self._journal is None:
+                self._journal = path.open("ab", buffering=0)
+            end = self._journal.seek(0, os.SEEK_END)
+            line = _line(frame, origins)
+            try:
+                if self._journal.write(line) != len(line):
+                    raise OSError(28, "No space left on device")
+            except OSError:
+                self._journal.truncate(end)  # no half line before the next one
+                raise
+        self.flush()
+
+    def flush(self, *, now: bool = False) -> None:
+        """Make what was noted survive a power failure, at most once a second."""
+        moment = time.monotonic()
+        if self._journal is None or (moment - self._flushed < FLUSH_SECONDS and not now):
+            return
+        self._flushed = moment
+        with explained(self.root):
+            for path in self._fresh:
+                with path.open("r+b") as file:
+                    os.fsync(file.fileno())
+            os.fsync(self._journal.fileno())
+        self._fresh.clear()
+
+    def address(self) -> str | None:
+        """Where the server of this session is, or was."""
+        return self.server().get("address")
+
+    def server(self) -> dict[str, Any]:
+        """Port, token and address of the server that last had this session; empty if unknown."""
+        try:
+            found = json.loads((self.root / ".server.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def write_server(self, values: dict[str, Any]) -> None:
+        """Note port, token and address, for this user's eyes only."""
+        path = self.root / ".server.json"
+        with explained(path):
+            path.touch(mode=0o600)
+        write_json(path, values, mode=0o600)
+
+
+def write_json(path: Path, values: dict[str, Any], *, mode: int = 0o644) -> None:
+    """Write a JSON file, whole or not at all, and see that it is on the disk."""
+    with explained(path), replacing(path) as temporary:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(values, file, indent=1)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(mode)
+
+
+def _line(frame: int, origins: dict[int, Origins]) -> bytes:
+    values = {
+        str(i): [round(float(o.confidence[frame]), 4), int(o.frame[frame]), int(o.print[frame])]
+        for i, o in origins.items()
+        if o.frame[frame] >= 0
+    }
+    return json.dumps([frame, values]).encode() + b"\n" if values else b""
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, list[Any]]]]:
+    """The journal's whole lines; one that a kill or a failing disk left torn is left out."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            with suppress(ValueError):
+                frame, values = json.loads(line)
+                yield frame, values
+
+
+def _locked(path: Path, address: str | None) -> IO[bytes]:
+    """An open file that no other process can have locked; a kill unlocks it."""
+    file = path.open("ab")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        where = f" at {address}" if address else ""
+        raise HodorError(
+            f"{path.parent}: another hodor studio has this session open{where}; use that page, or "
+            "stop it first"
+        ) from None
+    return file

@@ -1,0 +1,54 @@
+"""The objects of a session: a number for label maps, a name and a colour for people."""
+
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from hodor.errors import HodorError
+from hodor.studio.runs import HIGHEST
+
+COLOURS = (
+    "#3ea6ff", "#ff6b5e", "#5fd38d", "#ffc247", "#b78bff",
+    "#ff7ac6", "#35d0d0", "#ff9a3d", "#a3d94a", "#8aa4ff",
+)  # fmt: skip
+"""For new objects in turn: as far apart as ten can be, on dark and on light pictures."""
+
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Object:
+    """One object. A removed one keeps its number and its files, so that removing can be undone."""
+
+    id: int
+    name: str
+    colour: str
+    removed: bool = False
+
+    def changed(self, name: str | None, colour: str | None) -> "Object":
+        """With another name or colour (``#rrggbb``); None leaves it.
+
+        Raises:
+            HodorError: no such colour, or an empty or overlong name.
+        """
+        if colour is not None and not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
+            raise HodorError(f"colour {colour!r}: it must be written #rrggbb")
+        if name is not None and not 0 < len(name.strip()) <= LONGEST_NAME:
+            raise HodorError(f"an object's name has 1 to {LONGEST_NAME} letters")
+        return replace(self, name=(name or self.name).strip(), colour=colour or self.colour)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def new_object(objects: tuple[Object, ...]) -> Object:
+    """The next object: numbers are never used twice.
+
+    Raises:
+        HodorError: there are as many as a label map can hold.
+    """
+    number = max((o.id for o in objects), default=0) + 1
+    if number > HIGHEST:
+        raise HodorError(f"{HIGHEST} objects are as many as a session can hold")
+    return Object(number, f"Object {number}", COLOURS[(number - 1) % len(COLOURS)])

@@ -1,0 +1,158 @@
+"""From what a user names, a video or a session's folder, to all that a server needs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from hodor.errors import HodorError, SourceError
+from hodor.studio.exports import EXPORTS, export
+from hodor.studio.folder import SessionFolder, is_session
+from hodor.studio.following import follow
+from hodor.studio.jobs import Control, Jobs
+from hodor.studio.pictures import Pictures
+from hodor.studio.segmenters import GrabCut, Segmenter
+from hodor.studio.session import Session, Video
+from hodor.tracking import Tracker
+from hodor.video import SeekableFrames, open_seekable
+
+SUFFIX = ".studio"
+"""Of a session's folder beside its video."""
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """How masks are followed; None: as the session was begun, or the model says."""
+
+    model: str | None = None
+    size: int | None = None
+    device: str = "auto"
+
+
+class Studio:
+    """One session with its video: what the server's routes call."""
+
+    def __init__(
+        self,
+        session: Session,
+        frames: SeekableFrames,
+        settings: TrackerSettings,
+        segmenter: Segmenter | None = None,
+    ) -> None:
+        self.session = session
+        self.pictures = Pictures(frames, session.video.size)
+        self.segmenter = segmenter or GrabCut()
+        self.jobs = Jobs(lambda status: session.tell({"type": "job", "job": status}))
+        self._settings = settings
+        self._tracker: Tracker | None = None
+
+    def track(self, way: str, frame: int) -> None:
+        """Begin to bring results up to date: from ``frame`` on, before it, or all.
+
+        way: ``forward``, ``backward`` or ``both``.
+        Raises HodorError if there is nothing to do, or another job is under way.
+        """
+        length = self.session.video.frames
+        first, last = {"forward": (frame, length - 1), "backward": (0, frame)}.get(
+            way, (0, length - 1)
+        )
+        needs = self.session.needs()
+        if not needs:
+            raise HodorError("no mask is given yet: draw an object in any frame first")
+        if not any(need.stale[first : last + 1].any() for need in needs.values()):
+            raise HodorError("all masks there are up to date; correct one, and track again")
+
+        def work(control: Control) -> str:
+            with self._frames() as frames:
+                tracker = self._ready()
+                follow(self.session, frames, tracker, control, first=first, last=last, near=frame)
+            return "all masks are up to date" if way == "both" else "masks are up to date"
+
+        self.jobs.start("track", work)
+
+    def export(self, names: list[str]) -> None:
+        """Begin to write formats of ``EXPORTS``. Raises HodorError for others, or none."""
+        unknown = [name for name in names if name not in EXPORTS]
+        if unknown or not names:
+            raise HodorError(f"choose formats among {', '.join(EXPORTS)}; found {unknown}")
+
+        def work(control: Control) -> str:
+            with self._frames() as frames:
+                paths = export(self.session, frames, names, control)
+            return f"written to {paths[0].parent}: {', '.join(path.name for path in paths)}"
+
+        self.jobs.start("export", work)
+
+    def close(self) -> None:
+        """Stop what works, and let go of all files."""
+        self.jobs.stop()
+        self.pictures.close()
+        self.session.flush()
+        self.session.folder.close()
+
+    def _frames(self) -> SeekableFrames:
+        """A reader of the job's own, so that the page's scrubbing does not make it jump."""
+        return open_seekable(self.session.video.path)
+
+    def _ready(self) -> Tracker:
+        if self._tracker is None:
+            self._tracker = Tracker.from_pretrained(
+                self.session.model, size=self._settings.size, device=self._settings.device
+            )
+        return self._tracker
+
+
+def open_studio(what: str, session: Path | None, settings: TrackerSettings) -> Studio:
+    """Open a video with its session's folder, or a folder with its video.
+
+    what: a video, a folder of images, or a session's folder. session: where the session is kept;
+    None: beside the video, as ``NAME.studio``.
+
+    Raises:
+        HodorError: no video, not the session's video, or the folder is in use.
+    """
+    root, path = _places(what, session)
+    frames = _open_video(path, root)
+    folder = None
+    try:
+        first = frames.read(0)
+        height, width = first.pixels.shape[:2]
+        video = Video(path, frames.name, frames.length, (height, width), frames.fps)
+        folder = SessionFolder(root)
+        return Studio(Session(folder, video, settings.model), frames, settings)
+    except BaseException:
+        frames.close()
+        if folder is not None:
+            folder.close()
+        raise
+
+
+def _places(what: str, session: Path | None) -> tuple[Path, str]:
+    """The session's folder and the video's path."""
+    path = Path(what)
+    if is_session(path):
+        noted = _noted_video(path)
+        return path.resolve(), noted
+    if "://" in what:
+        raise SourceError(f"{what}: the studio goes back and forth in a file; download it first")
+    full = path.resolve()
+    return (session or full.with_name(full.stem + SUFFIX)).resolve(), str(full)
+
+
+def _noted_video(root: Path) -> str:
+    try:
+        settings = json.loads((root / "session.json").read_text(encoding="utf-8"))
+        return str(settings["video"]["path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HodorError(f"{root / 'session.json'}: cannot be read ({error}); restore it") from None
+
+
+def _open_video(path: str, root: Path) -> SeekableFrames:
+    try:
+        return open_seekable(path)
+    except SourceError as error:
+        if not is_session(root):
+            raise
+        raise SourceError(
+            f"{error} The session in {root} is of this video; if it was moved: hodor studio "
+            f"VIDEO --session {root}"
+        ) from error

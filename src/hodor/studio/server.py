@@ -1,0 +1,263 @@
+"""The server's routes: the page, frames and masks, changes, jobs, and what happens, live."""
+
+import asyncio
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+from fastapi import Body, FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+from hodor.errors import HodorError
+from hodor.studio.downloads import as_download
+from hodor.studio.exports import EXPORTS
+from hodor.studio.opening import Studio
+from hodor.studio.runs import decode_runs, encode_runs
+from hodor.studio.segmenters import Prompt
+from hodor.studio.session import Conflict, Event
+
+PAGE = Path(__file__).parent / "page"
+WAITING = 2000
+"""Events that may wait for a slow page; beyond, it is dropped and comes back by itself."""
+
+LARGEST_BODY = 64 * 2**20
+
+
+class Naming(BaseModel):
+    """New name or colour of an object."""
+
+    name: str | None = None
+    colour: str | None = None
+
+
+class Where(BaseModel):
+    """What to track."""
+
+    way: Literal["forward", "backward", "both"]
+    frame: int
+
+
+class Wanted(BaseModel):
+    """What to export."""
+
+    formats: list[str]
+
+
+class Stroke(BaseModel):
+    """A line with round ends. points: (x, y) in pixels; width in pixels."""
+
+    points: list[tuple[float, float]] = Field(min_length=1, max_length=20000)
+    width: float = Field(gt=0, le=2000)
+
+
+class Shown(BaseModel):
+    """What a user showed of an object. box: left, top, right, bottom in pixels."""
+
+    box: tuple[float, float, float, float] | None = None
+    inside: list[Stroke] = []
+    outside: list[Stroke] = []
+
+
+def make_app(studio: Studio) -> FastAPI:
+    """The routes over one session. Whoever may call them is ``guard``'s to say."""
+    app = FastAPI(title="hodor studio", docs_url=None, redoc_url=None, openapi_url=None)
+    _errors(app)
+    _reading(app, studio)
+    _editing(app, studio)
+    _working(app, studio)
+    _live(app, studio)
+    app.mount("/page", StaticFiles(directory=PAGE))
+
+    @app.get("/")
+    def page() -> FileResponse:
+        return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("")
+    def without_slash(request: Request) -> RedirectResponse:
+        return RedirectResponse(request.scope.get("root_path", "") + "/")
+
+    return app
+
+
+def _errors(app: FastAPI) -> None:
+    @app.exception_handler(HodorError)
+    def explain(_: Request, error: HodorError) -> JSONResponse:
+        status = 409 if isinstance(error, Conflict) else 422
+        return JSONResponse({"message": str(error)}, status)
+
+
+def _reading(app: FastAPI, studio: Studio) -> None:
+    session = studio.session
+
+    @app.get("/api/state")
+    def state() -> Event:
+        exports = [
+            {"name": name, "title": e.title, "about": e.about} for name, e in EXPORTS.items()
+        ]
+        return {**session.state(), "job": studio.jobs.status(), "exports": exports}
+
+    @app.get("/api/curves")
+    def curves() -> dict[int, list[float | None]]:
+        return session.curves()
+
+    @app.get("/api/frames/{index}")
+    def frame(index: int, width: int = 1280, quick: bool = False) -> Response:
+        number, data = studio.pictures.jpeg(index, width, quick=quick)
+        # The browser may keep a frame, but not another one in its place.
+        keep = "private, max-age=3600" if number == index else "no-store"
+        head = {"Cache-Control": keep, "X-Frame": str(number)}
+        return Response(data, media_type="image/jpeg", headers=head)
+
+    @app.get("/api/labels/{index}")
+    def labels(index: int) -> Response:
+        data = encode_runs(session.labels(index))
+        about = {
+            "edited": session.edited(index),
+            "given": sorted({*np.unique(session.given(index)).tolist()} - {0}),
+            "gone": sorted(session.gone(index)),
+            "confidence": {i: round(c, 3) for i, c in session.confidences(index).items()},
+        }
+        head = {"Cache-Control": "no-store", "X-About": json.dumps(about)}
+        return Response(data, media_type="application/octet-stream", headers=head)
+
+    @app.get("/api/exports/{name}")
+    def download(name: str) -> FileResponse:
+        path = as_download(session.folder.root / "exports", name)
+        return FileResponse(path, filename=f"{session.video.name}-{path.name}")
+
+
+def _editing(app: FastAPI, studio: Studio) -> None:
+    session = studio.session
+
+    @app.put("/api/given/{frame}/{number}")
+    async def give(request: Request, frame: int, number: int, base: int | None = None) -> Event:
+        data = await request.body()
+        if len(data) > LARGEST_BODY:
+            raise HodorError("mask: too many runs")
+        mask = decode_runs(data, session.video.size) > 0
+        await asyncio.to_thread(session.give, frame, number, mask, base=base)
+        return {"edited": session.edited(frame)}
+
+    @app.delete("/api/given/{frame}/{number}")
+    def take_back(frame: int, number: int, base: int | None = None) -> Event:
+        session.take_back(frame, number, base=base)
+        return {"edited": session.edited(frame)}
+
+    @app.post("/api/given/{frame}/{number}/accept")
+    def accept(frame: int, number: int) -> Event:
+        session.accept(frame, number)
+        return {"edited": session.edited(frame)}
+
+    @app.post("/api/objects")
+    def add() -> Event:
+        return session.add_object().to_dict()
+
+    @app.patch("/api/objects/{number}")
+    def change(number: int, naming: Naming) -> Event:
+        session.change_object(number, naming.name, naming.colour)
+        return {}
+
+    @app.delete("/api/objects/{number}")
+    def remove(number: int) -> Event:
+        session.remove_object(number)
+        return {}
+
+    @app.post("/api/undo")
+    def undo() -> Event:
+        return {"frame": session.undo()}
+
+    @app.post("/api/redo")
+    def redo() -> Event:
+        return {"frame": session.redo()}
+
+
+def _working(app: FastAPI, studio: Studio) -> None:
+    jobs = studio.jobs
+
+    @app.post("/api/segment/{index}")
+    def segment(index: int, shown: Shown) -> Response:
+        pixels = studio.pictures.frame(index).pixels
+        mask = studio.segmenter.segment(pixels, _prompt(shown, pixels.shape[:2]))
+        return Response(encode_runs(mask), media_type="application/octet-stream")
+
+    @app.post("/api/track")
+    def track(where: Where) -> Event:
+        studio.track(where.way, where.frame)
+        return {}
+
+    @app.post("/api/export")
+    def export(wanted: Wanted) -> Event:
+        studio.export(wanted.formats)
+        return {}
+
+    @app.post("/api/job")
+    def move(action: Annotated[Literal["pause", "go_on", "cancel"], Body(embed=True)]) -> Event:
+        if jobs.current is not None:
+            getattr(jobs.current, action)()
+        return {}
+
+
+def _prompt(shown: Shown, size: tuple[int, int]) -> Prompt:
+    box = None
+    if shown.box is not None:
+        xs, ys = sorted(shown.box[::2]), sorted(shown.box[1::2])
+        left, right = max(0, round(xs[0])), min(size[1], round(xs[1]))
+        top, bottom = max(0, round(ys[0])), min(size[0], round(ys[1]))
+        box = (left, top, right, bottom)
+    return Prompt(box, _drawn(shown.inside, size), _drawn(shown.outside, size))
+
+
+def _drawn(strokes: list[Stroke], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Strokes as a mask (H, W)."""
+    mask = np.zeros(size, np.uint8)
+    for stroke in strokes:
+        points = np.array(stroke.points).round().astype(np.int32)
+        cv2.polylines(mask, [points], False, 1, max(1, round(stroke.width)))
+        for point in (points[0], points[-1]):
+            cv2.circle(mask, point.tolist(), max(1, round(stroke.width / 2)), 1, -1)
+    return mask.view(np.bool_)
+
+
+def _live(app: FastAPI, studio: Studio) -> None:
+    session = studio.session
+    pages: set[WebSocket] = set()
+
+    def count() -> None:
+        session.tell({"type": "pages", "pages": len(pages)})
+
+    @app.websocket("/api/live")
+    async def live(socket: WebSocket) -> None:
+        await socket.accept()
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Queue[Event] = asyncio.Queue()
+        end = session.listen(
+            lambda event: loop.call_soon_threadsafe(waiting.put_nowait, event)  # type: ignore[arg-type]
+        )
+        pages.add(socket)
+        count()
+        sending = asyncio.create_task(_send_all(socket, waiting))
+        try:
+            with suppress(WebSocketDisconnect, RuntimeError):
+                while True:
+                    await socket.receive_text()
+        finally:
+            end()
+            sending.cancel()
+            pages.discard(socket)
+            count()
+
+
+async def _send_all(socket: WebSocket, waiting: "asyncio.Queue[Event]") -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            event: dict[str, Any] = await waiting.get()
+            if waiting.qsize() > WAITING:
+                await socket.close(1013, "too slow")
+                return
+            await socket.send_text(json.dumps(event))

@@ -1,0 +1,462 @@
+"""A session: who is followed, which masks were given, what was found. It alone changes its folder.
+
+Every change comes through here, one at a time, raises the revision and is told to whoever listens:
+two pages on one session see the same.
+"""
+
+import threading
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.errors import HodorError, MaskError
+from hodor.studio.folder import SessionFolder
+from hodor.studio.objects import Object, new_object
+from hodor.studio.plan import GONE, Bools, Origins, Wanted, mask_print, wanted
+from hodor.video import LabelMap
+from hodor.weights import DEFAULT
+
+UNDO_STEPS = 200
+Event = dict[str, Any]
+
+
+class Conflict(HodorError):
+    """A change that was made of something that another page has changed in the meantime."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """What a session is about. size: (H, W) in pixels. path: as absolute text."""
+
+    path: str
+    name: str
+    frames: int
+    size: tuple[int, int]
+    fps: float
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user said in one frame. labels: packed label map (b"" for none); gone: objects."""
+
+    labels: bytes
+    gone: frozenset[int]
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """A change that can be undone: of one frame's given masks, or of the objects (frame None)."""
+
+    frame: int | None
+    before: Given | tuple[Object, ...]
+    after: Given | tuple[Object, ...]
+
+
+class Session:
+    """The state of one session.
+
+    Raises:
+        HodorError: the folder is of another video, is damaged, or cannot be written.
+    """
+
+    def __init__(self, folder: SessionFolder, video: Video, model: str | None = None) -> None:
+        self.folder, self.video = folder, video
+        self.revision = 0
+        self.edits = 0
+        """Changes by the user since the server began; tracking plans anew when it rises"""
+        self._mutex = threading.RLock()
+        self._listeners: list[Callable[[Event], None]] = []
+        self._done: list[_Edit] = []
+        self._undone: list[_Edit] = []
+        self._edited: dict[int, int] = {}
+        settings = folder.read_settings() or {}
+        _same_video(folder.root, settings.get("video"), video)
+        self.model: str = model or settings.get("model") or DEFAULT
+        self.objects = tuple(Object(**o) for o in settings.get("objects", []))
+        self._gone = {int(t): frozenset(ids) for t, ids in settings.get("gone", {}).items()}
+        self._prints: dict[int, dict[int, int]] = {}
+        for frame in sorted({*folder.maps("given"), *self._gone}):
+            self._index(frame)
+        self._origins = folder.read_origins(video.frames)
+        self._save()
+
+    # What is there
+
+    @property
+    def ids(self) -> list[int]:
+        """Objects that are not removed."""
+        return [o.id for o in self.objects if not o.removed]
+
+    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call ``listener`` with every change, from any thread; gives what ends that."""
+        with self._mutex:
+            self._listeners.append(listener)
+
+        def end() -> None:
+            with self._mutex, suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return end
+
+    def tell(self, event: Event) -> None:
+        """Tell listeners something."""
+        with self._mutex:
+            for listener in self._listeners:
+                listener({**event, "revision": self.revision})
+
+    def state(self) -> Event:
+        """All but masks and curves, for a page that opens."""
+        with self._mutex:
+            v = self.video
+            about = {"name": v.name, "path": v.path, "frames": v.frames, "fps": v.fps}
+            return {
+                "revision": self.revision,
+                "video": {**about, "height": v.size[0], "width": v.size[1]},
+                "folder": str(self.folder.root),
+                "model": self.model,
+                "objects": [o.to_dict() for o in self.objects if not o.removed],
+                **self._marks(),
+            }
+
+    def _marks(self) -> Event:
+        """What a change of masks or objects can change on the page."""
+        ids = self.ids
+        return {
+            "given": {i: sorted(self._prints.get(i, {})) for i in ids},
+            "gone": {i: sorted(t for t, gone in self._gone.items() if i in gone) for i in ids},
+            "stale": {i: _ranges(need.stale) for i, need in self.needs().items()},
+            "undo": bool(self._done),
+            "redo": bool(self._undone),
+        }
+
+    def curves(self) -> dict[int, list[float | None]]:
+        """Confidence by object and frame; None where nothing was found out yet."""
+        with self._mutex:
+            return {i: self._curve(i) for i in self.ids}
+
+    def _curve(self, i: int) -> list[float | None]:
+        values: list[float | None] = [None] * self.video.frames
+        if i in self._origins:
+            numbers = self._origins[i].confidence.astype(float).round(3).tolist()
+            values = [None if v != v else v for v in numbers]
+        for frame, mark in self._prints.get(i, {}).items():
+            values[frame] = 0.0 if mark == GONE else 1.0
+        return values
+
+    def labels(self, frame: int) -> LabelMap:
+        """What is known of a frame: results, and over them what was given. (H, W) uint8."""
+        with self._mutex:
+            self._check(frame)
+            found = self._results(frame)
+            given = self.given(frame)
+            said = {*np.unique(given).tolist(), *self._gone.get(frame, ())} - {0}
+            hidden = [*said, *(o.id for o in self.objects if o.removed)]
+            if hidden:
+                found[np.isin(found, hidden)] = 0
+            shown = np.where(given > 0, given, found)
+            return np.asarray(shown, np.uint8)
+
+    def given(self, frame: int) -> LabelMap:
+        """The masks given in a frame, without removed objects'; zeros where there are none."""
+        with self._mutex:
+            labels = self.folder.read_map("given", frame)
+            if labels is None:
+                return np.zeros(self.video.size, np.uint8)
+            removed = [o.id for o in self.objects if o.removed]
+            return np.where(np.isin(labels, removed), 0, labels) if removed else labels
+
+    def gone(self, frame: int) -> frozenset[int]:
+        """Objects that the user says are gone from this frame on."""
+        return self._gone.get(frame, frozenset())
+
+    def edited(self, frame: int) -> int:
+        """Revision of the last change of a frame's given masks since the server began."""
+        return self._edited.get(frame, 0)
+
+    def needs(self) -> dict[int, Wanted]:
+        """What is to be tracked, by object; objects without any given mask need nothing."""
+        with self._mutex:
+            return {
+                i: wanted(self._prints[i], self._origins.get(i) or Origins(self.video.frames))
+                for i in self.ids
+                if self._prints.get(i)
+            }
+
+    def said(self) -> dict[int, dict[int, int]]:
+        """Prints of all that was given, by frame and object; GONE where an object is gone."""
+        with self._mutex:
+            by_frame: dict[int, dict[int, int]] = {}
+            for i in self.ids:
+                for frame, mark in self._prints.get(i, {}).items():
+                    by_frame.setdefault(frame, {})[i] = mark
+            return by_frame
+
+    def confidences(self, frame: int) -> dict[int, float]:
+        """Confidence in a frame, by object, as far as it is known."""
+        with self._mutex:
+            found = {i: self._origins[i].confidence[frame] for i in self.ids if i in self._origins}
+            values = {i: float(c) for i, c in found.items() if c == c}
+            for i in self.ids:
+                if frame in self._prints.get(i, {}):
+                    values[i] = 0.0 if self._prints[i][frame] == GONE else 1.0
+            return values
+
+    # What the user changes
+
+    def add_object(self) -> Object:
+        """A new object with a name and a colour of its own."""
+        with self._mutex:
+            fresh = new_object(self.objects)
+            self._change_objects((*self.objects, fresh))
+            return fresh
+
+    def change_object(self, number: int, name: str | None, colour: str | None) -> None:
+        """Give an object another name or colour. Raises HodorError if there is none."""
+        with self._mutex:
+            self._known(number)
+            self._change_objects(
+                tuple(o.changed(name, colour) if o.id == number else o for o in self.objects)
+            )
+
+    def remove_object(self, number: int) -> None:
+        """Remove an object with all its masks; undoing brings them back."""
+        with self._mutex:
+            self._known(number)
+            gone = (
+                Object(o.id, o.name, o.colour, o.removed or o.id == number) for o in self.objects
+            )
+            self._change_objects(tuple(gone))
+
+    def give(self, frame: int, number: int, mask: Bools, *, base: int | None = None) -> None:
+        """Give an object's mask (H, W) in a frame; it takes its pixels from other given masks.
+
+        base: the frame's ``edited`` that the mask was drawn on. An empty mask says that the object
+        is gone from here on.
+        Raises Conflict if the frame was edited since, HodorError if it cannot be saved.
+        """
+        with self._mutex:
+            labels = self._editable(frame, number, base)
+            labels[labels == number] = 0
+            labels[mask] = number
+            gone = self.gone(frame) - {number} | (frozenset() if mask.any() else {number})
+            self._change(frame, _given(labels, gone))
+
+    def take_back(self, frame: int, number: int, *, base: int | None = None) -> None:
+        """Take back what was given of an object in a frame: it is tracked there again."""
+        with self._mutex:
+            labels = self._editable(frame, number, base)
+            labels[labels == number] = 0
+            self._change(frame, _given(labels, self.gone(frame) - {number}))
+
+    def accept(self, frame: int, number: int) -> None:
+        """Make what was found of an object in a frame a given mask."""
+        with self._mutex:
+            mask = self.labels(frame) == number
+            if not mask.any():
+                raise MaskError("the object has no mask in this frame that could be kept")
+            self.give(frame, number, mask)
+
+    def undo(self) -> int | None:
+        """Take back the last change; gives the frame that it was in, None if in none."""
+        return self._step_back(self._done, self._undone, forward=False)
+
+    def redo(self) -> int | None:
+        """Make the change again that was taken back last."""
+        return self._step_back(self._undone, self._done, forward=True)
+
+    # What tracking changes
+
+    def keep(
+        self,
+        frame: int,
+        labels: LabelMap,
+        confidence: Mapping[int, float],
+        origins: Mapping[int, tuple[int, int]],
+    ) -> bool:
+        """Take in a frame's result for some objects; pixels of others stay as they are.
+
+        labels: (H, W), of all that were followed. confidence: by object. origins: for each object
+        to keep the frame and the print of the given mask that it comes from. Results whose given
+        mask has been changed since are not kept; gives whether any was.
+        """
+        with self._mutex:
+            needs = self.needs()
+            ids = [
+                i for i, origin in origins.items() if i in needs and _is(needs[i], frame, origin)
+            ]
+            if not ids:
+                return False
+            old = self._results(frame)
+            ours = np.isin(labels, ids) | np.isin(old, ids)
+            self.folder.write_map("results", frame, np.where(ours, labels, old).astype(np.uint8))
+            for i in ids:
+                one = self._origins.setdefault(i, Origins(self.video.frames))
+                one.frame[frame], one.print[frame] = origins[i]
+                one.confidence[frame] = confidence.get(i, 0.0)
+            self.folder.note(frame, self._origins)
+            self.revision += 1
+            known = {i: round(float(confidence.get(i, 0.0)), 3) for i in ids}
+            self.tell({"type": "result", "frame": frame, "confidence": known})
+            return True
+
+    def flush(self) -> None:
+        """Make all that was written survive a power failure."""
+        with self._mutex:
+            self.folder.flush(now=True)
+
+    def tell_marks(self) -> None:
+        """Tell what is given and what is out of date."""
+        with self._mutex:
+            self.tell({"type": "marks", **self._marks()})
+
+    # How changes are made
+
+    def _check(self, frame: int) -> None:
+        if not 0 <= frame < self.video.frames:
+            raise HodorError(f"frame {frame}: the video has frames 0 to {self.video.frames - 1}")
+
+    def _known(self, number: int) -> None:
+        if number not in self.ids:
+            raise HodorError(f"object {number} is not there any more; undo brings it back")
+
+    def _editable(self, frame: int, number: int, base: int | None) -> NDArray[np.uint8]:
+        """A frame's given label map, to be changed."""
+        self._check(frame)
+        self._known(number)
+        if base is not None and base != self.edited(frame):
+            raise Conflict("this frame was changed in another tab; its masks were loaded again")
+        labels = self.folder.read_map("given", frame)
+        found = np.zeros(self.video.size, np.uint8) if labels is None else labels
+        return found.astype(np.uint8)
+
+    def _results(self, frame: int) -> NDArray[np.uint8]:
+        labels = self.folder.read_map("results", frame)
+        fits = labels is not None and labels.shape == self.video.size
+        found = labels if labels is not None and fits else np.zeros(self.video.size, np.uint8)
+        return found.astype(np.uint8)
+
+    def _change(self, frame: int, after: Given) -> None:
+        edit = _Edit(frame, self._said(frame), after)
+        if edit.before != edit.after:
+            self._apply(edit.frame, edit.after)
+            self._remember(edit)
+
+    def _change_objects(self, after: tuple[Object, ...]) -> None:
+        if after != self.objects:
+            edit = _Edit(None, self.objects, after)
+            self._apply(None, after)
+            self._remember(edit)
+
+    def _remember(self, edit: _Edit) -> None:
+        self._done = [*self._done, edit][-UNDO_STEPS:]
+        self._undone.clear()
+        self.tell_objects()
+
+    def _step_back(self, stack: list[_Edit], other: list[_Edit], *, forward: bool) -> int | None:
+        with self._mutex:
+            if not stack:
+                raise HodorError(f"nothing to {'redo' if forward else 'undo'}")
+            edit = stack[-1]
+            self._apply(edit.frame, edit.after if forward else edit.before)
+            other.append(stack.pop())
+            self.tell_objects()
+            return edit.frame
+
+    def tell_objects(self) -> None:
+        """Tell who is followed, and what a change of that changes."""
+        with self._mutex:
+            shown = [o.to_dict() for o in self.objects if not o.removed]
+            edited = {t: r for t, r in self._edited.items() if r == self.revision}
+            self.tell({"type": "edit", "objects": shown, "edited": edited, **self._marks()})
+
+    def _apply(self, frame: int | None, what: Given | tuple[Object, ...]) -> None:
+        """Write a change; if that fails, all is as before."""
+        if frame is None:
+            before, self.objects = self.objects, what  # type: ignore[assignment]
+            try:
+                self._save()
+            except HodorError:
+                self.objects = before
+                raise
+        elif isinstance(what, Given):
+            self._write_given(frame, what)
+            self._edited[frame] = self.revision + 1
+        self.revision += 1
+        self.edits += 1
+
+    def _write_given(self, frame: int, what: Given) -> None:
+        labels = None
+        if what.labels:
+            flat = np.frombuffer(zlib.decompress(what.labels), np.uint8)
+            labels = flat.reshape(self.video.size)
+        self.folder.write_map("given", frame, labels)
+        before = dict(self._gone)
+        self._gone.pop(frame, None)
+        if what.gone:
+            self._gone[frame] = what.gone
+        if before != self._gone:
+            self._save()
+        self._index(frame)
+
+    def _said(self, frame: int) -> Given:
+        labels = self.folder.read_map("given", frame)
+        return _given(np.zeros(0, np.uint8) if labels is None else labels, self.gone(frame))
+
+    def _index(self, frame: int) -> None:
+        """Note the prints of what is given in a frame."""
+        labels = self.folder.read_map("given", frame)
+        found = (
+            {}
+            if labels is None
+            else {int(i): mask_print(labels == i) for i in np.unique(labels) if i}
+        )
+        found |= dict.fromkeys(self.gone(frame), GONE)
+        for prints in self._prints.values():
+            prints.pop(frame, None)
+        for i, mark in found.items():
+            self._prints.setdefault(i, {})[frame] = mark
+
+    def _save(self) -> None:
+        v = self.video
+        about = {"path": v.path, "name": v.name, "frames": v.frames, "size": v.size, "fps": v.fps}
+        self.folder.write_settings(
+            {
+                "video": about,
+                "model": self.model,
+                "objects": [o.to_dict() for o in self.objects],
+                "gone": {str(t): sorted(ids) for t, ids in self._gone.items()},
+            }
+        )
+
+
+def _given(labels: NDArray[Any], gone: frozenset[int]) -> Given:
+    packed = zlib.compress(labels.astype(np.uint8).tobytes(), 1) if labels.any() else b""
+    return Given(packed, gone)
+
+
+def _is(need: Wanted, frame: int, origin: Sequence[int]) -> bool:
+    return (int(need.frame[frame]), int(need.print[frame])) == tuple(origin)
+
+
+def _ranges(frames: Bools) -> list[list[int]]:
+    """Runs of True as [first, last]."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], frames.astype(np.int8), [0]])))
+    return [[int(a), int(b) - 1] for a, b in edges.reshape(-1, 2)]
+
+
+def _same_video(root: Path, noted: dict[str, Any] | None, video: Video) -> None:
+    if noted is None:
+        return
+    was = (noted["frames"], tuple(noted["size"]))
+    if was != (video.frames, video.size):
+        raise HodorError(
+            f"{root}: this session is of a video of {was[0]} frames of {was[1][1]} x {was[1][0]}; "
+            f"{video.path} has {video.frames} of {video.size[1]} x {video.size[0]}: take that "
+            "video, or another folder"
+        )
