@@ -74,7 +74,6 @@ class Session:
         self._listeners: list[Callable[[Event], None]] = []
         self._done: list[_Edit] = []
         self._undone: list[_Edit] = []
-        self._edited: dict[int, int] = {}
         settings = folder.read_settings() or {}
         _same_video(folder.root, settings.get("video"), video)
         self.model: str = model or settings.get("model") or DEFAULT
@@ -136,7 +135,7 @@ class Session:
         }
 
     def curves(self) -> dict[int, list[float | None]]:
-        """Confidence by object and frame; None where nothing was found out yet."""
+        """Confidence of results by object and frame; None where there is none yet."""
         with self._mutex:
             return {i: self._curve(i) for i in self.ids}
 
@@ -145,8 +144,6 @@ class Session:
         if i in self._origins:
             numbers = self._origins[i].confidence.astype(float).round(3).tolist()
             values = [None if v != v else v for v in numbers]
-        for frame, mark in self._prints.get(i, {}).items():
-            values[frame] = 0.0 if mark == GONE else 1.0
         return values
 
     def labels(self, frame: int) -> LabelMap:
@@ -176,8 +173,10 @@ class Session:
         return self._gone.get(frame, frozenset())
 
     def edited(self, frame: int) -> int:
-        """Revision of the last change of a frame's given masks since the server began."""
-        return self._edited.get(frame, 0)
+        """What tells a frame's given masks from others; 0 where there are none."""
+        with self._mutex:
+            marks = {i: p[frame] for i, p in self._prints.items() if frame in p}
+            return zlib.crc32(repr(sorted(marks.items())).encode()) if marks else 0
 
     def needs(self) -> dict[int, Wanted]:
         """What is to be tracked, by object; objects without any given mask need nothing."""
@@ -356,7 +355,7 @@ class Session:
     def _remember(self, edit: _Edit) -> None:
         self._done = [*self._done, edit][-UNDO_STEPS:]
         self._undone.clear()
-        self.tell_objects()
+        self._tell_edit(edit.frame)
 
     def _step_back(self, stack: list[_Edit], other: list[_Edit], *, forward: bool) -> int | None:
         with self._mutex:
@@ -365,15 +364,13 @@ class Session:
             edit = stack[-1]
             self._apply(edit.frame, edit.after if forward else edit.before)
             other.append(stack.pop())
-            self.tell_objects()
+            self._tell_edit(edit.frame)
             return edit.frame
 
-    def tell_objects(self) -> None:
-        """Tell who is followed, and what a change of that changes."""
-        with self._mutex:
-            shown = [o.to_dict() for o in self.objects if not o.removed]
-            edited = {t: r for t, r in self._edited.items() if r == self.revision}
-            self.tell({"type": "edit", "objects": shown, "edited": edited, **self._marks()})
+    def _tell_edit(self, frame: int | None) -> None:
+        """Tell a change: of one frame's masks, or of the objects (None) and so of all masks."""
+        shown = [o.to_dict() for o in self.objects if not o.removed]
+        self.tell({"type": "edit", "objects": shown, "frame": frame, **self._marks()})
 
     def _apply(self, frame: int | None, what: Given | tuple[Object, ...]) -> None:
         """Write a change; if that fails, all is as before."""
@@ -386,7 +383,6 @@ class Session:
                 raise
         elif isinstance(what, Given):
             self._write_given(frame, what)
-            self._edited[frame] = self.revision + 1
         self.revision += 1
         self.edits += 1
 

@@ -1,0 +1,30 @@
+// Starts the page.
+
+import { startChrome } from "./chrome.js";
+import { startDialogs } from "./dialogs.js";
+import { sendAll, withUnsaved } from "./edits.js";
+import { startFramePanel } from "./frame-panel.js";
+import { KEYS, startKeys } from "./keys.js";
+import { connect } from "./live.js";
+import { startObjects } from "./objects.js";
+import { startStage } from "./stage.js";
+import { state } from "./store.js";
+import { startTimeline } from "./timeline.js";
+import { startTools } from "./tools.js";
+import { startTracking } from "./tracking.js";
+import { startTransport } from "./transport.js";
+
+startStage();
+startTools();
+startTimeline();
+startTransport();
+startObjects();
+startFramePanel();
+startTracking();
+startChrome();
+startDialogs(KEYS);
+startKeys();
+connect(async () => {
+  await withUnsaved(state.frame).catch(() => {});
+  sendAll();
+});

@@ -1,0 +1,121 @@
+// From drawing to the server: masks are sent when a stroke ends, and kept until they are saved.
+
+import * as api from "./api.js";
+import { forgetLabels, labelsOf } from "./labels.js";
+import { tell } from "./notices.js";
+import { decode, encodeMask } from "./runs.js";
+import { repaint, shown } from "./stage.js";
+import { selectedObject, state, update } from "./store.js";
+
+const waiting = []; // {frame, id, runs, base}: in order, the first one is on its way
+let sending = false;
+
+/** The frame that can be drawn on now, with an object to draw; null while there is none. */
+export async function canvasForEdit() {
+  if (!shown?.exact || shown.frame !== state.frame || state.playing) return null;
+  const frame = shown;
+  if (!selectedObject()) await addObject();
+  return selectedObject() && shown === frame ? frame : shown?.frame === state.frame ? shown : null;
+}
+
+export async function addObject() {
+  try {
+    const { id, name, colour } = await api.addObject();
+    const there = state.objects.some((o) => o.id === id);
+    if (!there) update({ objects: [...state.objects, { id, name, colour }] });
+    update({ selected: id });
+  } catch (problem) {
+    tell(problem.message, "error");
+  }
+}
+
+/** Sends the selected object's mask of the frame that is shown. */
+export function save() {
+  const id = state.selected;
+  waiting.push({
+    frame: shown.frame,
+    id,
+    runs: encodeMask(shown.labels, id),
+    base: shown.about.edited,
+  });
+  update({ unsaved: waiting.length });
+  sendAll();
+}
+
+/** Sends what waits; what cannot be sent stays, and is sent when the server is back. */
+export async function sendAll() {
+  if (sending) return;
+  sending = true;
+  try {
+    while (waiting.length) {
+      const { frame, id, runs, base } = waiting[0];
+      const { edited } = await api.give(frame, id, runs, base);
+      waiting.shift();
+      // What was drawn while this was on its way was drawn on what is saved now.
+      for (const next of waiting) if (next.frame === frame) next.base = edited;
+      if (shown?.frame === frame) shown.about.edited = edited;
+      update({ unsaved: waiting.length, failure: null });
+    }
+  } catch (problem) {
+    refused(problem);
+  } finally {
+    sending = false;
+  }
+}
+
+function refused(problem) {
+  if (problem.offline) return; // it goes on when the server is back
+  if (problem.status === 422 && /cannot be written/.test(problem.message)) {
+    update({ failure: problem.message }); // nothing is thrown away: the user may make room
+    return;
+  }
+  const lost = waiting.shift();
+  update({ unsaved: waiting.length });
+  forgetLabels(lost.frame);
+  tell(problem.message, "error");
+}
+
+/** Drawings that are not saved yet go over what the server knows. */
+export async function withUnsaved(frame) {
+  const { labels, about } = await labelsOf(frame);
+  for (const one of waiting) {
+    if (one.frame !== frame) continue;
+    setMask(labels, one.id, decode(one.runs, labels.length));
+    one.base = about.edited;
+  }
+}
+
+/** Replaces an object's mask in a label map. */
+export function setMask(labels, id, mask) {
+  for (let i = 0; i < labels.length; i++) {
+    if (mask[i]) labels[i] = id;
+    else if (labels[i] === id) labels[i] = 0;
+  }
+}
+
+/** Replaces the selected object's mask in the frame that is shown, and sends it. */
+export function replaceMask(runs) {
+  setMask(shown.labels, state.selected, decode(runs, shown.labels.length));
+  repaint();
+  save();
+}
+
+/** Does what the server is asked for; a refusal is told. */
+export async function attempt(request) {
+  try {
+    return await request();
+  } catch (problem) {
+    tell(problem.message, "error");
+    return null;
+  }
+}
+
+export async function undo() {
+  const done = state.undo && (await attempt(api.undo));
+  if (done && done.frame !== null) update({ frame: done.frame });
+}
+
+export async function redo() {
+  const done = state.redo && (await attempt(api.redo));
+  if (done && done.frame !== null) update({ frame: done.frame });
+}

@@ -1,0 +1,42 @@
+// Drawing into label maps, in pixels of the frame.
+
+const sketch = document.createElement("canvas");
+
+/** Sets a disc and the way to it. `apply(index)` is called for every pixel touched. */
+export function stroke(size, from, to, radius, apply) {
+  const { width, height } = size;
+  const length = Math.hypot(to.x - from.x, to.y - from.y);
+  const steps = Math.max(1, Math.ceil(length / Math.max(1, radius / 3)));
+  for (let i = 0; i <= steps; i++) {
+    const x = from.x + ((to.x - from.x) * i) / steps;
+    const y = from.y + ((to.y - from.y) * i) / steps;
+    disc(width, height, x, y, radius, apply);
+  }
+}
+
+function disc(width, height, x, y, radius, apply) {
+  const top = Math.max(0, Math.ceil(y - radius - 0.5));
+  const bottom = Math.min(height - 1, Math.floor(y + radius - 0.5));
+  for (let row = top; row <= bottom; row++) {
+    const dy = row + 0.5 - y;
+    const half = Math.sqrt(Math.max(0, radius * radius - dy * dy));
+    const left = Math.max(0, Math.ceil(x - half - 0.5));
+    const right = Math.min(width - 1, Math.floor(x + half - 0.5));
+    for (let column = left; column <= right; column++) apply(row * width + column);
+  }
+}
+
+/** Calls `apply(index)` for every pixel whose centre is in a polygon. */
+export function polygon(size, points, apply) {
+  const { width, height } = size;
+  sketch.width = width;
+  sketch.height = height;
+  const pen = sketch.getContext("2d", { willReadFrequently: true });
+  pen.fillStyle = "#fff";
+  pen.beginPath();
+  points.forEach((p, i) => (i ? pen.lineTo(p.x, p.y) : pen.moveTo(p.x, p.y)));
+  pen.closePath();
+  pen.fill();
+  const data = pen.getImageData(0, 0, width, height).data;
+  for (let i = 0; i < width * height; i++) if (data[4 * i + 3] > 127) apply(i);
+}

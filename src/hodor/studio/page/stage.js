@@ -1,0 +1,144 @@
+// The frame with its masks, and the tools' marks on it.
+
+import { fetchAhead, pictureOf, setWidth } from "./frames.js";
+import { labelsOf } from "./labels.js";
+import { tell } from "./notices.js";
+import { on, state, update } from "./store.js";
+import { fit, view } from "./view.js";
+
+const canvas = document.getElementById("stage");
+const context = canvas.getContext("2d");
+const masks = document.createElement("canvas");
+const overlays = []; // functions that draw over the frame
+let image = null;
+
+/** What is on the screen: {frame, bitmap, labels, about, exact}. */
+export let shown = null;
+let loading = false;
+let wanted = false;
+let lastFrame = 0;
+
+export function startStage() {
+  new ResizeObserver(resize).observe(canvas.parentElement);
+  on(["frame", "labelsChanged", "video", "scrubbing", "online"], load);
+  on(["objects", "hidden", "selected", "opacity"], repaint);
+  on(["tool", "brush"], draw);
+}
+
+/** Lets a tool draw over the frame, in pixels of the frame. */
+export function drawOver(paint) {
+  overlays.push(paint);
+}
+
+function resize() {
+  const box = canvas.parentElement.getBoundingClientRect();
+  canvas.width = Math.max(1, Math.round(box.width * devicePixelRatio));
+  canvas.height = Math.max(1, Math.round(box.height * devicePixelRatio));
+  if (!state.video) return;
+  setWidth(Math.min(state.video.width, canvas.width));
+  if (view.fitted) fit(canvas, state.video);
+  draw();
+}
+
+/** Loads what is wanted now; one at a time, so that scrubbing never piles up. */
+async function load() {
+  if (!state.video || !state.online) return;
+  if (loading) {
+    wanted = true;
+    return;
+  }
+  loading = true;
+  try {
+    do {
+      wanted = false;
+      await show(state.frame, state.scrubbing);
+    } while (wanted || (!state.scrubbing && (shown?.frame !== state.frame || !shown.exact)));
+  } catch (problem) {
+    if (!problem.offline) failed(problem);
+  } finally {
+    loading = false;
+  }
+}
+
+async function show(frame, quick) {
+  const picture = await pictureOf(frame, quick);
+  const { labels, about } = await labelsOf(picture.number);
+  const first = shown === null;
+  shown = { frame: picture.number, bitmap: picture.bitmap, labels, about, exact: !quick };
+  if (first) resize();
+  document.body.dataset.shown = picture.number;
+  update({ about: picture.number === state.frame ? about : null, problem: null });
+  repaint();
+  if (!quick && !state.playing) fetchAhead(frame, frame >= lastFrame ? 1 : -1);
+  lastFrame = frame;
+}
+
+function failed(problem) {
+  shown = null;
+  update({ about: null, problem: problem.message });
+  tell(problem.message, "error");
+  draw();
+}
+
+/** Paints the masks anew, after they or their colours changed. */
+export function repaint() {
+  if (!shown) return draw();
+  const { width, height } = state.video;
+  if (masks.width !== width || masks.height !== height) {
+    masks.width = width;
+    masks.height = height;
+    image = null;
+  }
+  const pen = masks.getContext("2d");
+  image ??= pen.createImageData(width, height);
+  paintMasks(new Uint32Array(image.data.buffer), shown.labels, width, height);
+  pen.putImageData(image, 0, 0);
+  draw();
+}
+
+function paintMasks(pixels, labels, width, height) {
+  const [fill, line] = colours();
+  const last = width * height;
+  for (let i = 0, x = 0; i < last; i++, x++) {
+    if (x === width) x = 0;
+    const id = labels[i];
+    if (id === 0) {
+      pixels[i] = 0;
+      continue;
+    }
+    const edge =
+      (x > 0 && labels[i - 1] !== id) ||
+      (x < width - 1 && labels[i + 1] !== id) ||
+      (i >= width && labels[i - width] !== id) ||
+      (i + width < last && labels[i + width] !== id);
+    pixels[i] = edge ? line[id] : fill[id];
+  }
+}
+
+/** By id: the colour of a mask's inside and of its edge, as bytes of RGBA. */
+function colours() {
+  const fill = new Uint32Array(256);
+  const line = new Uint32Array(256);
+  for (const { id, colour } of state.objects) {
+    if (state.hidden.has(id)) continue;
+    const rgb = Number.parseInt(colour.slice(1), 16);
+    const bgr = ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16);
+    const opacity = Math.round(2.55 * state.opacity * (id === state.selected ? 1 : 0.8));
+    fill[id] = ((opacity << 24) | bgr) >>> 0;
+    line[id] = ((Math.min(255, opacity + 130) << 24) | bgr) >>> 0;
+  }
+  return [fill, line];
+}
+
+/** Draws what is there. */
+export function draw() {
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  if (!shown || !state.video) return;
+  const { width, height } = state.video;
+  context.setTransform(view.scale, 0, 0, view.scale, view.left, view.top);
+  context.imageSmoothingEnabled = view.scale < 3;
+  context.drawImage(shown.bitmap, 0, 0, width, height);
+  context.drawImage(masks, 0, 0);
+  for (const paint of overlays) paint(context, view.scale);
+}

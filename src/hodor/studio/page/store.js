@@ -1,0 +1,86 @@
+// What the page knows, in one place. Parts of the page draw themselves from it when it changes.
+
+export const state = {
+  online: false,
+  video: null, // {name, path, frames, fps, height, width}
+  folder: "",
+  model: "",
+  objects: [], // {id, name, colour}
+  given: {}, // by id: frames with given masks
+  gone: {}, // by id: frames from which on it is gone
+  stale: {}, // by id: Uint8Array, 1 where tracking is to be done
+  curves: {}, // by id: Float32Array of confidence, NaN where unknown
+  undo: false,
+  redo: false,
+  job: null,
+  exports: [],
+  pages: 1,
+  frame: 0,
+  scrubbing: false,
+  playing: false,
+  follow: true,
+  selected: null,
+  hidden: new Set(),
+  tool: "brush",
+  brush: 24,
+  opacity: 45,
+  about: null, // of the frame that is shown: {edited, given, gone, confidence}
+  unsaved: 0,
+};
+
+const listeners = [];
+let changed = new Set();
+
+/** Calls `draw` after any of the named parts of the state has changed. */
+export function on(keys, draw) {
+  listeners.push([new Set(keys), draw]);
+}
+
+/** Changes parts of the state; who depends on them draws once, soon after. */
+export function update(changes) {
+  const first = changed.size === 0;
+  for (const [key, value] of Object.entries(changes)) {
+    state[key] = value;
+    changed.add(key);
+  }
+  if (first && changed.size) queueMicrotask(flush);
+}
+
+function flush() {
+  const keys = changed;
+  changed = new Set();
+  for (const [wanted, draw] of listeners) {
+    for (const key of keys) {
+      if (wanted.has(key)) {
+        draw();
+        break;
+      }
+    }
+  }
+}
+
+export const selectedObject = () => state.objects.find((o) => o.id === state.selected) ?? null;
+
+export const isBusy = () => ["starting", "running", "paused"].includes(state.job?.state);
+
+/** Moves to a frame, within the video. */
+export function goTo(frame, more = {}) {
+  const last = state.video.frames - 1;
+  update({ frame: Math.max(0, Math.min(last, Math.round(frame))), ...more });
+}
+
+/** What the server says of masks and objects, as the page keeps it. */
+export function takeMarks(event) {
+  const stale = {};
+  for (const [id, ranges] of Object.entries(event.stale)) {
+    stale[id] = new Uint8Array(state.video.frames);
+    for (const [first, last] of ranges) stale[id].fill(1, first, last + 1);
+  }
+  update({ given: event.given, gone: event.gone, stale, undo: event.undo, redo: event.redo });
+}
+
+/** Objects, with one selected as long as there is any. */
+export function takeObjects(objects) {
+  const still = objects.some((o) => o.id === state.selected);
+  update({ objects, selected: still ? state.selected : (objects.at(-1)?.id ?? null) });
+}

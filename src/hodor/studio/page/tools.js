@@ -1,0 +1,225 @@
+// The tools on the stage: each takes the pointer down, along and up, and may draw its marks.
+
+import { segment } from "./api.js";
+import { attempt, canvasForEdit, replaceMask, save } from "./edits.js";
+import { polygon, stroke } from "./masks.js";
+import { draw, drawOver, repaint, shown } from "./stage.js";
+import { on, selectedObject, state, update } from "./store.js";
+import { pan, place, view, zoom } from "./view.js";
+
+const canvas = document.getElementById("stage");
+let pointer = null; // where it is over the stage
+let dragging = null; // {tool, last} while a button is down
+let corners = []; // of the polygon that is being drawn
+let prompt = emptyPrompt(); // box and strokes for the frame and object that are shown
+let busy = 0;
+
+const colour = () => selectedObject()?.colour ?? "#3ea6ff";
+
+/** Brush and eraser: the erasing one also with the right button or Alt. */
+const brush = {
+  down(at, erase) {
+    this.erase = erase;
+    this.move(at, at);
+  },
+  move(at, last) {
+    const { labels } = shown;
+    const id = state.selected;
+    const apply = this.erase
+      ? (i) => labels[i] === id && (labels[i] = 0)
+      : (i) => (labels[i] = id);
+    stroke(state.video, last, at, state.brush / 2, apply);
+    repaint();
+  },
+  up: save,
+};
+
+const tools = {
+  hand: {},
+  brush,
+  eraser: { ...brush, down: (at) => brush.down(at, true), move: brush.move.bind(brush) },
+  polygon: {
+    down(at) {
+      const closes = corners.length > 2 && near(at, corners[0]);
+      if (closes) closePolygon();
+      else corners.push({ x: at.x, y: at.y });
+      draw();
+    },
+  },
+  box: {
+    down(at) {
+      prompt = { ...emptyPrompt(), box: [at.x, at.y, at.x, at.y] };
+    },
+    move(at) {
+      prompt.box.splice(2, 2, at.x, at.y);
+      draw();
+    },
+    up() {
+      const [left, top, right, bottom] = prompt.box;
+      if (Math.abs(right - left) < 3 || Math.abs(bottom - top) < 3) prompt = emptyPrompt();
+      else askForMask();
+      draw();
+    },
+  },
+  strokes: {
+    down(at, outside) {
+      this.line = { points: [[at.x, at.y]], width: state.brush };
+      (outside ? prompt.outside : prompt.inside).push(this.line);
+      draw();
+    },
+    move(at) {
+      this.line.points.push([at.x, at.y]);
+      draw();
+    },
+    up: () => askForMask(),
+  },
+};
+
+export function startTools() {
+  canvas.addEventListener("pointerdown", down);
+  canvas.addEventListener("pointermove", move);
+  canvas.addEventListener("pointerup", up);
+  canvas.addEventListener("pointercancel", up);
+  canvas.addEventListener("pointerleave", () => ((pointer = null), draw()));
+  canvas.addEventListener("dblclick", closePolygon);
+  canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  canvas.addEventListener("wheel", wheel, { passive: false });
+  drawOver(drawMarks);
+  on(["frame", "selected", "tool"], forgetMarks);
+}
+
+/** Gives up a polygon, a box, strokes; true if there was anything to give up. */
+export function forgetMarks() {
+  const any = corners.length || prompt.box || prompt.inside.length || prompt.outside.length;
+  corners = [];
+  prompt = emptyPrompt();
+  draw();
+  return Boolean(any);
+}
+
+/** Takes back the polygon's last corner; true if there was one. */
+export function dropCorner() {
+  const had = corners.pop() !== undefined;
+  draw();
+  return had;
+}
+
+/** Fills the polygon that is being drawn; true if there was one. */
+export function closePolygon() {
+  if (state.tool !== "polygon" || corners.length < 3 || !shown) return false;
+  const points = corners;
+  corners = [];
+  const { labels } = shown;
+  polygon(state.video, points, (i) => (labels[i] = state.selected));
+  repaint();
+  save();
+  return true;
+}
+
+function emptyPrompt() {
+  return { box: null, inside: [], outside: [] };
+}
+
+const near = (a, b) => Math.hypot(a.x - b.x, a.y - b.y) * view.scale < 10 * devicePixelRatio;
+
+async function down(event) {
+  canvas.focus({ preventScroll: true });
+  canvas.setPointerCapture(event.pointerId);
+  const at = place(event, canvas);
+  if (state.tool === "hand" || event.button === 1) {
+    dragging = { tool: null, last: at };
+    return;
+  }
+  const started = (dragging = { tool: tools[state.tool], last: at, begun: false });
+  const other = event.button === 2 || event.altKey;
+  if (!(await canvasForEdit()) || dragging !== started) return;
+  started.begun = true;
+  started.tool.down(at, other);
+}
+
+function move(event) {
+  const at = place(event, canvas);
+  pointer = at;
+  if (dragging && dragging.tool === null) {
+    pan(at.cx - dragging.last.cx, at.cy - dragging.last.cy);
+  } else if (dragging?.begun && dragging.tool.move) {
+    dragging.tool.move(at, dragging.last);
+  }
+  if (dragging) dragging.last = at;
+  draw();
+}
+
+function up() {
+  const ended = dragging;
+  dragging = null;
+  if (ended?.begun) ended.tool.up?.();
+}
+
+function wheel(event) {
+  event.preventDefault();
+  const { cx, cy } = place(event, canvas);
+  zoom(Math.exp(-event.deltaY * 0.0015), cx, cy);
+  draw();
+}
+
+async function askForMask() {
+  const [frame, id] = [state.frame, state.selected];
+  update({ segmenting: ++busy });
+  const runs = await attempt(() => segment(frame, prompt));
+  update({ segmenting: --busy });
+  const still = runs && state.frame === frame && state.selected === id && shown?.frame === frame;
+  if (still) replaceMask(runs);
+}
+
+function drawMarks(pen, scale) {
+  const thin = (1.5 * devicePixelRatio) / scale;
+  pen.lineWidth = thin;
+  pen.lineJoin = pen.lineCap = "round";
+  drawPolygon(pen, thin);
+  drawPrompt(pen, thin);
+  const round = ["brush", "eraser", "strokes"].includes(state.tool);
+  if (pointer && round) outline(pen, () => pen.arc(pointer.x, pointer.y, state.brush / 2, 0, 7), thin);
+}
+
+function drawPolygon(pen, thin) {
+  if (!corners.length) return;
+  const all = pointer ? [...corners, pointer] : corners;
+  outline(pen, () => all.forEach((p, i) => (i ? pen.lineTo(p.x, p.y) : pen.moveTo(p.x, p.y))), thin);
+  pen.fillStyle = "#fff";
+  for (const { x, y } of corners) {
+    pen.beginPath();
+    pen.arc(x, y, 2.5 * thin, 0, 7);
+    pen.fill();
+  }
+}
+
+function drawPrompt(pen, thin) {
+  if (prompt.box) {
+    const [left, top, right, bottom] = prompt.box;
+    outline(pen, () => pen.rect(left, top, right - left, bottom - top), thin);
+  }
+  if (state.tool !== "strokes") return;
+  for (const [lines, ink] of [[prompt.inside, "#3ddc84"], [prompt.outside, "#ff5252"]]) {
+    pen.strokeStyle = ink;
+    pen.globalAlpha = 0.55;
+    for (const { points, width } of lines) {
+      pen.lineWidth = width;
+      pen.beginPath();
+      points.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+      if (points.length === 1) pen.lineTo(points[0][0] + 0.01, points[0][1]);
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+  }
+}
+
+/** A line that can be seen on anything: dark around the object's colour. */
+function outline(pen, path, thin) {
+  for (const [ink, width] of [["rgba(0,0,0,.65)", 3 * thin], [colour(), thin]]) {
+    pen.strokeStyle = ink;
+    pen.lineWidth = width;
+    pen.beginPath();
+    path();
+    pen.stroke();
+  }
+}
