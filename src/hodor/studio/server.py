@@ -98,7 +98,8 @@ def _reading(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/state")
     def state() -> Event:
         exports = [
-            {"name": name, "title": e.title, "about": e.about, "file": e.file} for name, e in EXPORTS.items()
+            {"name": name, "title": e.title, "about": e.about, "file": e.file}
+            for name, e in EXPORTS.items()
         ]
         return {**session.state(), "job": studio.jobs.status(), "exports": exports}
 

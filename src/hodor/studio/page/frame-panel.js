@@ -54,7 +54,7 @@ function draw() {
 function describe(object, isGiven, isGone, value) {
   if (!object) return [head("No object yet"), line("Draw on the frame to begin one.")];
   if (isGone) return [head("Gone from here on"), line("Up to its next given mask.")];
-  if (isGiven) return [head("Mask given"), line("Tracking starts here, and never changes it.")];
+  if (isGiven) return [head("Mask given"), line("Tracking never changes it.")];
   const stale = state.stale[object.id]?.[state.frame];
   if (value === undefined) {
     return [head("No mask"), line(stale ? "Not tracked yet." : "Draw one, or track to here.")];

@@ -1,0 +1,57 @@
+"""Masks from boxes and strokes."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hodor.errors import MaskError
+from hodor.studio import GrabCut, Prompt
+
+SIZE = (120, 160)
+NOWHERE = np.zeros(SIZE, np.bool_)
+
+
+@pytest.fixture(scope="module")
+def picture() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A red disc on green noise, and where it is."""
+    frame = np.random.default_rng(0).integers(0, 60, (*SIZE, 3)).astype(np.uint8)
+    frame[..., 1] += 120
+    y, x = np.ogrid[: SIZE[0], : SIZE[1]]
+    disc = (x - 70) ** 2 + (y - 60) ** 2 < 30**2
+    frame[disc] = (200, 40, 40)
+    return frame, disc
+
+
+def _overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def test_a_box_around_an_object_finds_it(
+    picture: tuple[NDArray[np.uint8], NDArray[np.bool_]],
+) -> None:
+    frame, disc = picture
+    found = GrabCut().segment(frame, Prompt((34, 24, 106, 96), NOWHERE, NOWHERE))
+    assert _overlap(found, disc) > 0.95
+
+
+def test_strokes_inside_and_outside_find_it_and_are_kept(
+    picture: tuple[NDArray[np.uint8], NDArray[np.bool_]],
+) -> None:
+    frame, disc = picture
+    inside, outside = NOWHERE.copy(), NOWHERE.copy()
+    inside[58:62, 55:85] = True
+    outside[10:14, 20:140] = True
+    outside[60:64, 94:98] = True  # a piece of the disc that the user wants left out
+    found = GrabCut().segment(frame, Prompt(None, inside, outside))
+    assert _overlap(found, disc) > 0.9
+    assert found[inside].all()
+    assert not found[outside].any()
+
+
+def test_without_a_box_or_a_stroke_there_is_nothing_to_segment(
+    picture: tuple[NDArray[np.uint8], NDArray[np.bool_]],
+) -> None:
+    with pytest.raises(MaskError, match="draw a box, or a stroke"):
+        GrabCut().segment(picture[0], Prompt(None, NOWHERE, NOWHERE))
+    with pytest.raises(MaskError, match="outside of the frame"):
+        GrabCut().segment(picture[0], Prompt((300, 20, 300, 40), NOWHERE, NOWHERE))
