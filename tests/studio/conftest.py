@@ -112,6 +112,11 @@ class Server:
         self.reader.join(20)
 
 
+@pytest.fixture(scope="session")
+def server_class() -> type[Server]:
+    return Server
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
     """Starts ``hodor studio`` with words; what still runs after the test is killed."""

@@ -70,6 +70,7 @@ def _bind(host: str, port: int | None, noted: int | None) -> socket.socket:
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind((host, wish))
+            bound.listen()  # who comes before the server runs waits, and is not refused
             return bound
         except OSError as error:
             bound.close()

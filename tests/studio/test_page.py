@@ -1,0 +1,277 @@
+"""The page in a real Chromium: draw, track, correct, export; kills, full disks, two tabs."""
+
+import resource
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hodor.video import read_label_map
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("needs a Chromium in the path", allow_module_level=True)
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+WAIT = 30_000  # ms; how long a slow machine may take, not how long it should
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Page:
+    """A tab on a studio, and what a user does there."""
+
+    def __init__(self, browser: Any, address: str) -> None:
+        self.tab = browser.new_page(viewport={"width": 1100, "height": 800})
+        self.tab.set_default_timeout(WAIT)
+        self.faults: list[str] = []
+        self.tab.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.tab.goto(address)
+        self.at(0)
+
+    def at(self, frame: int) -> None:
+        """Wait until a frame is shown."""
+        self.tab.wait_for_selector(f'body[data-shown="{frame}"]')
+
+    def go(self, frame: int) -> None:
+        self.tab.fill("#number", str(frame))
+        self.tab.press("#number", "Enter")
+        self.at(frame)
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Where a pixel of the frame is on the screen."""
+        found = self.tab.evaluate(
+            """async ([x, y]) => {
+              const { view } = await import("./page/view.js");
+              const box = document.getElementById("stage").getBoundingClientRect();
+              const at = (offset, v) => (offset + v * view.scale) / devicePixelRatio;
+              return [box.left + at(view.left, x), box.top + at(view.top, y)];
+            }""",
+            [x, y],
+        )
+        return found[0], found[1]
+
+    def drag(self, *points: tuple[float, float], button: str = "left") -> None:
+        """Draw with the tool that is chosen, through pixels of the frame."""
+        self.tab.mouse.move(*self.place(*points[0]))
+        self.tab.mouse.down(button=button)
+        for point in points[1:]:
+            self.tab.mouse.move(*self.place(*point), steps=4)
+        self.tab.mouse.up(button=button)
+
+    def standing(self, text: str) -> None:
+        """Wait for what the page says of the selected object in this frame."""
+        self.tab.wait_for_selector(f'#standing:has-text("{text}")')
+
+    def saved(self) -> None:
+        self.tab.wait_for_selector('#saved:has-text("Saved")')
+
+    def track(self) -> None:
+        """Track all, and wait for the end."""
+        self.tab.click("#track-all")
+        self.tab.wait_for_selector('#to-do:has-text("up to date")', state="attached")
+        self.tab.wait_for_selector("#idle:not(.off)")
+
+    def objects(self) -> list[str]:
+        return [i.input_value() for i in self.tab.query_selector_all("#objects input[type=text]")]
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[[str], Page]]:
+    """Opens tabs; at the end none of them may have met an error of its own."""
+    pages: list[Page] = []
+
+    def make(address: str) -> Page:
+        pages.append(Page(browser, address))
+        return pages[-1]
+
+    yield make
+    for page in pages:
+        page.tab.close()
+    assert [page.faults for page in pages] == [[] for _ in pages]
+
+
+@pytest.fixture
+def server(serve: Callable[..., Any], clip: Path, tiny_model: Path, tmp_path: Path) -> Any:
+    return serve(clip, "--session", tmp_path / "session", "--model", tiny_model)
+
+
+def _maps(folder: Path) -> list[Any]:
+    return [read_label_map(path) for path in sorted(folder.glob("*.png"))]
+
+
+def test_draw_track_correct_at_frame_20_and_export(
+    server: Any, open_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    page = open_page(server.address)
+    page.tab.keyboard.press("r")
+    page.drag((5, 8), (36, 38))  # the red square, by a box around it
+    page.standing("Mask given")
+    page.tab.keyboard.press("n")
+    page.tab.keyboard.press("p")
+    for corner in ((60, 36), (80, 36), (80, 54), (60, 54)):
+        page.tab.mouse.click(*page.place(*corner))
+    page.tab.keyboard.press("Enter")
+    page.standing("Mask given")
+    assert page.objects() == ["Object 1", "Object 2"]
+    page.tab.fill("#objects li:first-child input[type=text]", "Red")
+    page.tab.press("#objects li:first-child input[type=text]", "Enter")
+    page.track()
+    session = tmp_path / "session"
+    first = read_label_map(session / "given" / "00000.png")
+    red, blue = first == 1, first == 2
+    assert (red & (np.indices(red.shape)[1] < 33)).sum() > 400  # GrabCut found the square
+    assert np.array_equal(blue[36:54, 60:80], np.ones((18, 20), bool))
+    assert blue.sum() == 18 * 20
+    before = _maps(session / "results")
+
+    page.go(20)
+    page.tab.click('#lane-names button:has-text("Red")')
+    page.tab.keyboard.press("b")
+    page.drag((50, 14), (58, 22), (66, 14))
+    page.standing("Mask given")
+    page.track()
+    after = _maps(session / "results")
+    assert len(before) == len(after) == 39
+    changed = [t + 1 for t, (a, b) in enumerate(zip(before, after, strict=True)) if (a != b).any()]
+    assert changed
+    assert min(changed) > 10
+    assert np.array_equal(read_label_map(session / "given" / "00000.png"), first)
+
+    page.tab.keyboard.press("x")
+    page.tab.check('#formats input[value="rle"]')
+    with page.tab.expect_download() as download:
+        page.tab.click("#export-start")
+        page.tab.click("#downloads a >> nth=1")
+    assert download.value.suggested_filename == "scene-masks.json"
+    exported = _maps(session / "exports" / "labels")
+    given = read_label_map(session / "given" / "00020.png") == 1
+    assert np.array_equal(exported[20] == 1, given)
+    assert np.array_equal(exported[0], first)
+    assert np.array_equal(exported[30], after[29])
+
+
+def test_reloading_and_a_killed_server_lose_nothing(
+    server: Any, open_page: Callable[[str], Page], serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = open_page(server.address)
+    page.drag((20, 20), (30, 30))
+    page.standing("Mask given")
+    page.saved()
+    page.tab.reload()
+    page.standing("Mask given")
+    assert page.objects() == ["Object 1"]
+    server.end(signal.SIGKILL)
+    page.tab.wait_for_selector('#trouble:has-text("The server is gone")')
+    page.drag((30, 30), (50, 30))  # drawn while nobody listens
+    page.tab.wait_for_selector('#saved:has-text("Saving")')
+    serve(tmp_path / "session")
+    page.tab.wait_for_selector("#trouble", state="hidden")
+    page.saved()
+    mask = read_label_map(tmp_path / "session" / "given" / "00000.png")
+    assert mask[20, 20] == 1
+    assert mask[30, 48] == 1
+    page.track()
+
+
+def test_a_full_disk_is_told_and_the_drawing_is_kept_until_there_is_room(
+    server: Any, open_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    page = open_page(server.address)
+    page.tab.keyboard.press("n")
+    page.tab.wait_for_selector("#objects li")
+    pid = server.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (16, limits[1]))
+    page.drag((20, 20), (30, 30))
+    page.tab.wait_for_selector('#trouble:has-text("cannot be written")')
+    assert not (tmp_path / "session" / "given" / "00000.png").exists()
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    page.tab.click("#retry")
+    page.tab.wait_for_selector("#trouble", state="hidden")
+    page.standing("Mask given")
+    assert read_label_map(tmp_path / "session" / "given" / "00000.png")[20, 20] == 1
+
+
+def test_two_tabs_show_the_same_and_do_not_undo_each_others_work(
+    server: Any, open_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    one = open_page(server.address)
+    two = open_page(server.address)
+    one.tab.wait_for_selector('#saved:has-text("open in 2 tabs")')
+    one.drag((20, 20), (30, 20))
+    one.standing("Mask given")
+    two.standing("Mask given")
+    two.saved()
+    two.drag((20, 40), (30, 40))
+    two.saved()
+    one.tab.wait_for_function(
+        """async () => {
+          const { shown } = await import("./page/stage.js");
+          return shown.labels[40 * 90 + 25] === 1 && shown.labels[20 * 90 + 25] === 1;
+        }"""
+    )
+    mask = read_label_map(tmp_path / "session" / "given" / "00000.png")
+    assert mask[20, 25] == mask[40, 25] == 1
+    one.tab.keyboard.press("Control+z")
+    two.tab.wait_for_function(
+        """async () => (await import("./page/stage.js")).shown.labels[40 * 90 + 25] === 0"""
+    )
+
+
+def test_keys_move_and_are_listed_and_every_control_has_a_name(
+    server: Any, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(server.address)
+    for key, frame in (
+        ("ArrowRight", 1),
+        ("Shift+ArrowRight", 11),
+        ("ArrowLeft", 10),
+        ("End", 39),
+        ("Home", 0),
+    ):
+        page.tab.keyboard.press(key)
+        page.at(frame)
+    page.tab.keyboard.press("?")
+    assert "Ten frames" in page.tab.inner_text("#keys")
+    page.tab.keyboard.press("Escape")
+    nameless = page.tab.evaluate(
+        """() => [...document.querySelectorAll("button, input, canvas, progress")]
+          .filter((e) => !e.ariaLabel && !e.textContent.trim() && !e.labels?.length)
+          .map((e) => e.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_nothing_moves_when_tracking_begins_and_ends(
+    server: Any, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(server.address)
+    where = """() => ["stage", "track-panel", "timeline", "frame-panel", "transport"]
+      .map((id) => JSON.stringify(document.getElementById(id).getBoundingClientRect()))"""
+    before = page.tab.evaluate(where)
+    page.drag((20, 20), (30, 30))
+    page.standing("Mask given")
+    page.tab.click("#track-all")
+    page.tab.wait_for_selector("#busy:not(.off)")
+    assert page.tab.evaluate(where) == before
+    page.tab.wait_for_selector('#to-do:has-text("up to date")', state="attached")
+    assert page.tab.evaluate(where) == before
