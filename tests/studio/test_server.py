@@ -148,3 +148,15 @@ def test_a_session_that_is_open_a_video_that_is_gone_and_a_text_file_end_in_one_
     ran = hodor("studio", text, "--no-browser")
     assert (ran.code, len(ran.err.splitlines())) == (1, 1)
     assert not (tmp_path / "notes.studio").exists()
+
+
+def test_the_page_is_there_before_pytorch_is_loaded(
+    run_python: Callable[..., Any], clip: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from hodor.studio import TrackerSettings, open_studio, serve\n"
+        "from pathlib import Path\n"
+        "studio = open_studio(sys.argv[1], Path(sys.argv[2]), TrackerSettings())\n"
+        "print('torch' in sys.modules)"
+    )
+    assert run_python(program, clip, tmp_path / "s").stdout.strip() == "False"

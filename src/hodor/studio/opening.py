@@ -3,17 +3,19 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hodor.errors import HodorError, SourceError
 from hodor.studio.exports import EXPORTS, export
 from hodor.studio.folder import SessionFolder, is_session
-from hodor.studio.following import follow
 from hodor.studio.jobs import Control, Jobs
 from hodor.studio.pictures import Pictures
 from hodor.studio.segmenters import GrabCut, Segmenter
 from hodor.studio.session import Session, Video
-from hodor.tracking import Tracker
 from hodor.video import SeekableFrames, open_seekable
+
+if TYPE_CHECKING:
+    from hodor.tracking import Tracker
 
 SUFFIX = ".studio"
 """Of a session's folder beside its video."""
@@ -62,6 +64,9 @@ class Studio:
             raise HodorError("all masks there are up to date; correct one, and track again")
 
         def work(control: Control) -> str:
+            # PyTorch takes seconds to load: until something is tracked, the page does without.
+            from hodor.studio.following import follow
+
             with self._frames() as frames:
                 tracker = self._ready()
                 follow(self.session, frames, tracker, control, first=first, last=last, near=frame)
@@ -93,10 +98,15 @@ class Studio:
         """A reader of the job's own, so that the page's scrubbing does not make it jump."""
         return open_seekable(self.session.video.path)
 
-    def _ready(self) -> Tracker:
+    def _ready(self) -> "Tracker":
+        from hodor.tracking import Tracker
+        from hodor.weights import DEFAULT
+
         if self._tracker is None:
             self._tracker = Tracker.from_pretrained(
-                self.session.model, size=self._settings.size, device=self._settings.device
+                self.session.model or DEFAULT,
+                size=self._settings.size,
+                device=self._settings.device,
             )
         return self._tracker
 

@@ -20,7 +20,6 @@ from hodor.studio.folder import SessionFolder
 from hodor.studio.objects import Object, new_object
 from hodor.studio.plan import GONE, Bools, Origins, Wanted, mask_print, wanted
 from hodor.video import LabelMap
-from hodor.weights import DEFAULT
 
 UNDO_STEPS = 200
 Event = dict[str, Any]
@@ -76,7 +75,7 @@ class Session:
         self._undone: list[_Edit] = []
         settings = folder.read_settings() or {}
         _same_video(folder.root, settings.get("video"), video)
-        self.model: str = model or settings.get("model") or DEFAULT
+        self.model: str | None = model or settings.get("model")
         self.objects = tuple(Object(**o) for o in settings.get("objects", []))
         self._gone = {int(t): frozenset(ids) for t, ids in settings.get("gone", {}).items()}
         self._prints: dict[int, dict[int, int]] = {}

@@ -130,7 +130,7 @@ class SeekableVideo(Closing):
         self._upright = Upright()
         self._open: tuple[InputContainer, VideoStream] | None = None
         self._pictures: Iterator[VideoFrame] = iter(())
-        self._next = -1
+        self._next: int | None = None
         self._kept: OrderedDict[int, VideoFrame] = OrderedDict()
         self.name, self.fps, self.length = source.name, source.fps, len(listing.times)
 
@@ -147,14 +147,17 @@ class SeekableVideo(Closing):
 
     def quick(self, index: int) -> int:
         """See `SeekableFrames`: a kept frame, one just ahead of the decoder, or a keyframe."""
-        if index in self._kept or 0 <= index - self._next <= 2:
+        if index in self._kept or (self._next is not None and 0 <= index - self._next <= 2):
             return index
         return self._key(index)
 
     def close(self) -> None:
         """Give back the file and the decoded pictures."""
         self._kept.clear()
-        self._pictures, self._next = iter(()), -1
+        self._end_reading()
+
+    def _end_reading(self) -> None:
+        self._pictures, self._next = iter(()), None
         if self._open is not None:
             self._open[0].close()
             self._open = None
@@ -165,10 +168,11 @@ class SeekableVideo(Closing):
     def _decode(self, index: int) -> VideoFrame | None:
         """Decode up to a frame, from where the decoder is or from a keyframe before."""
         key = self._key(index)
-        if not (self._next <= index and (key <= self._next or index - self._next <= NEAR)):
+        at = self._next
+        if at is None or at > index or (at < key and index - at > NEAR):
             self._seek(key)
         found = self._run_to(index)
-        while found is None and key > 0:
+        while found is None and key > self._listing.keys[0]:
             # Where a seek lands depends on the container: it may be too late by a few frames.
             key = self._key(key - 1)
             self._seek(key)
@@ -188,7 +192,7 @@ class SeekableVideo(Closing):
             if number > index:
                 return before
             before = picture
-        self._next = -1
+        self._next = None
         return before
 
     def _number(self, picture: VideoFrame) -> int | None:
@@ -206,13 +210,17 @@ class SeekableVideo(Closing):
             self._kept.popitem(last=False)
 
     def _seek(self, key: int) -> None:
+        if key == self._listing.keys[0]:
+            # Some containers cannot seek to their beginning; opening anew always gets there.
+            self._end_reading()
         if self._open is None:
             container, stream = self._input.open()
             stream.thread_type = "AUTO"
             self._open = container, stream
         container, stream = self._open
         try:
-            container.seek(self._listing.times[key], stream=stream)
+            if key != self._listing.keys[0]:
+                container.seek(self._listing.times[key], stream=stream)
         except (av.FFmpegError, OSError) as error:
             raise SourceError(f"{self._input.label} cannot be read any more ({error}).") from error
         self._pictures, self._next = _decoded(container, stream), key
