@@ -43,6 +43,7 @@ def test_only_the_token_opens_the_page_and_its_routes(running: Any) -> None:
         assert answer.status_code == 403, path
         assert "open the address" in answer.text
     assert httpx.get(running.address).status_code == 200
+    assert httpx.get(running.address[:-1], follow_redirects=True).status_code == 200
     assert httpx.get(running.address + "page/app.js").status_code == 200
     assert httpx.get(running.address + "api/state").json()["video"]["frames"] == 40
 

@@ -61,17 +61,14 @@ def test_given_masks_lie_over_results_and_results_never_change_them(
     session.give(0, 1, square(10))
     session.give(0, 2, square(50))
     session.give(5, 1, square(10))
-    assert not _keep_at_given(session, square)
+    found = np.where(square(15), 1, np.where(square(55, 35), 2, 0)).astype(np.uint8)
+    assert _keep(session, 5, found, 2)
     assert np.array_equal(session.labels(5) == 1, square(10))
-
-
-def _keep_at_given(session: Session, square: Any) -> bool:
-    """A result with other pixels in a frame where object 1 is given; kept for object 2 only."""
-    labels = np.where(square(20), 1, np.where(square(55, 35), 2, 0)).astype(np.uint8)
-    _keep(session, 5, labels, 2)
-    shown = session.labels(5)
-    assert np.array_equal(shown == 2, square(55, 35))
-    return bool((shown[square(20) & ~square(10)] == 1).any())
+    assert np.array_equal(session.labels(5) == 2, square(55, 35))
+    over = np.where(square(10), 2, 0).astype(np.uint8)
+    assert _keep(session, 5, over, 2)
+    assert np.array_equal(session.labels(5) == 1, square(10))
+    assert np.array_equal(session.given(5) == 1, square(10))
 
 
 def test_a_result_for_one_object_leaves_the_others_pixels_as_they_are(

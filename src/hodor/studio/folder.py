@@ -173,21 +173,18 @@ class SessionFolder:
 
     def write_server(self, values: dict[str, Any]) -> None:
         """Note port, token and address, for this user's eyes only."""
-        path = self.root / ".server.json"
-        with explained(path):
-            path.touch(mode=0o600)
-        write_json(path, values, mode=0o600)
+        write_json(self.root / ".server.json", values, mode=0o600)
 
 
 def write_json(path: Path, values: dict[str, Any], *, mode: int = 0o644) -> None:
     """Write a JSON file, whole or not at all, and see that it is on the disk."""
     with explained(path), replacing(path) as temporary:
-        with temporary.open("w", encoding="utf-8") as file:
+        kind = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with open(os.open(temporary, kind, mode), "w", encoding="utf-8") as file:
             json.dump(values, file, indent=1)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(mode)
 
 
 def _line(frame: int, origins: dict[int, Origins]) -> bytes:

@@ -55,7 +55,13 @@ class Guard:
         if why is not None:
             await _refuse(scope, send, why)
             return
-        path = scope["path"][len(self._token) + 1 :]
+        path = scope["path"][len(self._token) + 1 :] or "/"
+        if scope["path"] == f"/{self._token}" and scope["type"] == "http":
+            # Addresses on the page are relative to the slash at the end.
+            to = [(b"location", scope["path"].encode() + b"/")]
+            await send({"type": "http.response.start", "status": 307, "headers": to})
+            await send({"type": "http.response.body", "body": b""})
+            return
         inner = {**scope, "path": path, "raw_path": path.encode()}
         await self._app(inner, receive, _with_headers(send))
 

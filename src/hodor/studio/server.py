@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import cv2
 import numpy as np
 from fastapi import Body, FastAPI, Request, WebSocket, WebSocketDisconnect
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
@@ -77,10 +77,6 @@ def make_app(studio: Studio) -> FastAPI:
     @app.get("/")
     def page() -> FileResponse:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
-
-    @app.get("")
-    def without_slash(request: Request) -> RedirectResponse:
-        return RedirectResponse(request.scope.get("root_path", "") + "/")
 
     return app
 
@@ -237,9 +233,13 @@ def _live(app: FastAPI, studio: Studio) -> None:
         await socket.accept()
         loop = asyncio.get_running_loop()
         waiting: asyncio.Queue[Event] = asyncio.Queue()
-        end = session.listen(
-            lambda event: loop.call_soon_threadsafe(waiting.put_nowait, event)  # type: ignore[arg-type]
-        )
+
+        def hear(event: Event) -> None:
+            # The page's loop may have ended; that is no fault of who made the change.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_put, waiting, event)
+
+        end = session.listen(hear)
         pages.add(socket)
         count()
         sending = asyncio.create_task(_send_all(socket, waiting))
@@ -254,11 +254,20 @@ def _live(app: FastAPI, studio: Studio) -> None:
             count()
 
 
+def _put(waiting: "asyncio.Queue[Event]", event: Event) -> None:
+    """Events that a slow page has not taken are dropped, all but the last, which ends it."""
+    if waiting.qsize() >= WAITING:
+        while not waiting.empty():
+            waiting.get_nowait()
+        event = {"type": "lost"}
+    waiting.put_nowait(event)
+
+
 async def _send_all(socket: WebSocket, waiting: "asyncio.Queue[Event]") -> None:
     with suppress(WebSocketDisconnect, RuntimeError):
         while True:
             event: dict[str, Any] = await waiting.get()
-            if waiting.qsize() > WAITING:
-                await socket.close(1013, "too slow")
+            if event["type"] == "lost":
+                await socket.close(1013, "too slow")  # it connects again, and reads all anew
                 return
             await socket.send_text(json.dumps(event))

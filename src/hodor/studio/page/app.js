@@ -2,13 +2,12 @@
 
 import { startChrome } from "./chrome.js";
 import { startDialogs } from "./dialogs.js";
-import { sendAll, withUnsaved } from "./edits.js";
+import { sendAll } from "./edits.js";
 import { startFramePanel } from "./frame-panel.js";
 import { KEYS, startKeys } from "./keys.js";
 import { connect } from "./live.js";
 import { startObjects } from "./objects.js";
 import { startStage } from "./stage.js";
-import { state } from "./store.js";
 import { startTimeline } from "./timeline.js";
 import { startTools } from "./tools.js";
 import { startTracking } from "./tracking.js";
@@ -24,7 +23,4 @@ startTracking();
 startChrome();
 startDialogs(KEYS);
 startKeys();
-connect(async () => {
-  await withUnsaved(state.frame).catch(() => {});
-  sendAll();
-});
+connect(sendAll);

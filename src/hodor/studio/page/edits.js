@@ -1,21 +1,22 @@
 // From drawing to the server: masks are sent when a stroke ends, and kept until they are saved.
 
 import * as api from "./api.js";
-import { forgetLabels, labelsOf } from "./labels.js";
+import { forgetLabels, setMask, waiting } from "./labels.js";
 import { tell } from "./notices.js";
 import { decode, encodeMask } from "./runs.js";
 import { repaint, shown } from "./stage.js";
 import { selectedObject, state, update } from "./store.js";
 
-const waiting = []; // {frame, id, runs, base}: in order, the first one is on its way
 let sending = false;
 
-/** The frame that can be drawn on now, with an object to draw; null while there is none. */
-export async function canvasForEdit() {
-  if (!shown?.exact || shown.frame !== state.frame || state.playing) return null;
-  const frame = shown;
+const ready = () => shown?.exact && shown.frame === state.frame && !state.playing;
+
+/** Makes the frame that is shown ready to be drawn on, with an object to draw; false if it isn't. */
+export async function prepareEdit() {
+  if (!ready()) return false;
+  update({ follow: false });
   if (!selectedObject()) await addObject();
-  return selectedObject() && shown === frame ? frame : shown?.frame === state.frame ? shown : null;
+  return ready() && selectedObject() !== null;
 }
 
 export async function addObject() {
@@ -73,24 +74,6 @@ function refused(problem) {
   update({ unsaved: waiting.length });
   forgetLabels(lost.frame);
   tell(problem.message, "error");
-}
-
-/** Drawings that are not saved yet go over what the server knows. */
-export async function withUnsaved(frame) {
-  const { labels, about } = await labelsOf(frame);
-  for (const one of waiting) {
-    if (one.frame !== frame) continue;
-    setMask(labels, one.id, decode(one.runs, labels.length));
-    one.base = about.edited;
-  }
-}
-
-/** Replaces an object's mask in a label map. */
-export function setMask(labels, id, mask) {
-  for (let i = 0; i < labels.length; i++) {
-    if (mask[i]) labels[i] = id;
-    else if (labels[i] === id) labels[i] = 0;
-  }
 }
 
 /** Replaces the selected object's mask in the frame that is shown, and sends it. */

@@ -4,6 +4,9 @@ import * as api from "./api.js";
 import { decode } from "./runs.js";
 import { state, update } from "./store.js";
 
+/** Drawn, and not saved yet: {frame, id, runs, base}, in order; the first one is on its way. */
+export const waiting = [];
+
 const KEPT = 24;
 const kept = new Map(); // frame -> promise of {labels, about}
 
@@ -22,7 +25,20 @@ export function labelsOf(frame) {
 
 async function load(frame) {
   const { runs, about } = await api.getLabels(frame);
-  return { labels: decode(runs, state.video.width * state.video.height), about };
+  const labels = decode(runs, state.video.width * state.video.height);
+  // What is not saved yet lies over what the server knows.
+  for (const one of waiting) {
+    if (one.frame === frame) setMask(labels, one.id, decode(one.runs, labels.length));
+  }
+  return { labels, about };
+}
+
+/** Replaces an object's mask in a label map. */
+export function setMask(labels, id, mask) {
+  for (let i = 0; i < labels.length; i++) {
+    if (mask[i]) labels[i] = id;
+    else if (labels[i] === id) labels[i] = 0;
+  }
 }
 
 /** Frames whose masks have changed are read anew; without a number, all. */

@@ -42,7 +42,7 @@ function resize() {
 
 /** Loads what is wanted now; one at a time, so that scrubbing never piles up. */
 async function load() {
-  if (!state.video || !state.online) return;
+  if (!state.video || !state.online || state.drawing) return;
   if (loading) {
     wanted = true;
     return;
@@ -52,7 +52,7 @@ async function load() {
     do {
       wanted = false;
       await show(state.frame, state.scrubbing);
-    } while (wanted || (!state.scrubbing && (shown?.frame !== state.frame || !shown.exact)));
+    } while (!state.drawing && (wanted || !settled()));
   } catch (problem) {
     if (!problem.offline) failed(problem);
   } finally {
@@ -60,9 +60,12 @@ async function load() {
   }
 }
 
+const settled = () => state.scrubbing || (shown?.frame === state.frame && shown.exact);
+
 async function show(frame, quick) {
   const picture = await pictureOf(frame, quick);
   const { labels, about } = await labelsOf(picture.number);
+  if (state.drawing) return; // loaded again when the stroke has ended
   const first = shown === null;
   shown = { frame: picture.number, bitmap: picture.bitmap, labels, about, exact: !quick };
   if (first) resize();

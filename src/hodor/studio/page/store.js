@@ -17,6 +17,7 @@ export const state = {
   pages: 1,
   frame: 0,
   scrubbing: false,
+  drawing: false, // a stroke is being drawn: what is shown must not be replaced
   playing: false,
   follow: true,
   selected: null,

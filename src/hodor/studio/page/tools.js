@@ -1,7 +1,7 @@
 // The tools on the stage: each takes the pointer down, along and up, and may draw its marks.
 
 import { segment } from "./api.js";
-import { attempt, canvasForEdit, replaceMask, save } from "./edits.js";
+import { attempt, prepareEdit, replaceMask, save } from "./edits.js";
 import { polygon, stroke } from "./masks.js";
 import { draw, drawOver, repaint, shown } from "./stage.js";
 import { on, selectedObject, state, update } from "./store.js";
@@ -132,8 +132,9 @@ async function down(event) {
   }
   const started = (dragging = { tool: tools[state.tool], last: at, begun: false });
   const other = event.button === 2 || event.altKey;
-  if (!(await canvasForEdit()) || dragging !== started) return;
+  if (!(await prepareEdit()) || dragging !== started) return;
   started.begun = true;
+  update({ drawing: true });
   started.tool.down(at, other);
 }
 
@@ -152,7 +153,10 @@ function move(event) {
 function up() {
   const ended = dragging;
   dragging = null;
-  if (ended?.begun) ended.tool.up?.();
+  if (!ended?.begun) return;
+  ended.tool.up?.();
+  // Masks that came in the meantime were left aside.
+  update({ drawing: false, labelsChanged: performance.now() });
 }
 
 function wheel(event) {
