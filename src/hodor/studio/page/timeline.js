@@ -151,8 +151,12 @@ function drawCurve(object, top, colour) {
     for (let t = first; t < Math.min(last, curve.length); t++) if (curve[t] < low) low = curve[t];
     if (low === Infinity) continue;
     const height = Math.max(2, low * full);
-    pen.fillStyle = low < DOUBT ? doubt : object.colour;
-    pen.fillRect(EDGE + x, base - height, Math.max(column - (column > 5 ? 1 : 0), 1), height);
+    const across = Math.max(column - (column > 5 ? 1 : 0), 1);
+    pen.fillStyle = object.colour;
+    pen.fillRect(EDGE + x, base - height, across, height);
+    if (low >= DOUBT) continue;
+    pen.fillStyle = doubt;
+    pen.fillRect(EDGE + x, top + 3, across, 4);
   }
 }
 
