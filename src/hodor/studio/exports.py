@@ -90,8 +90,13 @@ def export(
         HodorError: a frame cannot be read, or a file not be written.
     """
     objects = [o for o in session.objects if not o.removed]
+    looks = 0
 
     def read() -> Iterator[Tracked]:
+        nonlocal looks
+        looks += 1
+        if looks > len(names):
+            control.expect(frames.length)  # some formats look at all frames twice
         for t in range(frames.length):
             control.checkpoint()
             yield Tracked(frames.read(t), session.labels(t), session.confidences(t))
