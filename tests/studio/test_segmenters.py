@@ -55,3 +55,17 @@ def test_without_a_box_or_a_stroke_there_is_nothing_to_segment(
         GrabCut().segment(picture[0], Prompt(None, NOWHERE, NOWHERE))
     with pytest.raises(MaskError, match="outside of the frame"):
         GrabCut().segment(picture[0], Prompt((300, 20, 300, 40), NOWHERE, NOWHERE))
+
+
+def test_a_mask_that_is_there_is_mended_by_strokes(
+    picture: tuple[NDArray[np.uint8], NDArray[np.bool_]],
+) -> None:
+    frame, disc = picture
+    prior = disc.copy()
+    prior[:, 100:130] = True  # it ran over into the background
+    prior[:, :60] = False
+    outside, inside = NOWHERE.copy(), NOWHERE.copy()
+    outside[20:100, 112:118] = True
+    inside[58:62, 46:50] = True
+    found = GrabCut().segment(frame, Prompt(None, inside, outside, prior))
+    assert _overlap(found, disc) > 0.9 > _overlap(prior, disc)

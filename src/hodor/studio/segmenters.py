@@ -25,11 +25,13 @@ class Prompt:
 
     box: (left, top, right, bottom) in pixels, right and bottom not included; None: strokes only.
     inside, outside: (H, W), where strokes say that the object is, and is not.
+    prior: (H, W), a mask that is to be mended, or None.
     """
 
     box: tuple[int, int, int, int] | None
     inside: NDArray[np.bool_]
     outside: NDArray[np.bool_]
+    prior: NDArray[np.bool_] | None = None
 
 
 LIKELY = 0.8
@@ -66,7 +68,8 @@ class GrabCut:
         )
         mask = np.zeros(frame.shape[:2], np.bool_)
         mask[part] = soft > 0.5
-        mask = _touched(mask, prompt.inside)
+        known = prompt.inside if prompt.prior is None else prompt.inside | prompt.prior
+        mask = _touched(mask, known)
         return (mask | prompt.inside) & ~prompt.outside
 
 
@@ -76,7 +79,8 @@ def _seen(prompt: Prompt, size: tuple[int, int]) -> tuple[int, int, int, int]:
         left, top, right, bottom = prompt.box
         spread = MARGIN * max(right - left, bottom - top)
     else:
-        rows, columns = np.nonzero(prompt.inside)
+        known = prompt.inside if prompt.prior is None else prompt.inside | prompt.prior
+        rows, columns = np.nonzero(known)
         if rows.size == 0:
             raise MaskError("nothing to segment: draw a box, or a stroke on the object")
         left, top = int(columns.min()), int(rows.min())
@@ -97,7 +101,9 @@ def _seen(prompt: Prompt, size: tuple[int, int]) -> tuple[int, int, int, int]:
 def _marks(prompt: Prompt) -> NDArray[np.uint8]:
     """What GrabCut starts from, (H, W)."""
     marks = np.full(prompt.inside.shape, cv2.GC_PR_BGD, np.uint8)
-    if prompt.box is not None:
+    if prompt.prior is not None:
+        marks[prompt.prior] = cv2.GC_PR_FGD
+    elif prompt.box is not None:
         left, top, right, bottom = prompt.box
         marks[:] = cv2.GC_BGD
         marks[top:bottom, left:right] = cv2.GC_PR_BGD

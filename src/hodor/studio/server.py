@@ -57,11 +57,15 @@ class Stroke(BaseModel):
 
 
 class Shown(BaseModel):
-    """What a user showed of an object. box: left, top, right, bottom in pixels."""
+    """What a user showed of an object. box: left, top, right, bottom in pixels.
+
+    mend: number of an object whose mask in the frame is to be mended.
+    """
 
     box: tuple[float, float, float, float] | None = None
     inside: list[Stroke] = []
     outside: list[Stroke] = []
+    mend: int | None = None
 
 
 def make_app(studio: Studio) -> FastAPI:
@@ -175,12 +179,13 @@ def _editing(app: FastAPI, studio: Studio) -> None:
 
 
 def _working(app: FastAPI, studio: Studio) -> None:
-    jobs = studio.jobs
+    jobs, session = studio.jobs, studio.session
 
     @app.post("/api/segment/{index}")
     def segment(index: int, shown: Shown) -> Response:
         pixels = studio.pictures.frame(index).pixels
-        mask = studio.segmenter.segment(pixels, _prompt(shown, pixels.shape[:2]))
+        prior = None if shown.mend is None else session.labels(index) == shown.mend
+        mask = studio.segmenter.segment(pixels, _prompt(shown, pixels.shape[:2], prior))
         return Response(encode_runs(mask), media_type="application/octet-stream")
 
     @app.post("/api/track")
@@ -200,14 +205,15 @@ def _working(app: FastAPI, studio: Studio) -> None:
         return {}
 
 
-def _prompt(shown: Shown, size: tuple[int, int]) -> Prompt:
+def _prompt(shown: Shown, size: tuple[int, int], prior: NDArray[np.bool_] | None = None) -> Prompt:
     box = None
     if shown.box is not None:
         xs, ys = sorted(shown.box[::2]), sorted(shown.box[1::2])
         left, right = max(0, round(xs[0])), min(size[1], round(xs[1]))
         top, bottom = max(0, round(ys[0])), min(size[0], round(ys[1]))
         box = (left, top, right, bottom)
-    return Prompt(box, _drawn(shown.inside, size), _drawn(shown.outside, size))
+    known = prior if prior is not None and prior.any() else None
+    return Prompt(box, _drawn(shown.inside, size), _drawn(shown.outside, size), known)
 
 
 def _drawn(strokes: list[Stroke], size: tuple[int, int]) -> NDArray[np.bool_]:

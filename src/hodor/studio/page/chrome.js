@@ -39,7 +39,7 @@ const HINTS = {
   eraser: "Take away from the object.",
   polygon: "Click corners; Enter or a double click closes.",
   box: "Drag a box around the object.",
-  strokes: "Stroke the object; right button or Alt for what is not it.",
+  strokes: "Stroke what is the object; right button or Alt for what is not. A mask that is there is mended.",
 };
 
 function drawTools() {

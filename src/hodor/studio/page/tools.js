@@ -71,7 +71,8 @@ const tools = {
       this.line.points.push([at.x, at.y]);
       draw();
     },
-    up: () => askForMask(),
+    // A mask that is there is mended; strokes alone begin a new one.
+    up: () => askForMask({ mend: state.selected }),
   },
 };
 
@@ -166,10 +167,10 @@ function wheel(event) {
   draw();
 }
 
-async function askForMask() {
+async function askForMask(more = {}) {
   const [frame, id] = [state.frame, state.selected];
   update({ segmenting: ++busy });
-  const runs = await attempt(() => segment(frame, prompt));
+  const runs = await attempt(() => segment(frame, { ...prompt, ...more }));
   update({ segmenting: --busy });
   const still = runs && state.frame === frame && state.selected === id && shown?.frame === frame;
   if (still) replaceMask(runs);

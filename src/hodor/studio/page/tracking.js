@@ -32,7 +32,7 @@ export function cancel() {
 }
 
 function draw() {
-  const busy = isBusy();
+  const busy = isBusy() && state.online;
   const job = state.job;
   byId("follow").checked = state.follow;
   byId("idle").classList.toggle("off", busy);
