@@ -161,3 +161,16 @@ def test_the_page_is_there_before_pytorch_is_loaded(
         "print('torch' in sys.modules)"
     )
     assert run_python(program, clip, tmp_path / "s").stdout.strip() == "False"
+
+
+def test_without_the_extra_the_command_says_what_to_install_and_makes_nothing(
+    run_python: Callable[..., Any], clip: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; sys.modules['uvicorn'] = None\n"
+        "from hodor.cli import main; sys.argv = ['hodor', *sys.argv[1:]]; main()"
+    )
+    ran = run_python(program, "studio", clip, "--session", tmp_path / "s", "--no-browser")
+    assert ran.returncode == 1
+    assert "pip install 'hodor-vos[studio]'" in ran.stderr
+    assert not (tmp_path / "s").exists()

@@ -44,6 +44,7 @@ def studio(
         hodor studio my.studio --port 8000 --no-browser
     """
     console = Console(stderr=True)
+    serve = room.serve  # a missing extra is told before anything is made
     opened = room.open_studio(source, session, room.TrackerSettings(model, size, device))
     folder = opened.session.folder.root
 
@@ -51,5 +52,5 @@ def studio(
         console.print(f"hodor studio is at {address}", highlight=False, soft_wrap=True)
         console.print(f"session: {folder}; Ctrl-C ends", highlight=False, soft_wrap=True)
 
-    room.serve(opened, host=host, port=port, browser=browser, ready=ready)
+    serve(opened, host=host, port=port, browser=browser, ready=ready)
     console.print(f"go on by: hodor studio {folder}", highlight=False, soft_wrap=True)
