@@ -220,3 +220,16 @@ def test_time_left_is_speed_times_what_is_left() -> None:
     status = control.status()
     assert (status["done"], status["total"], status["frame"]) == (10, 30, 9)
     assert status["left"] == pytest.approx(20 / status["speed"], rel=0.05, abs=0.06)
+
+
+def test_a_session_is_beside_its_video_and_named_after_it(
+    clip: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    shots = tmp_path / "shots.v2"
+    shots.mkdir()
+    for file in sorted(clip.iterdir())[:3]:
+        (shots / file.name).write_bytes(file.read_bytes())
+    for what in (str(shots), str(shots / "*.png")):
+        studio = open_studio(what, None, TrackerSettings(str(tiny_model)))
+        assert studio.session.folder.root == tmp_path / "shots.v2.studio"
+        studio.close()

@@ -1,6 +1,5 @@
 """The page in a real Chromium: draw, track, correct, export; kills, full disks, two tabs."""
 
-import resource
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -195,6 +194,7 @@ def test_reloading_and_a_killed_server_lose_nothing(
 def test_a_full_disk_is_told_and_the_drawing_is_kept_until_there_is_room(
     server: Any, open_page: Callable[[str], Page], tmp_path: Path
 ) -> None:
+    resource = pytest.importorskip("resource", reason="needs limits on the size of files")
     page = open_page(server.address)
     page.tab.keyboard.press("n")
     page.tab.wait_for_selector("#objects li")

@@ -1,7 +1,6 @@
 """Sessions as folders: changes stay, what is given never changes, nothing is half written."""
 
 import json
-import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +28,7 @@ def _keep(session: Session, frame: int, labels: Any, *ids: int) -> bool:
 @contextmanager
 def _full_disk() -> Iterator[None]:
     """No file can grow beyond a few bytes, as on a disk that is full."""
+    resource = pytest.importorskip("resource", reason="needs limits on the size of files")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
     try:

@@ -145,7 +145,10 @@ def _places(what: str, session: Path | None) -> tuple[Path, str]:
     if "://" in what:
         raise SourceError(f"{what}: the studio goes back and forth in a file; download it first")
     full = path.resolve()
-    return (session or full.with_name(full.stem + SUFFIX)).resolve(), str(full)
+    # A pattern such as shots/*.png is named after its folder.
+    of = full if full.exists() else full.parent
+    name = of.name if of.is_dir() else of.stem
+    return (session or of.with_name(name + SUFFIX)).resolve(), str(full)
 
 
 def _noted_video(root: Path) -> str:
