@@ -275,3 +275,19 @@ def test_nothing_moves_when_tracking_begins_and_ends(
     assert page.tab.evaluate(where) == before
     page.tab.wait_for_selector('#to-do:has-text("up to date")', state="attached")
     assert page.tab.evaluate(where) == before
+
+
+def test_a_frame_that_cannot_be_read_is_told_and_the_others_are_shown(
+    serve: Callable[..., Any], clip: Path, open_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(clip, broken)
+    (broken / "00003.png").write_bytes(b"no picture")
+    page = open_page(serve(broken).address)
+    page.tab.fill("#number", "3")
+    page.tab.press("#number", "Enter")
+    page.tab.wait_for_selector('#trouble:has-text("00003.png cannot be read")')
+    page.go(5)
+    page.tab.wait_for_selector("#trouble", state="hidden")
+    page.drag((20, 20), (30, 30))
+    page.standing("Mask given")
