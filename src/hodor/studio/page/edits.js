@@ -74,6 +74,7 @@ function refused(problem) {
   update({ unsaved: waiting.length });
   forgetLabels(lost.frame);
   tell(problem.message, "error");
+  if (waiting.length) setTimeout(sendAll);
 }
 
 /** Replaces the selected object's mask in the frame that is shown, and sends it. */
