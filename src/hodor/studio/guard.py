@@ -9,6 +9,7 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -25,12 +26,21 @@ HEADERS = {
 EVERYWHERE = ("0.0.0.0", "::")
 
 
+def _host(header: str) -> tuple[str, int]:
+    """Name and port of a Host header; port 0 where it makes no sense."""
+    try:
+        parts = urlsplit(f"//{header}")
+        return parts.hostname or "", parts.port or 80
+    except ValueError:
+        return "", 0
+
+
 def allowed(host: str, bound: str) -> bool:
-    """Whether a Host header (without its port) may be answered by a server bound to an address.
+    """Whether a name (without its port) may be answered to by a server bound to an address.
 
     Bound to everywhere, it answers to any number, which no DNS can rebind, and to its own name.
     """
-    name = host.strip("[]").lower()
+    name = host.lower()
     if bound not in EVERYWHERE:
         return name in {bound.lower(), "localhost", "127.0.0.1", "::1"}
     try:
@@ -67,8 +77,8 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> str | None:
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
-        host, _, port = headers.get("host", "").rpartition(":")
-        if not (allowed(host, self._bound) and port == str(self._port)):
+        name, port = _host(headers.get("host", ""))
+        if not (allowed(name, self._bound) and port == self._port):
             return (
                 "this server does not go by that name; open the address that hodor studio printed"
             )
