@@ -36,7 +36,7 @@ class Prompt:
 
 LIKELY = 0.8
 """Part of a box, as an ellipse, that is taken for the object at first. On the first frames of ten
-DAVIS 2016 sequences, with boxes 3, 10 and 30 % wider on each side, J is 0.60, 0.63 and 0.60; with
+DAVIS 2016 sequences, with boxes 3, 10 and 30 % wider on each side, J is 0.60, 0.62 and 0.60; with
 the whole box it is 0.63, 0.62 and 0.50, and people draw wide boxes."""
 
 
