@@ -289,5 +289,19 @@ def test_a_frame_that_cannot_be_read_is_told_and_the_others_are_shown(
     page.tab.wait_for_selector('#trouble:has-text("00003.png cannot be read")')
     page.go(5)
     page.tab.wait_for_selector("#trouble", state="hidden")
-    page.drag((20, 20), (30, 30))
+
+
+def test_a_first_stroke_is_whole_though_its_object_takes_a_while_to_make(
+    server: Any, open_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    page = open_page(server.address)
+    held: list[Any] = []
+    page.tab.route("**/api/objects", held.append)
+    page.drag((20, 20), (30, 20), (60, 40))
+    page.tab.wait_for_function("() => true")
+    assert len(held) == 1
+    held[0].continue_()
     page.standing("Mask given")
+    page.saved()
+    mask = read_label_map(tmp_path / "session" / "given" / "00000.png")
+    assert mask[20, 20] == mask[20, 30] == mask[40, 60] == 1

@@ -131,12 +131,16 @@ async function down(event) {
     dragging = { tool: null, last: at };
     return;
   }
-  const started = (dragging = { tool: tools[state.tool], last: at, begun: false });
+  const started = { tool: tools[state.tool], last: at, begun: false, way: [], ended: false };
+  dragging = started;
   const other = event.button === 2 || event.altKey;
-  if (!(await prepareEdit()) || dragging !== started) return;
+  if (!(await prepareEdit())) return;
   started.begun = true;
   update({ drawing: true });
   started.tool.down(at, other);
+  // A first stroke makes its object, which takes a moment: what was drawn meanwhile is made good.
+  started.way.forEach((point, i) => started.tool.move?.(point, started.way[i - 1] ?? at));
+  if (started.ended) finish(started);
 }
 
 function move(event) {
@@ -144,8 +148,10 @@ function move(event) {
   pointer = at;
   if (dragging && dragging.tool === null) {
     pan(at.cx - dragging.last.cx, at.cy - dragging.last.cy);
-  } else if (dragging?.begun && dragging.tool.move) {
-    dragging.tool.move(at, dragging.last);
+  } else if (dragging?.begun) {
+    dragging.tool.move?.(at, dragging.last);
+  } else if (dragging) {
+    dragging.way.push(at);
   }
   if (dragging) dragging.last = at;
   draw();
@@ -154,7 +160,11 @@ function move(event) {
 function up() {
   const ended = dragging;
   dragging = null;
-  if (!ended?.begun) return;
+  if (ended?.begun) finish(ended);
+  else if (ended) ended.ended = true;
+}
+
+function finish(ended) {
   ended.tool.up?.();
   // Masks that came in the meantime were left aside.
   update({ drawing: false, labelsChanged: performance.now() });
