@@ -296,7 +296,7 @@ def test_a_first_stroke_is_whole_though_its_object_takes_a_while_to_make(
 ) -> None:
     page = open_page(server.address)
     held: list[Any] = []
-    page.tab.route("**/api/objects", held.append)
+    page.tab.route("**/api/objects", lambda route: held.append(route))
     page.drag((20, 20), (30, 20), (60, 40))
     page.tab.wait_for_function("() => true")
     assert len(held) == 1
