@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hodor.errors import HodorError
+from hodor.formats import FORMATS, read_track
 from hodor.studio.exports import EXPORTS
 from hodor.studio.jobs import Control
 from hodor.studio.opening import Studio, TrackerSettings, open_studio
@@ -233,3 +234,22 @@ def test_a_session_is_beside_its_video_and_named_after_it(
         studio = open_studio(what, None, TrackerSettings(str(tiny_model)))
         assert studio.session.folder.root == tmp_path / "shots.v2.studio"
         studio.close()
+
+
+def test_other_peoples_formats_are_offered_and_read_back(
+    studio: Studio, long_scene: Any, finish: Finish
+) -> None:
+    assert set(FORMATS) <= set(EXPORTS)
+    _give_scene(studio, long_scene, 0)
+    studio.session.change_object(1, "Red", None)
+    studio.track("both", 0)
+    finish(studio)
+    for _ in range(2):  # the second export takes the place of the first
+        studio.export(["cvat", "npz"])
+        assert finish(studio)["state"] == "done"
+    for name in ("cvat", "npz"):
+        path = studio.session.folder.root / "exports" / EXPORTS[name].file
+        track = read_track(path, name)
+        assert dict(track.names) == {1: "Red", 2: "Object 2"}
+        for one in track.frames():
+            assert np.array_equal(one.label_map, studio.session.labels(one.index))

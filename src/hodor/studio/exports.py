@@ -1,9 +1,11 @@
-"""What a session is exported as. A format more is an entry more in ``EXPORTS``."""
+"""What a session is exported as. A format more is an entry more in ``TITLES``."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hodor.formats import FORMATS, Labelled, Track, write_track
 from hodor.studio.folder import write_json
 from hodor.studio.jobs import Control
 from hodor.studio.session import Session
@@ -15,6 +17,7 @@ from hodor.video import (
     RleSink,
     SeekableFrames,
     Sink,
+    explained,
 )
 
 
@@ -66,6 +69,43 @@ def _through(sink: Sink, material: Material) -> None:
             sink.write(one.frame, one.labels, material.ids)
 
 
+def _in_format(name: str) -> Callable[[Material, Path], None]:
+    """What writes one of ``hodor.formats``."""
+
+    def write(material: Material, path: Path) -> None:
+        def frames() -> Iterator[Labelled]:
+            for one in material.frames():
+                f = one.frame
+                yield Labelled(f.index, f.name, f.time, one.labels, one.confidence, f.pixels)
+
+        # Formats never replace what is there; an export takes the place of the one before.
+        with explained(path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        write_track(Track(frames, material.video, material.fps, material.names), path, name)
+
+    return write
+
+
+TITLES = {
+    "png-per-object": ("PNG per object", "A folder of black and white PNGs for each object"),
+    "youtube-vis": ("YouTube-VIS (JSON)", "Tracks with a mask for each frame"),
+    "coco": ("COCO instances (JSON)", "Instances for each frame, masks as RLE"),
+    "coco-polygons": ("COCO instances, polygons (JSON)", "The same with outlines"),
+    "cvat": ("CVAT for video 1.1 (XML)", "Tracks of masks"),
+    "cvat-polygons": ("CVAT for video 1.1, polygons (XML)", "Tracks of outlines"),
+    "label-studio": ("Label Studio (JSON)", "Brush masks for each frame"),
+    "label-studio-video": ("Label Studio video (JSON)", "Boxes on a timeline"),
+    "yolo": ("YOLO segmentation", "A folder of frames, outlines in TXT files and data.yaml"),
+    "labelme": ("labelme (JSON)", "A file for each frame, masks"),
+    "labelme-polygons": ("labelme, polygons (JSON)", "A file for each frame, outlines"),
+    "mots": ("MOTS (TXT)", "Run-length masks in one text file"),
+    "npz": ("NumPy (NPZ)", "Label maps as an array"),
+    "prores": ("Mattes for editors (ProRes 4444)", "A video with alpha for each object"),
+    "ffv1": ("Mattes for editors (FFV1)", "The same without loss"),
+    "rgba": ("Mattes as PNGs", "Cut-out pictures with alpha, for each object"),
+}
+"""What the page says of ``hodor.formats``; label maps and RLE have their own sinks above."""
+
 EXPORTS = {
     "png": Export(
         "Label maps (PNG)", "A palette PNG for each frame, as DAVIS has them", "labels", _label_maps
@@ -76,6 +116,9 @@ EXPORTS = {
     "overlay": Export(
         "Overlay video (MP4)", "The video with its objects drawn on it", "overlay.mp4", _overlay
     ),
+} | {
+    name: Export(title, about, FORMATS[name].file, _in_format(name))
+    for name, (title, about) in TITLES.items()
 }
 
 
