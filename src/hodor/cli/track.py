@@ -82,7 +82,7 @@ def track(
         min=0,
         max=1,
         help="Below it an object is taken to be out of sight, and its mask is empty. Default: the "
-        "model's (paper: 0).",
+        "model's (0).",
     ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option(
