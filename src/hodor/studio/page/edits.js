@@ -8,6 +8,7 @@ import { repaint, shown } from "./stage.js";
 import { selectedObject, state, update } from "./store.js";
 
 let sending = false;
+let adding = null; // the object that is being made: what is drawn meanwhile is meant for it
 
 const ready = () => shown?.exact && shown.frame === state.frame && !state.playing;
 
@@ -15,11 +16,23 @@ const ready = () => shown?.exact && shown.frame === state.frame && !state.playin
 export async function prepareEdit() {
   if (!ready()) return false;
   update({ follow: false });
+  await adding;
   if (!selectedObject()) await addObject();
   return ready() && selectedObject() !== null;
 }
 
-export async function addObject() {
+export function addObject() {
+  adding = makeObject();
+  return adding;
+}
+
+/** Waits until what was drawn so far has found its object. */
+export async function settled() {
+  await adding;
+  await new Promise((done) => setTimeout(done));
+}
+
+async function makeObject() {
   try {
     const { id, name, colour } = await api.addObject();
     const there = state.objects.some((o) => o.id === id);

@@ -1,6 +1,6 @@
 // What keys do: one table, for the page and for its dialog.
 
-import { addObject, redo, undo } from "./edits.js";
+import { addObject, redo, settled, undo } from "./edits.js";
 import { keepMask, sayGone, takeBack } from "./frame-panel.js";
 import { openExport } from "./dialogs.js";
 import { selectPlace, toggleHidden } from "./objects.js";
@@ -32,7 +32,8 @@ const later = () => {
   if (!dropCorner()) takeBack();
 };
 
-const enter = () => {
+const enter = async () => {
+  await settled();
   if (!closePolygon()) keepMask();
 };
 
