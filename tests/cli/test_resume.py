@@ -26,13 +26,15 @@ COMMAND = [sys.executable, "-c", "from hodor.cli import main; main()"]
 
 def decoded(path: Path) -> list[Any]:
     with av.open(str(path)) as container:
-        return [(frame.pts, frame.to_ndarray(format="rgb24")) for frame in container.decode()]
+        # In YUV, as decoded: converting in several threads does not always give the same pixels.
+        return [(frame.pts, frame.to_ndarray()) for frame in container.decode()]
 
 
 def kill_at(words: list[str], file: Path) -> None:
     """Begin a run and kill it as soon as a file is there."""
     # Nice, so that on a busy machine it is not done before we look.
-    run = subprocess.Popen(["nice", "-n", "19", *COMMAND, *words], stderr=subprocess.PIPE, text=True)
+    command = ["nice", "-n", "19", *COMMAND, *words]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     patience = time.monotonic() + 300
     while not file.exists() and run.poll() is None and time.monotonic() < patience:
         time.sleep(0.002)

@@ -169,8 +169,9 @@ class OpenPart:
 
     def write(self, pixels: NDArray[np.uint8], index: int, tick: int) -> None:
         """Encode (H, W, 3) uint8 RGB of the head's size; ticks must rise."""
+        # Several threads of swscale 9.5 do not always give the same pixels.
         picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED_RANGE
+            format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED_RANGE, threads=1
         )
         picture.pts, picture.time_base = tick - self._start, self._time_base
         self.next, self.last = index + 1, tick
