@@ -3,8 +3,9 @@
 The public names are loaded when first used, so that ``import hodor`` stays fast.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hodor.lazy import names_of
 
 if TYPE_CHECKING:
     from hodor.allocator import keep_freed_memory
@@ -25,17 +26,13 @@ __all__ = [
 ]
 
 _ROOM = {
-    "Hodor": "hodor.model",
-    "HodorConfig": "hodor.model",
-    "HodorError": "hodor.errors",
-    "Result": "hodor.tracking",
-    "Tracker": "hodor.tracking",
-    "keep_freed_memory": "hodor.allocator",
-    "load_model": "hodor.weights",
+    "Hodor": "model",
+    "HodorConfig": "model",
+    "HodorError": "errors",
+    "Result": "tracking",
+    "Tracker": "tracking",
+    "keep_freed_memory": "allocator",
+    "load_model": "weights",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _ROOM:
-        raise AttributeError(f"module 'hodor' has no attribute {name!r}")
-    return getattr(import_module(_ROOM[name]), name)
+__getattr__ = names_of(__name__, _ROOM)

@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,19 +115,18 @@ def score(
     """
     console = Console()
     theirs = [_named(word) for word in results or []]
-    options: dict[str, Any] = {
-        "size": size,
-        "window": window,
-        "keep_reference": keep_reference,
-        "reach": reach,
-        "min_confidence": min_confidence,
-        "device": device,
-        "precision": precision,
-    }
-    methods = [Method(name, which, **options) for name, which in map(_named, model)]
-    models = [method.name for method in methods]
-    first_model = methods[0].model if methods else None
-    methods += [Method(name, first_model, name, **options) for name in baseline]
+    common = Method(
+        name="",
+        size=size,
+        window=window,
+        keep_reference=keep_reference,
+        reach=reach,
+        min_confidence=min_confidence,
+        device=device,
+        precision=precision,
+    )
+    methods = _methods(common, model, baseline)
+    models = [method.name for method in methods if method.baseline is None]
     names = [name for name, _ in theirs] + [method.name for method in methods]
     _check_words(
         names, out if methods else None, resume=resume, shard=shard, zipped=zip_file is not None
@@ -220,6 +219,13 @@ def check_zip(
     check_submission(file, dataset)
     frames = sum(len(sequence.wanted) for sequence in dataset.sequences)
     Console().print(f"{file}: {frames} frames of {dataset.title}, as the server takes them")
+
+
+def _methods(common: Method, models: Sequence[str], baselines: Sequence[str]) -> list[Method]:
+    """Models and baselines with common options; what a baseline needs of a model, the first has."""
+    tracked = [replace(common, name=name, model=which) for name, which in map(_named, models)]
+    first = tracked[0].model if tracked else None
+    return tracked + [replace(common, name=one, model=first, baseline=one) for one in baselines]
 
 
 def _named(word: str) -> tuple[str, Any]:

@@ -3,8 +3,9 @@
 Names are loaded when first used: who only reads a JSON file needs no encoder of videos.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hodor.lazy import names_of
 
 if TYPE_CHECKING:
     from hodor.formats.attaching import with_video
@@ -71,8 +72,4 @@ _FILE = {
     "Writing": "writing",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _FILE:
-        raise AttributeError(f"module 'hodor.formats' has no attribute {name!r}")
-    return getattr(import_module(f"hodor.formats.{_FILE[name]}"), name)
+__getattr__ = names_of(__name__, _FILE)

@@ -4,8 +4,9 @@ Names are loaded when first used: what needs only a config, such as following a 
 files, does so without PyTorch.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hodor.lazy import names_of
 
 if TYPE_CHECKING:
     from hodor.model.backbone import fold_batch_norms, load_backbone_weights
@@ -67,8 +68,4 @@ _FILE = {
     "to_stride_8": "patches",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _FILE:
-        raise AttributeError(f"module 'hodor.model' has no attribute {name!r}")
-    return getattr(import_module(f"hodor.model.{_FILE[name]}"), name)
+__getattr__ = names_of(__name__, _FILE)

@@ -3,9 +3,9 @@
 What needs PyTorch is loaded when first used: a tracker with exported files does without.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hodor.lazy import names_of
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.history import Described
 from hodor.tracking.options import TrackerOptions
@@ -50,8 +50,4 @@ _WITH_TORCH = {
     "network_print": "torch_runtime",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _WITH_TORCH:
-        raise AttributeError(f"module 'hodor.tracking' has no attribute {name!r}")
-    return getattr(import_module(f"hodor.tracking.{_WITH_TORCH[name]}"), name)
+__getattr__ = names_of(__name__, _WITH_TORCH)

@@ -139,6 +139,13 @@ def track_video(
     writer.close()
     if state is not None:
         state.unlink(missing_ok=True)
+    summary.seconds = time.perf_counter() - began
+    _judge(summary, source, masks)
+    return summary
+
+
+def _judge(summary: Summary, source: Source, masks: ReferenceMasks | None) -> None:
+    """What the end of a run tells of its inputs: warnings, or that nothing came of it."""
     summary.warnings.extend(w for w in source.warnings if w not in summary.warnings)
     unused = masks.unused() if masks and summary.tracked else []
     if unused:
@@ -150,8 +157,6 @@ def track_video(
             f"{source.name}: no object was followed, since no mask belongs to any frame; give each "
             "mask the name of its frame"
         )
-    summary.seconds = time.perf_counter() - began
-    return summary
 
 
 def resume(tracker: Tracker, state: Path) -> Summary:

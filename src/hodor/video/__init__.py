@@ -3,8 +3,9 @@
 Names are loaded when first used: who only reads label maps needs no decoder of videos.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hodor.lazy import names_of
 
 if TYPE_CHECKING:
     from hodor.video.drawing import davis_palette, draw_overlay, object_colour
@@ -87,8 +88,4 @@ _FILE = {
     "replacing": "writing",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _FILE:
-        raise AttributeError(f"module 'hodor.video' has no attribute {name!r}")
-    return getattr(import_module(f"hodor.video.{_FILE[name]}"), name)
+__getattr__ = names_of(__name__, _FILE)
