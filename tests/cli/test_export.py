@@ -14,7 +14,7 @@ from hodor.video import read_label_map
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-EVERY = 9  # of the sample's frames
+EVERY = 8  # of the sample's frames: at 9 the cup, behind the astronaut, is lost in one
 
 WITHOUT_TORCH = """
 import sys
@@ -54,13 +54,12 @@ def test_the_bundled_model_gives_the_same_labels_where_there_is_no_pytorch(
     assert hodor(*words, "--precision", "fp32", "--out", tmp_path / "torch").code == 0
     names = sorted(path.name for path in (tmp_path / "torch/labels").iterdir())
     assert len(names) == 72 // EVERY
-    differ, found = [], set()
+    differ = []
     for name in names:
         ours, theirs = (read_label_map(tmp_path / of / "labels" / name) for of in ("onnx", "torch"))
         differ.append((ours != theirs).mean())
-        found |= set(np.unique(ours))
+        assert set(np.unique(ours)) == {0, 1, 2, 3}
     assert max(differ) <= 1e-3
-    assert found == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize(
