@@ -247,12 +247,13 @@ def test_a_bias_changes_what_is_shown_and_not_what_is_fed_back(tiny_network: Hod
         assert np.array_equal(tensor, fed_back[-2.0][name]), name
 
 
-def test_an_object_that_is_found_with_little_confidence_is_taken_to_be_out_of_sight(
+def test_an_object_found_with_much_less_confidence_than_usual_is_taken_to_be_out_of_sight(
     make_tracker: MakeTracker, scene: Any, remembered: Remembered
 ) -> None:
-    def last(min_confidence: float, *, skip_lost: bool) -> tuple[Result, dict[int, list[int]]]:
-        tracker = make_tracker(min_confidence=min_confidence, skip_lost=skip_lost)
+    def last(lost_below: float, *, skip_lost: bool) -> tuple[Result, dict[int, list[int]]]:
+        tracker = make_tracker(lost_below=lost_below, skip_lost=skip_lost)
         tracker.step(scene.frames[0], scene.labels[0])
+        tracker._memory.note_confidence(dict.fromkeys(tracker.ids, 1.0))  # as if always sure
         return tracker.step(scene.frames[1]), remembered(tracker)
 
     plain, _ = last(0.0, skip_lost=True)
@@ -268,6 +269,36 @@ def test_an_object_that_is_found_with_little_confidence_is_taken_to_be_out_of_si
         assert found.confidence[sure] == plain.confidence[sure]
         assert (found.mask(sure) >= plain.mask(sure)).all()
         assert held[1] == ([sure] if skip_lost else sorted(plain.ids))
+
+
+def test_an_object_that_is_never_found_with_confidence_is_not_lost_for_that(
+    make_tracker: MakeTracker, scene: Any
+) -> None:
+    plain, careful = make_tracker(), make_tracker(lost_below=0.9)
+    for tracker in (plain, careful):
+        tracker.step(scene.frames[0], scene.labels[0])
+    for _ in range(3):  # nothing moves, so that nothing is less sure than before
+        expected, found = plain.step(scene.frames[1]), careful.step(scene.frames[1])
+        assert found.confidence == expected.confidence
+        assert max(found.confidence.values()) < 0.9
+        assert np.array_equal(found.label_map, expected.label_map)
+    again = make_tracker()
+    again.load_state_dict(careful.state_dict())
+    assert again._memory.usual == careful._memory.usual
+    assert sorted(again._memory.usual) == sorted(found.ids)
+    careful.remove(found.ids[0])
+    assert sorted(careful._memory.usual) == sorted(found.ids[1:])
+
+
+def test_the_usual_confidence_is_the_mean_of_the_last_frames_in_sight() -> None:
+    memory = Memory(window=2, keep_reference=False)
+    assert memory.usual_confidence(3) == 0
+    for confidence in (0.4, 0.6, 0.0):  # 0: out of sight
+        memory.note_confidence({3: confidence})
+    assert memory.usual_confidence(3) == pytest.approx(0.5)
+    for _ in range(100):
+        memory.note_confidence({3: 0.9})
+    assert memory.usual_confidence(3) == pytest.approx(0.9, abs=1e-3)
 
 
 def test_the_scene_of_another_video_counts_only_until_this_ones_is_known() -> None:

@@ -91,8 +91,8 @@ def score(
     window: int | None = typer.Option(None, min=1, help="For models: frames remembered."),
     keep_reference: bool | None = typer.Option(None, help="For models: see hodor track."),
     reach: float | None = typer.Option(None, help="For models: see hodor track."),
-    min_confidence: float | None = typer.Option(
-        None, min=0, max=1, help="For models: see hodor track."
+    lost_below: float | None = typer.Option(
+        None, min=0, max=0.99, help="For models: see hodor track."
     ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option("auto", help="auto, fp32 or bf16."),
@@ -121,7 +121,7 @@ def score(
         window=window,
         keep_reference=keep_reference,
         reach=reach,
-        min_confidence=min_confidence,
+        lost_below=lost_below,
         device=device,
         precision=precision,
     )

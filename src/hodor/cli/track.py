@@ -77,12 +77,12 @@ def track(
         "shorter side and of its own size, such as 0.15: helps against look-alikes. Default: the "
         "model's (paper: anywhere; so does a large value such as 100).",
     ),
-    min_confidence: float | None = typer.Option(
+    lost_below: float | None = typer.Option(
         None,
         min=0,
-        max=1,
-        help="Below it an object is taken to be out of sight, and its mask is empty. Default: the "
-        "model's (0).",
+        max=0.99,
+        help="Found with less than this share of its usual confidence, an object is taken to be "
+        "out of sight, and its mask is empty. 0: never. Default: the model's (paper: 0).",
     ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option(
@@ -127,7 +127,7 @@ def track(
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
     job = Job(
         source or "", masks, references, out, model, runtime, size, window, keep_reference, reach,
-        min_confidence, device, precision, overlay, rle, tuple(formats), tuple(name),
+        lost_below, device, precision, overlay, rle, tuple(formats), tuple(name),
         save_references, resume_run,
     )  # fmt: skip
     if video_list is not None:
@@ -153,7 +153,7 @@ class Job:
     window: int | None
     keep_reference: bool | None
     reach: float | None
-    min_confidence: float | None
+    lost_below: float | None
     device: str
     precision: str
     overlay: bool
@@ -191,7 +191,7 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
             window=job.window,
             keep_reference=job.keep_reference,
             reach=job.reach,
-            min_confidence=job.min_confidence,
+            lost_below=job.lost_below,
             device=job.device,
             precision=job.precision,
             runtime=job.runtime,

@@ -1,6 +1,6 @@
 """The tracker's memory: descriptors of past frames, and nothing else."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hodor.tracking.runtime import Array
 
+USUAL_FRAMES = 10
 MAX_REFERENCES = 8  # given frames kept for good; the first and the latest, when there are more
 
 
@@ -96,8 +97,21 @@ class Sight(NamedTuple):
         return rows, columns
 
 
+class Usual(NamedTuple):
+    """With how much confidence an object is found as a rule."""
+
+    confidence: float = 0.0
+    frames: int = 0
+    """Over how many it is the mean; when there are many, later frames weigh more"""
+
+    def with_one_more(self, confidence: float) -> "Usual":
+        """The same after one more frame."""
+        frames = min(self.frames + 1, USUAL_FRAMES)
+        return Usual(self.confidence + (confidence - self.confidence) / frames, frames)
+
+
 class Memory:
-    """A sliding window of frames, the frames with given masks, and each object's last sight.
+    """A sliding window of frames, those with given masks, each object's last sight and confidence.
 
     Args:
         window: frames remembered.
@@ -111,6 +125,7 @@ class Memory:
         self.references: list[Described] = []
         self.last_seen: dict[int, Described] = {}
         self.sights: dict[int, Sight] = {}
+        self.usual: dict[int, Usual] = {}
 
     @property
     def ids(self) -> list[int]:
@@ -143,6 +158,16 @@ class Memory:
                 before = self.sights[i]
                 self.sights[i] = before._replace(frames_ago=before.frames_ago + 1)
 
+    def usual_confidence(self, i: int) -> float:
+        """With how much confidence an object is found as a rule; 0 before it was found once."""
+        return self.usual.get(i, Usual()).confidence
+
+    def note_confidence(self, found: Mapping[int, float]) -> None:
+        """Take in the newest frame's confidences; 0, of an object out of sight, does not count."""
+        for i, confidence in found.items():
+            if confidence > 0:
+                self.usual[i] = self.usual.get(i, Usual()).with_one_more(confidence)
+
     def add_reference(self, frame: Described) -> None:
         """Remember descriptors of given masks."""
         self.references.append(frame)
@@ -168,6 +193,7 @@ class Memory:
         for i in gone:
             self.last_seen.pop(i, None)
             self.sights.pop(i, None)
+            self.usual.pop(i, None)
         if references:
             kept = [frame.without(gone) for frame in self.references]
             self.references = [frame for frame in kept if frame.objects]

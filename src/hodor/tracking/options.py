@@ -33,9 +33,11 @@ class TrackerOptions:
     object_bias: float = 0.0
     """Added to objects' logits where results are made, not where masks are fed back (0: paper).
     Below 0, masks are smaller."""
-    min_confidence: float = 0.0
-    """Objects that are found with less confidence are taken to be out of sight (0: paper): their
-    masks are empty, and with ``skip_lost`` nothing is learned from them."""
+    lost_below: float = 0.0
+    """Share of its usual confidence below which an object is taken to be out of sight (0: paper):
+    its mask is empty, and with ``skip_lost`` nothing is learned from it. Usual is the mean over
+    the last ten frames, or about that, in which it was in sight; a share, because small objects
+    are never found with much confidence."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""
@@ -45,10 +47,8 @@ class TrackerOptions:
     def __post_init__(self) -> None:
         if self.reach is not None and self.reach <= 0:
             raise HodorError(f"tracker options: reach {self.reach} must be over 0, or None")
-        if not 0 <= self.min_confidence <= 1:
-            raise HodorError(
-                f"tracker options: min_confidence {self.min_confidence} must be in [0, 1]"
-            )
+        if not 0 <= self.lost_below < 1:
+            raise HodorError(f"tracker options: lost_below {self.lost_below} must be in [0, 1)")
         if self.size < 32 or self.window < 1 or self.long_side < 1:
             raise HodorError(
                 f"tracker options: size {self.size} must be at least 32, window {self.window} at "

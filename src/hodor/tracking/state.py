@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from hodor.errors import HodorError, WeightsError
-from hodor.tracking.history import Described, Memory, Sight
+from hodor.tracking.history import Described, Memory, Sight, Usual
 from hodor.tracking.options import TrackerOptions
 
 STATE_FORMAT = "hodor-state-1"
@@ -38,6 +38,8 @@ def memory_arrays(memory: Memory, stored: Stored) -> dict[str, NDArray[Any]]:
         named |= _pack(kind, (frame.taken(frame.index, stored) for frame in frames))
     sights = [[float(i), *sight] for i, sight in memory.sights.items()]
     named["sights"] = np.array(sights, np.float64).reshape(-1, 6)
+    usual = [[float(i), *one] for i, one in memory.usual.items()]
+    named["usual"] = np.array(usual, np.float64).reshape(-1, 3)
     return named
 
 
@@ -52,6 +54,8 @@ def memory_from(arrays: Mapping[str, NDArray[Any]], empty: Memory, restored: Sto
     empty.last_seen = {next(iter(frame.objects)): frame for frame in unpacked("last_seen")}
     for i, left, top, right, bottom, ago in arrays["sights"].tolist():
         empty.sights[int(i)] = Sight(left, top, right, bottom, int(ago))
+    for i, confidence, frames in arrays["usual"].tolist():
+        empty.usual[int(i)] = Usual(confidence, int(frames))
     return empty
 
 

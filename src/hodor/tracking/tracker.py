@@ -80,7 +80,7 @@ class Tracker:
         window: int | None = None,
         keep_reference: bool | None = None,
         reach: float | None = None,
-        min_confidence: float | None = None,
+        lost_below: float | None = None,
         device: "str | torch.device" = "auto",
         precision: str = "auto",
         runtime: str = "torch",
@@ -100,7 +100,7 @@ class Tracker:
             "window": window,
             "keep_reference": keep_reference,
             "reach": reach,
-            "min_confidence": min_confidence,
+            "lost_below": lost_below,
         }
         return cls(opened, options.changed(chosen))
 
@@ -334,7 +334,7 @@ class Tracker:
         ids = tuple(sorted({*channels, *(given.masks if given else ())}))
         confidence = dict.fromkeys(ids, 0.0)
         if logits is not None:
-            trusted = self._confidences(logits, len(channels), geometry)
+            trusted = self._confidences(logits, channels, geometry)
             logits = self._without_doubtful(logits, trusted)
             confidence |= dict(zip(channels, trusted.tolist(), strict=True))
         confidence |= dict.fromkeys(given.masks if given else (), 1.0)
@@ -349,16 +349,19 @@ class Tracker:
             channels, logits, geometry, given, self.runtime,
         )  # fmt: skip
 
-    def _confidences(self, logits: Array, objects: int, geometry: Geometry) -> NDArray[np.float64]:
+    def _confidences(
+        self, logits: Array, channels: tuple[int, ...], geometry: Geometry
+    ) -> NDArray[np.float64]:
         """Confidence (O,) of each object; 0 where it is out of sight, or too doubtful."""
-        values = self.runtime.confidences(logits, len(logits) - objects, geometry)
+        values = self.runtime.confidences(logits, len(logits) - len(channels), geometry)
         curve = self.runtime.about.get("calibration", [])
         trusted = np.array([calibrated(value, curve) if value else 0.0 for value in values])
-        return np.where(trusted < self.options.min_confidence, 0.0, trusted)
+        least = [self.options.lost_below * self._memory.usual_confidence(i) for i in channels]
+        return np.where(trusted < least, 0.0, trusted)
 
     def _without_doubtful(self, logits: Array, confidence: NDArray[np.float64]) -> Array:
         """Logits that give no pixel to objects without confidence."""
-        if self.options.min_confidence == 0 or confidence.all():
+        if self.options.lost_below == 0 or confidence.all():
             return logits
         lowered = np.zeros((len(logits), 1, 1), np.float32)
         lowered[len(logits) - len(confidence) :, 0, 0] = np.where(confidence > 0, 0, NOWHERE)
@@ -377,6 +380,11 @@ class Tracker:
         if self.options.skip_lost:
             frame = frame.without(i for i, seen in result.visible.items() if not seen)
         self._memory.push(frame)
+        if self.options.lost_below > 0:
+            masks = given.masks if given is not None else ()
+            self._memory.note_confidence(
+                {i: result.confidence[i] for i in result.ids if i not in masks}
+            )
         if self.options.reach is not None:  # nothing else asks where objects were
             self._memory.note_sights(result.label_map, result.ids)
 
