@@ -129,6 +129,7 @@ def test_scale_shrinks_steps_area_and_channels_together() -> None:
     assert isinstance(recipe.clips, WholeClips)
     assert recipe.clips.area == pytest.approx(300_000 * 0.004 ** (1 / 3), abs=1)
     assert recipe.model.encoder_layers == 5
+    assert (recipe.checkpoint_every, recipe.pictures_every) == (50, 50)  # writing takes time
     layered = load_recipe("small-3", scale=0.1).clips
     assert isinstance(layered, ClipSettings)
     assert layered.size == (160, 256)

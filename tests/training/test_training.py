@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import training_data
 import yaml
 from training_data import losses, recipe_file, recipe_values
 
-from hodor.errors import DataError, RecipeError, WeightsError
+from hodor.errors import DataError, HodorError, RecipeError, WeightsError
 from hodor.tracking import Tracker
 from hodor.training import (
     ClipModel,
@@ -285,6 +286,43 @@ def test_saving_memory_changes_no_gradient(two_images: Path, tmp_path: Path) -> 
     assert kept.keys() == again.keys()
     for name, gradient in kept.items():
         torch.testing.assert_close(again[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_compiling_changes_no_gradient(
+    two_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Traced and differentiated as ever, but without the minutes of making machine code.
+    compiled = []
+
+    def traced(part: Any) -> Any:
+        compiled.append(part.__name__)
+        return compile_part(part, backend="aot_eager")
+
+    compile_part = torch.compile
+    monkeypatch.setattr(torch, "compile", traced)
+    values = recipe_values(two_images)
+    plain = load_recipe(recipe_file(tmp_path, values))
+    compiling = load_recipe(recipe_file(tmp_path, values), ["running.compile=true"])
+    batch = make_batches(plain).make(0)
+    expected = gradients(plain, batch)
+    assert compiled == []
+    found = gradients(compiling, batch)
+    assert compiled == ["extract", "describe", "segment"]
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_a_machine_that_cannot_compile_is_told_so(
+    two_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(graph: Any, inputs: Any) -> Any:
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=broken))
+    recipe = load_recipe(recipe_file(tmp_path, recipe_values(two_images)), ["running.compile=true"])
+    with pytest.raises(HodorError, match=r"running\.compile.*no C\+\+ compiler.*leave"):
+        gradients(recipe, make_batches(recipe).make(0))
 
 
 def test_an_absent_object_is_asked_for_and_costs_where_it_is_found(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from hodor.errors import RecipeError
+from hodor.errors import HodorError, RecipeError
 from hodor.model import Descriptors, History, Hodor, Pyramid
 
 Schedule = Literal["released", "forward", "there_and_back", "loop", "single"]
@@ -130,6 +130,7 @@ class ClipModel(nn.Module):
             stop there (released).
         save_memory: compute activations inside the network's parts a second time for the
             gradients, instead of keeping them.
+        compiled: compile the network's parts when they are first called.
     """
 
     def __init__(
@@ -138,11 +139,16 @@ class ClipModel(nn.Module):
         *,
         mask_gradients: bool = False,
         save_memory: bool = False,
+        compiled: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.mask_gradients = mask_gradients
         self.save_memory = save_memory
+        self._extract, self._describe, self._segment = (
+            torch.compile(part) if compiled else part
+            for part in (network.extract, network.describe, network.segment)
+        )
 
     def forward(
         self,
@@ -164,11 +170,7 @@ class ClipModel(nn.Module):
         Returns:
             One prediction for each step, in order; with a stranger for O + 1 objects, it last.
         """
-        extract, describe, segment = (
-            self.network.extract,
-            self.network.describe,
-            self.network.segment,
-        )
+        extract, describe, segment = self._extract, self._describe, self._segment
         b, _t = images.shape[:2]
         used = sorted({0, *(step.target for step in steps)})
         whole = self._run(extract, images[:, used].flatten(0, 1))
@@ -193,13 +195,22 @@ class ClipModel(nn.Module):
 
     def _run(self, part: Callable[..., Any], *values: Any) -> Any:
         """Run a part of the network, keeping its activations or not."""
-        if not (self.save_memory and torch.is_grad_enabled()):
-            return part(*values)
-        return checkpoint(part, *values, use_reentrant=False)
+        try:
+            if not (self.save_memory and torch.is_grad_enabled()):
+                return part(*values)
+            return checkpoint(part, *values, use_reentrant=False)
+        except torch._dynamo.exc.BackendCompilerFailed as error:
+            reason = " ".join(
+                str(error).partition("\n\n")[0].split()
+            )  # advice on debugging follows
+            raise HodorError(
+                f"running.compile: torch.compile failed ({reason}); install what it asks for, or "
+                "leave running.compile out"
+            ) from error
 
     def _joined(self, described: Descriptors, stranger: Stranger) -> Descriptors:
         """Descriptors with one more object, which was described in its own picture."""
-        extract, describe = self.network.extract, self.network.describe
+        extract, describe = self._extract, self._describe
         found = self._run(describe, self._run(extract, stranger.images), stranger.masks)
         return described._replace(objects=torch.cat([described.objects, found.objects], 1))
 

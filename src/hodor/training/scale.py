@@ -6,7 +6,7 @@ with about S^1.7, and at S = 0.004 the paper's 250,000 steps of 300,000 pixels w
 become 1,000 steps of 47,600 pixels (about 192 x 256) with 64 channels: a network that small can
 still be compared with another one that differs in one choice. Layers, heads, cells, batch, number
 of frames and objects, learning rates, backbone and data stay as they are, since the rows of the
-paper's tables differ in them.
+paper's tables differ in them. Checkpoints and pictures are at least 50 steps apart.
 """
 
 import math
@@ -19,6 +19,7 @@ from hodor.training.settings import Optimisation, Recipe
 AREA_POWER, CHANNELS_POWER = 1 / 3, 1 / 4
 LEAST_AREA = 96 * 96
 LEAST_CHANNELS = 32
+LEAST_BETWEEN = 50
 
 
 def scaled(recipe: Recipe, scale: float) -> Recipe:
@@ -49,8 +50,8 @@ def scaled(recipe: Recipe, scale: float) -> Recipe:
         model=replace(model, channels=channels, fine_channels=fine),
         clips=scaled_clips(recipe.clips, scale),
         validation=validation,
-        checkpoint_every=_steps(recipe.checkpoint_every, scale),
-        pictures_every=_steps(recipe.pictures_every, scale),
+        checkpoint_every=_seldom(recipe.checkpoint_every, scale),
+        pictures_every=_seldom(recipe.pictures_every, scale),
     )
 
 
@@ -78,6 +79,11 @@ def scaled_clips(clips: ClipSettings | WholeClips, scale: float) -> ClipSettings
 
 def _steps(count: int, scale: float) -> int:
     return max(1, round(count * scale))
+
+
+def _seldom(every: int, scale: float) -> int:
+    """Steps between two writings, which must not take longer than what they lie between."""
+    return max(_steps(every, scale), min(every, LEAST_BETWEEN))
 
 
 def _near(value: float, multiple: int, least: int) -> int:

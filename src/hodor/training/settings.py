@@ -117,6 +117,9 @@ class Running:
     save_memory: bool = False
     """Keep no activations inside backbone, encoder and decoder; they are computed a second time
     for the gradients."""
+    compile: bool = False
+    """Compile the network with ``torch.compile``, once for every form of a batch that it meets:
+    minutes at the start, which long runs on a GPU may win back."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def start(recipe: Recipe, device: torch.device, *, resumed: bool = False) -> Run
         network,
         mask_gradients=recipe.mask_gradients,
         save_memory=running.save_memory,
+        compiled=running.compile,
     )
     return Run(recipe, network, model, optimiser, average)
 
