@@ -261,6 +261,23 @@ def test_keys_move_and_are_listed_and_every_control_has_a_name(
     assert nameless == []
 
 
+@pytest.mark.parametrize("width", [900, 1100, 1280, 1920])
+def test_no_tool_covers_the_panel(
+    server: Any, open_page: Callable[[str], Page], width: int
+) -> None:
+    page = open_page(server.address)
+    page.tab.set_viewport_size({"width": width, "height": 800})
+    for key in "beprsh":
+        page.tab.keyboard.press(key)
+        right, panel, inside, outside = page.tab.evaluate(
+            """() => [document.getElementById("stage").getBoundingClientRect().right,
+              document.querySelector("aside").getBoundingClientRect().left,
+              document.documentElement.clientWidth, document.documentElement.scrollWidth]"""
+        )
+        assert right <= panel, key
+        assert outside <= inside, key
+
+
 def test_nothing_moves_when_tracking_begins_and_ends(
     server: Any, open_page: Callable[[str], Page]
 ) -> None:

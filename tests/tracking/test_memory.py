@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hodor.errors import HodorError
 from hodor.model import Hodor
 from hodor.tracking import Result, Tracker, TrackerOptions, save_state
 from hodor.tracking.history import Described, Memory, Sight
@@ -210,6 +211,12 @@ def test_reach_rules_an_object_out_far_from_its_last_sight() -> None:
     assert near == (slice(34, 91), slice(34, 91))
     later = sight._replace(frames_ago=2).near((100, 200), reach=0.125)
     assert later == (slice(3, 122), slice(3, 122))
+
+
+@pytest.mark.parametrize("reach", [0, -0.1, float("nan"), float("inf")])
+def test_a_reach_that_is_no_distance_is_refused(reach: float) -> None:
+    with pytest.raises(HodorError, match=f"reach {reach} must be"):
+        TrackerOptions(reach=reach)
 
 
 def test_beyond_reach_only_clear_matches_are_followed(tiny_network: Hodor) -> None:

@@ -1,11 +1,14 @@
 """A tracker goes on in another process, and objects are found again in other videos."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from hodor.errors import HodorError, WeightsError
 from hodor.model import Hodor
@@ -138,6 +141,20 @@ def test_files_of_another_kind_are_refused(load: Any, tiny_model: Path, tmp_path
             load(path)
         assert str(path) in str(told.value)
         assert "\n" not in str(told.value)
+
+
+def test_a_state_of_another_version_is_refused(
+    make_tracker: MakeTracker, scene: Any, tmp_path: Path
+) -> None:
+    save_state(tmp_path / "state", started(make_tracker, scene).state_dict(), {})
+    arrays = load_file(tmp_path / "state")
+    with safe_open(tmp_path / "state", "np") as file:
+        metadata = file.metadata()
+    plain = json.loads(metadata["plain"])
+    plain["options"]["newer"] = 1
+    save_file(arrays, tmp_path / "state", metadata | {"plain": json.dumps(plain)})
+    with pytest.raises(WeightsError, match=r"another version of hodor.*newer.*start anew"):
+        load_state(tmp_path / "state")
 
 
 def test_references_and_states_are_not_taken_for_one_another(

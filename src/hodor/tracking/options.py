@@ -1,5 +1,6 @@
 """What can be chosen when following objects."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,8 +46,10 @@ class TrackerOptions:
     """Longest side, in units of ``size``; a longer frame is shrunk further."""
 
     def __post_init__(self) -> None:
-        if self.reach is not None and self.reach <= 0:
-            raise HodorError(f"tracker options: reach {self.reach} must be over 0, or None")
+        if self.reach is not None and not 0 < self.reach < math.inf:
+            raise HodorError(
+                f"tracker options: reach {self.reach} must be a number over 0, or None"
+            )
         if not 0 <= self.lost_below < 1:
             raise HodorError(f"tracker options: lost_below {self.lost_below} must be in [0, 1)")
         if self.size < 32 or self.window < 1 or self.long_side < 1:

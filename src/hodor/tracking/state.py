@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from hodor.errors import HodorError, WeightsError
 from hodor.tracking.history import Described, Memory, Sight, Usual
 from hodor.tracking.options import TrackerOptions
 
-STATE_FORMAT = "hodor-state-1"
+STATE_FORMAT = "hodor-state-2"
 REFERENCES_FORMAT = "hodor-references-1"
 
 Stored = Callable[[Any], Any]
@@ -151,10 +151,17 @@ def load_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """A tracker's state and the plain values beside it.
 
     Raises:
-        WeightsError: no such file, or another kind of file.
+        WeightsError: no such file, another kind of file, or one of another version of hodor.
     """
     arrays, metadata = _load(path, STATE_FORMAT, "a tracker's state")
     plain = json.loads(metadata["plain"])
+    known = {field.name for field in fields(TrackerOptions)}
+    if known != plain["options"].keys():
+        differ = ", ".join(sorted(known ^ plain["options"].keys()))
+        raise WeightsError(
+            f"{path}: a tracker's state of another version of hodor (its options differ in "
+            f"{differ}); go on with that version, or start anew"
+        )
     state = {
         "next": plain["next"],
         "options": TrackerOptions(**plain["options"]),
