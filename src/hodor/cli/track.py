@@ -126,10 +126,26 @@ def track(
     if (source is None) == (video_list is None):
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
     job = Job(
-        source or "", masks, references, out, model, runtime, size, window, keep_reference, reach,
-        lost_below, device, precision, overlay, rle, tuple(formats), tuple(name),
-        save_references, resume_run,
-    )  # fmt: skip
+        source=source or "",
+        masks=masks,
+        references=references,
+        out=out,
+        model=model,
+        runtime=runtime,
+        size=size,
+        window=window,
+        keep_reference=keep_reference,
+        reach=reach,
+        lost_below=lost_below,
+        device=device,
+        precision=precision,
+        overlay=overlay,
+        rle=rle,
+        formats=tuple(formats),
+        names=tuple(name),
+        save_references=save_references,
+        resume=resume_run,
+    )
     if video_list is not None:
         from hodor.cli.track_list import track_list
 
@@ -139,7 +155,7 @@ def track(
     tell(console, summary, tracker, out)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """One run of the command; fields are its options."""
 
