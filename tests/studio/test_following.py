@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hodor.errors import HodorError
+from hodor.errors import HodorError, WeightsError
 from hodor.formats import FORMATS, read_track
 from hodor.studio.exports import EXPORTS
 from hodor.studio.jobs import Control
@@ -234,6 +234,23 @@ def test_a_session_is_beside_its_video_and_named_after_it(
         studio = open_studio(what, None, TrackerSettings(str(tiny_model)))
         assert studio.session.folder.root == tmp_path / "shots.v2.studio"
         studio.close()
+
+
+def test_a_model_that_is_not_there_is_told_before_anything_is_made(
+    clip: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match="no bundled model of that name"):
+        open_studio(str(clip), tmp_path / "session", TrackerSettings("mine"))
+    assert not (tmp_path / "session").exists()
+
+
+def test_no_session_is_made_among_other_files(clip: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "letter.txt").write_text("Dear")
+    with pytest.raises(HodorError, match=r"home: .*holds other things \(letter\.txt\)"):
+        open_studio(str(clip), home, TrackerSettings())
+    assert [path.name for path in home.iterdir()] == ["letter.txt"]
 
 
 def test_other_peoples_formats_are_offered_and_read_back(

@@ -25,6 +25,7 @@ from hodor.video import LabelMap, explained, read_label_map, replacing, write_la
 
 SETTINGS = "session.json"
 FORMAT = "hodor-studio-1"
+PARTS = ("given", "results", "tracker", "exports")
 FLUSH_SECONDS = 1.0
 """What a power failure can cost of a session; a kill costs nothing that was written."""
 
@@ -34,17 +35,30 @@ def is_session(folder: Path) -> bool:
     return (folder / SETTINGS).is_file()
 
 
+def _refuse_others(root: Path) -> None:
+    """Make no session among other files. One that never got its settings may go on."""
+    if is_session(root) or not root.is_dir():
+        return
+    others = sorted({path.name for path in root.iterdir()} - {*PARTS, ".lock"})
+    if others:
+        raise HodorError(
+            f"{root}: is no session's folder and holds other things ({others[0]}"
+            f"{', ...' if others[1:] else ''}); name a new folder, or an empty one"
+        )
+
+
 class SessionFolder:
     """The files of one session, locked for this process until `close`.
 
     Raises:
-        HodorError: it cannot be written, or another server has it open.
+        HodorError: it cannot be written, holds other things, or another server has it open.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         with explained(root):
-            for part in ("given", "results", "tracker", "exports"):
+            _refuse_others(root)
+            for part in PARTS:
                 (root / part).mkdir(parents=True, exist_ok=True)
             self._lock = _locked(root / ".lock", self.address())
         self._journal: IO[bytes] | None = None

@@ -13,6 +13,7 @@ from hodor.studio.pictures import Pictures
 from hodor.studio.segmenters import GrabCut, Segmenter
 from hodor.studio.session import Session, Video
 from hodor.video import SeekableFrames, open_seekable
+from hodor.weights import model_path
 
 if TYPE_CHECKING:
     from hodor.tracking import Tracker
@@ -118,9 +119,12 @@ def open_studio(what: str, session: Path | None, settings: TrackerSettings) -> S
     None: beside the video, as ``NAME.studio``.
 
     Raises:
-        HodorError: no video, not the session's video, or the folder is in use.
+        HodorError: no video, not the session's video, no such model, or the folder is in use or
+            holds other things.
     """
     root, path = _places(what, session)
+    if settings.model is not None:
+        model_path(settings.model)  # told now, and not after somebody has drawn
     frames = _open_video(path, root)
     folder = None
     try:
