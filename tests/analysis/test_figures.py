@@ -115,6 +115,18 @@ def test_retrieval_is_drawn_and_written(
     assert f"mAP {found['average_precision']:.3f}" in ran.out
 
 
+@pytest.mark.parametrize(("out", "found"), [("s9", "no ending"), ("s9.jpg", ".jpg")])
+@pytest.mark.parametrize("way", ["retrieval none", "tsne none", "pca none", "grid none", "window"])
+def test_a_kind_of_picture_that_is_not_written_is_refused_before_anything_is_read(
+    hodor: Callable[..., Any], way: str, out: str, found: str
+) -> None:
+    ran = hodor("analyze", *way.split(), "--out", out)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert (
+        f"--out {out}: the name of a picture ends in .png, .pdf or .svg; found {found}" in ran.err
+    )
+
+
 @pytest.mark.parametrize("way", ["tsne", "pca"])
 def test_projections_are_drawn_with_crops_and_as_a_page(
     hodor: Callable[..., Any], table: Path, tmp_path: Path, way: str

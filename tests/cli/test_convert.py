@@ -80,7 +80,21 @@ def test_masks_of_another_size_than_the_video_are_told(
         (["masks", "masks", "--to", "rgba"], "masks is there already"),
         (["masks", "out", "--to", "cvat", "--name", "cat"], "--name cat: give an object's id"),
         (["masks", "a.json", "--to", "coco", "--files", "{nom}.png"], "{name} or {index}"),
-        (["masks", "a.txt", "--to", "mots", "--from", "npz"], "masks is no NPZ file"),
+        (["masks", "a.txt", "--to", "mots", "--from", "npz"], "masks is a folder, but npz is"),
+        (["masks", "out", "--to", "prores", "--fps", "-3"], "--fps -3: give frames per second"),
+        (["masks", "out", "--to", "prores", "--fps", "nan"], "--fps nan: give frames per second"),
+        (["masks", "out", "--to", "prores", "--fps", "inf"], "--fps inf: give frames per second"),
+        (["masks", "out", "--to", "prores", "--fps", "0"], "--fps 0: give frames per second"),
+        (["masks", "a.json", "--to", "coco", "--files", "abc"], "all frames get one name"),
+        (["masks", "a.json", "--to", "coco", "--files", "{name.x}"], "{name} or {index}"),
+        (
+            ["masks", "a.json", "--to", "rle", "--name", "9=dog"],
+            "--name 9=dog: there is no object 9; objects are 1, 7, 300",
+        ),
+        (
+            ["masks", "a.json", "--to", "rle", "--video", "zzz"],
+            "masks holds one video, masks, and none called zzz",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -91,6 +105,59 @@ def test_what_a_user_can_mend_is_one_line(
     assert ran.code == 1
     assert ran.err.count("\n") == 1
     assert message in ran.err
+    assert [path.name for path in here.iterdir()] == ["masks"], "nothing is left of what began"
+
+
+@pytest.mark.parametrize(
+    ("given", "content", "way", "message"),
+    [
+        ("rand.json", b"\xff\x00\xd8", None, "rand.json cannot be read as JSON"),
+        ("list.json", b"[]", None, "list.json is of no known format (a list of 0 items)"),
+        ("a.json", b'{"me": 1}', None, "a.json is of no known format (an object with the keys me)"),
+        ("empty.npz", b"", None, "empty.npz is no NPZ file"),
+        ("a.json", b"{}", "npz", "File is not a zip file"),
+        ("page.xml", b"<html/>", None, "its root is <html>, not <annotations>"),
+        ("first.png", b"", None, "first.png is of no known format by itself"),
+        ("1.mov", b"", None, "1.mov is of no known format by itself"),
+        ("first.png", b"", "yolo", "give the folder"),
+        *(
+            ("a.json", b"{}", way, f"a.json is a file, but {way} is read from a folder; give the")
+            for way in ("png", "png-per-object", "prores", "ffv1", "rgba")
+        ),
+        ("folder", None, "cvat", "folder is a folder, but cvat is read from a file; give the file"),
+        ("folder", None, "coco", "folder is a folder, but coco is read from a file; give the file"),
+    ],
+)
+def test_an_input_of_another_kind_is_told_by_what_it_is(
+    hodor: Hodor, here: Path, given: str, content: bytes | None, way: str | None, message: str
+) -> None:
+    Path(given).mkdir() if content is None else Path(given).write_bytes(content)
+    ran = hodor("convert", given, "out", "--to", "png", *(["--from", way] if way else []))
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert message in ran.err
+    assert "allow_pickle" not in ran.err
+    assert "Errno" not in ran.err
+
+
+def test_masks_to_follow_that_are_no_text_are_told(hodor: Hodor, here: Path, words: Any) -> None:
+    Path("rand.json").write_bytes(b"\xff\x00\xd8")
+    ran = hodor(*words("rand.json", "out"))
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "rand.json cannot be read as JSON" in ran.err
+
+
+def test_one_frame_is_not_told_as_many(hodor: Hodor, here: Path) -> None:
+    write_track(track_of([label_map_at(0)]), "one", "png")
+    assert (
+        "1 frame, objects 1, 7: one.json" in hodor("convert", "one", "one.json", "--to", "rle").err
+    )
+
+
+def test_a_video_in_label_studio_may_have_a_fixed_name(hodor: Hodor, here: Path) -> None:
+    words = ["--to", "label-studio-video", "--files", "/data/clip.mp4"]
+    ran = hodor("convert", "masks", "tasks.json", *words)
+    assert ran.code == 0, ran.err
+    assert json.loads(Path("tasks.json").read_text())[0]["data"]["video"] == "/data/clip.mp4"
 
 
 def test_warnings_say_what_was_lost(hodor: Hodor, here: Path) -> None:

@@ -62,3 +62,24 @@ def test_results_that_are_not_there_are_told_in_one_line(
     ran = hodor("evaluate", tmp_path / "none", "--davis", davis)
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert ran.err.startswith("hodor: ")
+
+
+def test_a_bundled_model_wins_over_a_folder_of_its_name(
+    hodor: Hodor, davis: Path, bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").mkdir()
+    ran = hodor("evaluate", "--model", "small", "--davis", davis, "--device", "cpu")
+    assert ran.code == 0, ran.err
+    assert "small: 6 frames tracked at" in ran.out
+
+
+@pytest.mark.parametrize("word", ["folder", "mine=folder"])
+def test_a_folder_is_no_model(
+    hodor: Hodor, davis: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    ran = hodor("evaluate", "--model", word, "--davis", davis, "--device", "cpu")
+    assert ran.code == 1
+    assert "hodor: model 'folder': no bundled model of that name" in ran.err

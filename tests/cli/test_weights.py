@@ -102,6 +102,7 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(
     assert ran.code == 1
     assert ran.err.startswith(f"hodor: {path}: not a PyTorch checkpoint that can be read without")
     assert ran.err.count("\n") == 1
+    assert "weights_only" not in ran.err, "PyTorch's advice to run it is not passed on"
     assert not made.exists()
     assert not (tmp_path / "out.safetensors").exists()
     torch.load(path, weights_only=False) if how == "torch" else pickle.loads(path.read_bytes())

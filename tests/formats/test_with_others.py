@@ -1,6 +1,7 @@
 """The world's own readers understand what is written here, and its files are understood."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pycocotools.coco import COCO
 
 from hodor.errors import HodorError, MaskError
 from hodor.formats import (
+    FORMATS,
     Labelled,
     Reading,
     Writing,
@@ -26,6 +28,7 @@ from hodor.formats import (
 )
 from hodor.formats.cvat import mask_of_runs, runs_of
 from hodor.formats.label_studio_rle import decode_brush, encode_brush
+from hodor.formats.rle import decode, encode
 
 IDS = (1, 7, 300)
 
@@ -231,7 +234,7 @@ def test_a_task_annotated_in_cvat_is_read(tmp_path: Path) -> None:
     assert not maps[2].any()
     assert {1: "cat", 2: "dog"}.items() <= track.names.items()
     assert any("1 shapes of kind box were left out" in warning for warning in track.warnings)
-    assert any("overlap in 1 frames (4 pixels" in warning for warning in track.warnings)
+    assert any("overlap in 1 frame (4 pixels" in warning for warning in track.warnings)
 
 
 IMAGES = """<annotations><version>1.1</version><meta></meta>
@@ -301,6 +304,48 @@ def test_one_of_several_videos_is_chosen_by_name(tmp_path: Path) -> None:
         read_track(tmp_path / "vis.json")
     chosen = read_track(tmp_path / "vis.json", reading=Reading(video="other"))
     assert not any(frame.label_map.any() for frame in chosen.frames())
+
+
+@pytest.mark.parametrize("name", ["mots", "rle", "coco", "youtube-vis"])
+@pytest.mark.parametrize("left", [0.5, 0.9])
+def test_run_lengths_that_are_cut_off_are_no_mask(name: str, left: float, tmp_path: Path) -> None:
+    path = tmp_path / FORMATS[name].file
+    write_track(hard_track(), path, name)
+    text = path.read_text(encoding="utf-8")
+    found = re.search(r'"counts": ?"(.+?)"|^0 3001 3 40 57 (.+)$', text, re.MULTILINE)
+    assert found
+    counts = found[1] or found[2]
+    cut = text.replace(counts, counts[: int(len(counts) * left)], 1)
+    path.write_text(cut, encoding="utf-8")
+    with pytest.raises(MaskError, match="run lengths of a mask") as told:
+        list(read_track(path).frames())
+    assert str(path) in str(told.value)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (300, 400)])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 1.0])
+def test_run_lengths_are_read_as_by_pycocotools(size: tuple[int, int], share: float) -> None:
+    mask = np.random.default_rng(0).random(size) < share
+    np.testing.assert_array_equal(decode(encode(mask)), mask)
+    runs = runs_of(mask.T)  # Uncompressed, as COCO has crowds: a list, column by column.
+    np.testing.assert_array_equal(decode({"size": size, "counts": runs}), mask)
+    with pytest.raises(ValueError, match="run lengths"):
+        decode({"size": size, "counts": [*runs, 1]})
+
+
+def test_a_mask_of_another_size_than_its_frame_is_told(tmp_path: Path) -> None:
+    write("coco", tmp_path / "coco.json")
+    text = (tmp_path / "coco.json").read_text(encoding="utf-8")
+    (tmp_path / "coco.json").write_text(text.replace('"height":40', '"height":41'), "utf-8")
+    with pytest.raises(MaskError, match="is 57 x 41 pixels, but the mask of object 1 is 57 x 40"):
+        list(read_track(tmp_path / "coco.json").frames())
+
+
+@pytest.mark.parametrize("file", ["data.yaml", "mine.yml"])
+def test_yolo_may_be_named_by_its_yaml(file: str, tmp_path: Path) -> None:
+    write_track(hard_track(pixels=True), tmp_path / "yolo", "yolo")
+    (tmp_path / "yolo/data.yaml").rename(tmp_path / "yolo" / file)
+    assert len(list(read_track(tmp_path / "yolo" / file).frames())) == COUNT
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,16 @@ def test_a_size_that_no_pyramid_has_is_told(make_network: MakeNetwork, tmp_path:
         export(make_network(), tmp_path, "print", size=(64, 100))
 
 
+@pytest.mark.parametrize("place", ["file", "file/within"])
+def test_a_place_that_can_be_no_folder_is_told(
+    make_network: MakeNetwork, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(WeightsError, match=r"the folder could not be made .*; give another"):
+        export(make_network(), tmp_path / place, "print")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_missing_package_is_named(
     exported: Path, make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,11 +33,22 @@ from hodor.weights import DEFAULT
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+
+def _picture(out: Path) -> Path:
+    """Refuse a kind of picture that is not written, before anything is computed."""
+    if out.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise HodorError(
+            f"--out {out}: the name of a picture ends in .png, .pdf or .svg; found "
+            f"{out.suffix or 'no ending'}"
+        )
+    return out
+
+
 MODEL = typer.Option(DEFAULT, help="Bundled name, .safetensors file or hub:ORG/REPO.")
 DEVICE = typer.Option("auto", help="auto, cpu, cuda or mps.")
 SIZE = typer.Option(None, min=64, help="Shorter side in pixels. Default: the model's.")
 TABLE = typer.Argument(help="Descriptors, as hodor analyze export wrote them.")
-OUT_PICTURE = typer.Option(..., help="Picture to write: .png, .pdf or .svg.")
+OUT_PICTURE = typer.Option(..., help="Picture to write: .png, .pdf or .svg.", callback=_picture)
 SEQUENCES = typer.Option(None, help="Names with commas between. Default: all.")
 SHOWN = 8  # rows of a table on the screen
 

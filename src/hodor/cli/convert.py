@@ -1,6 +1,7 @@
 """``hodor convert``."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from hodor.formats import (
     with_video,
     write_track,
 )
+from hodor.formats.track import counted
 from hodor.video import ImagesSource, Source, label_map_objects, open_source
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -64,30 +66,44 @@ def convert(
     """
     console = Console(stderr=True)
     format_of(to)
+    if fps is not None and not 0 < fps < math.inf:
+        raise HodorError(f"--fps {fps:g}: give frames per second over 0, such as 25")
+    called = names_of(name)
     with ExitStack() as opened:
         shown = opened.enter_context(open_source(source, fps=fps)) if source else None
         track = read_track(given, from_format, _reading(shown, fps, video))
         if shown is not None:
             track = with_video(track, shown)
-        track = replace(track, names={**track.names, **names_of(name)})
-        columns = (SpinnerColumn(), TextColumn("{task.completed} frames read"))
-        tally = _Tally()
+        track = replace(track, names={**track.names, **called})
+        columns = (SpinnerColumn(), TextColumn("frames read: {task.completed}"))
+        tally = _Tally(called)
         with Progress(
             *columns, console=console, transient=True, disable=not console.is_terminal
         ) as bar:
             write_track(tally.counting(track, bar), out, to, Writing(tolerance, files))
-    objects = ", ".join(map(str, sorted(tally.ids))) or "none"
-    console.print(f"{tally.frames} frames, objects {objects}: {out} ({to})", highlight=False)
+    console.print(
+        f"{counted(tally.frames, 'frame')}, objects {tally.listed}: {out} ({to})", highlight=False
+    )
     for warning in track.warnings:
         console.print(f"[yellow]warning[/]: {warning}", highlight=False)
 
 
 class _Tally:
-    """What went through; writers that look at a track twice begin to count anew."""
+    """What went through; writers that look at a track twice begin to count anew.
 
-    def __init__(self) -> None:
+    called: objects that the user named. That one of them is nowhere is known only at the end, early
+    enough that nothing is left of what was written.
+    """
+
+    def __init__(self, called: Mapping[int, str]) -> None:
+        self._called = called
         self.frames = 0
         self.ids: set[int] = set()
+
+    @property
+    def listed(self) -> str:
+        """Ids of the objects, ascending."""
+        return ", ".join(map(str, sorted(self.ids))) or "none"
 
     def counting(self, track: Track, bar: Progress) -> Track:
         """The same track, counted."""
@@ -100,6 +116,11 @@ class _Tally:
                 self.ids.update(label_map_objects(frame.label_map))
                 bar.update(task, completed=self.frames)
                 yield frame
+            if unknown := sorted(self._called.keys() - self.ids):
+                raise HodorError(
+                    f"--name {unknown[0]}={self._called[unknown[0]]}: there is no object "
+                    f"{unknown[0]}; objects are {self.listed}"
+                )
 
         return replace(track, frames=frames)
 

@@ -228,14 +228,17 @@ def _methods(common: Method, models: Sequence[str], baselines: Sequence[str]) ->
     return tracked + [replace(common, name=one, model=first, baseline=one) for one in baselines]
 
 
-def _named(word: str) -> tuple[str, Any]:
-    """NAME=REST as name and rest; else a name that the word itself suggests."""
+def _named(word: str) -> tuple[str, str]:
+    """NAME=REST as name and rest; else a name that the word itself suggests.
+
+    The rest stays a word: what it names, a bundled model or a folder, depends on where it stands.
+    """
     name, sign, rest = word.partition("=")
     if sign and "/" not in name:
-        return name, Path(rest) if Path(rest).is_dir() else rest
+        return name, rest
     path = Path(word)
     if path.is_dir():
-        return path.resolve().name, path
+        return path.resolve().name, word
     # A training run's folder tells more than its model.safetensors.
     stem = path.parent.name if path.stem == "model" and path.parent.name else path.stem
     return stem.replace(":", "-"), word

@@ -81,9 +81,10 @@ def convert(
         with warnings.catch_warnings(action="ignore"):  # of old pickles; what matters is told below
             checkpoint = torch.load(official, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = str(error).splitlines()[0]
+        # What PyTorch says is not passed on: it advises to run the code in the file.
         raise WeightsError(
-            f"{official}: not a PyTorch checkpoint that can be read without running code ({first})"
+            f"{official}: not a PyTorch checkpoint that can be read without running code; give a "
+            ".pth file of the authors' code"
         ) from error
     if not isinstance(checkpoint, dict):
         raise WeightsError(f"{official}: expected a dict of tensors, found {type(checkpoint)}")

@@ -18,10 +18,10 @@ def data_errors(problems: Mapping[Path, Sequence[str]]) -> DataError:
     parts = []
     for where, texts in problems.items():
         if len(texts) == 1:
-            parts.append(f"{where}: {texts[0]}; nothing was read")
+            parts.append(f"{where}: {texts[0]}; nothing was done")
         elif texts:
             lines = "\n".join(f"{LIST_ITEM}{text}" for text in texts)
-            parts.append(f"{where} has {len(texts)} problems; nothing was read:\n{lines}")
+            parts.append(f"{where} has {len(texts)} problems; nothing was done:\n{lines}")
     return DataError("\n".join(parts))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,30 +25,39 @@ from hodor.formats.mots import read_mots, write_mots
 from hodor.formats.npz import read_npz, write_npz
 from hodor.formats.reading import Reading, read_json
 from hodor.formats.rle import read_rle, write_rle
-from hodor.formats.track import Track
+from hodor.formats.track import Track, counted
 from hodor.formats.writing import Writing
 from hodor.formats.yolo import read_yolo, write_yolo
 from hodor.formats.youtube_vis import read_youtube_vis, write_youtube_vis
+from hodor.video import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)
 class Format:
     """A format: its reader, its writer, and how the file or folder is called beside others.
 
-    pixels: whether the video's picture belongs to it.
+    pixels: whether the video's picture belongs to it. lone: whether it is a folder, of which one
+    file can be read alone. videos: whether it holds several, of which the reader takes one.
     """
 
     read: Callable[[Path, Reading], Track]
     write: Callable[[Track, Path, Writing], None]
     file: str
     pixels: bool = False
+    lone: bool = False
+    videos: bool = False
+
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder, not a file."""
+        return not Path(self.file).suffix
 
 
 FORMATS = {
     "png": Format(read_png, write_png, "png"),
     "png-per-object": Format(read_png_per_object, write_png_per_object, "png-per-object"),
     "rle": Format(read_rle, write_rle, "rle.json"),
-    "youtube-vis": Format(read_youtube_vis, write_youtube_vis, "youtube-vis.json"),
+    "youtube-vis": Format(read_youtube_vis, write_youtube_vis, "youtube-vis.json", videos=True),
     "coco": Format(read_coco, write_coco, "coco.json"),
     "coco-polygons": Format(read_coco, write_coco_polygons, "coco-polygons.json"),
     "cvat": Format(read_cvat, write_cvat, "cvat.xml"),
@@ -56,9 +66,9 @@ FORMATS = {
     "label-studio-video": Format(
         read_label_studio_video, write_label_studio_video, "label-studio-video.json"
     ),
-    "yolo": Format(read_yolo, write_yolo, "yolo", pixels=True),
-    "labelme": Format(read_labelme, write_labelme, "labelme"),
-    "labelme-polygons": Format(read_labelme, write_labelme_polygons, "labelme-polygons"),
+    "yolo": Format(read_yolo, write_yolo, "yolo", pixels=True, lone=True),
+    "labelme": Format(read_labelme, write_labelme, "labelme", lone=True),
+    "labelme-polygons": Format(read_labelme, write_labelme_polygons, "labelme-polygons", lone=True),
     "mots": Format(read_mots, write_mots, "mots.txt"),
     "npz": Format(read_npz, write_npz, "npz.npz"),
     "prores": Format(read_mattes, write_prores, "prores", pixels=True),
@@ -85,8 +95,20 @@ def read_track(path: str | Path, name: str | None = None, reading: Reading | Non
         raise MaskError(f"{path} does not exist; check the path.")
     name = name or guess_format(path)
     if name is None:
-        raise MaskError(f"{path} is of no known format; name it by --from ({', '.join(FORMATS)}).")
-    return format_of(name).read(path, reading or Reading())
+        raise MaskError(f"{path} is of no known format{_instead(path)}.")
+    chosen = format_of(name)
+    if path.is_dir() and not chosen.folder:
+        raise MaskError(f"{path} is a folder, but {name} is read from a file; give the file.")
+    if path.is_file() and chosen.folder and not chosen.lone:
+        raise MaskError(f"{path} is a file, but {name} is read from a folder; give the folder.")
+    reading = reading or Reading()
+    track = chosen.read(path, reading)
+    if not chosen.videos and reading.video not in (None, track.video):
+        raise MaskError(
+            f"{path} holds one video, {track.video}, and none called {reading.video}; leave out "
+            "--video."
+        )
+    return track
 
 
 def write_track(track: Track, path: str | Path, name: str, writing: Writing | None = None) -> None:
@@ -110,12 +132,15 @@ def _of_file(path: Path) -> str | None:
 
 
 def _of_json(path: Path) -> str | None:
-    with path.open(encoding="utf-8-sig") as file:
+    # What cannot be read is told by `read_json`.
+    with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8-sig") as file:
         # A file of a long video is large, and its head tells enough.
         if '"frames": [' in file.readline(4096):
             return "rle"
     found = read_json(path)
     if isinstance(found, list):
+        if not found or not all(isinstance(task, dict) for task in found):
+            return None
         kinds = json.dumps(found[:50])
         return "label-studio-video" if "videorectangle" in kinds else "label-studio"
     keys: set[Any] = set(found) if isinstance(found, dict) else set()
@@ -128,6 +153,21 @@ def _of_json(path: Path) -> str | None:
         if needed <= keys:
             return name
     return None
+
+
+def _instead(path: Path) -> str:
+    """What a file or folder of no known format is, as far as that is known, and what to do."""
+    if path.suffix.lower() in (*IMAGE_SUFFIXES, ".mov", ".mkv") and path.is_file():
+        return " by itself: images and mattes are read from their folder; give the folder"
+    choose = f"; name it by --from ({', '.join(FORMATS)})"
+    if path.suffix.lower() != ".json" or path.is_dir():
+        return choose
+    found = read_json(path)
+    if isinstance(found, dict):
+        return f" (an object with the keys {', '.join(list(found)[:5]) or 'none'})" + choose
+    if isinstance(found, list):
+        return f" (a list of {counted(len(found), 'item')})" + choose
+    return f" ({type(found).__name__})" + choose
 
 
 def _of_folder(path: Path) -> str | None:

@@ -239,7 +239,11 @@ def _parse(path: Path) -> _Found:
     found = _Found()
     image: int | None = None
     shapes: dict[int, list[tuple[int, int, _Shape]]] = defaultdict(list)
+    root: str | None = None
     for event, element in ET.iterparse(path, events=("start", "end")):
+        root = root or element.tag
+        if root != "annotations":
+            raise ValueError(f"its root is <{root}>, not <annotations>")
         if event == "start" and element.tag == "track":
             found.tracks.append((element.attrib["label"], _group(element)))
         elif event == "start" and element.tag == "image":

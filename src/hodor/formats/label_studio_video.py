@@ -31,7 +31,7 @@ def write_label_studio_video(track: Track, path: Path, writing: Writing) -> None
             for i, mask in masks_of(frame.label_map):
                 boxes.add(i, line(_box(mask, frame)))
         with temporary.open("w", encoding="utf-8") as file:
-            data = {"video": writing.file_of(track.video, 0), "fps": track.fps}
+            data = {"video": writing.video_of(track.video), "fps": track.fps}
             data |= {"width": width, "height": height, "name": track.video}
             file.write(f'[{{"data":{line(data)},"predictions":[{{"model_version":"{MODEL}",')
             file.write('"result":[')

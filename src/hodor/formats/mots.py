@@ -66,7 +66,10 @@ def read_mots(path: Path, reading: Reading) -> Track:
 
     def frames() -> Iterator[Shapes]:
         for index in range(count):
-            masks = [(i, decode({"size": s, "counts": c})) for i, s, c in lines.get(index, [])]
+            try:
+                masks = [(i, decode({"size": s, "counts": c})) for i, s, c in lines.get(index, [])]
+            except ValueError as error:
+                raise wrong(path, "file of MOTS", error) from error
             yield Shapes(index, reading.name_of(index), index / reading.rate, size, masks)
 
     return Track(flattened(frames, warnings), path.stem, reading.rate, called, warnings)

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,9 @@ from hodor.video import LabelMap
 
 LABELS = "label_maps.npy"
 LEVEL = 3  # of deflate
+
+# What reading an archive raises that is cut off, or whose bytes have changed.
+DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error, *UNLIKE)
 
 
 def write_npz(track: Track, path: Path, _: Writing) -> None:
@@ -75,15 +79,16 @@ def _add(archive: zipfile.ZipFile, name: str, values: NDArray[Any]) -> None:
 def read_npz(path: Path, reading: Reading) -> Track:
     """What `write_npz` wrote, or any file with an array label_maps (T, H, W); a frame at a time."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            about = {name: arrays[name] for name in arrays.files if f"{name}.npy" != LABELS}
+        # First, since NumPy advises to unpickle whatever it does not know.
         with zipfile.ZipFile(path) as archive, archive.open(LABELS) as file:
             _header(file)
+        with np.load(path, allow_pickle=False) as arrays:
+            about = {name: arrays[name] for name in arrays.files if f"{name}.npy" != LABELS}
         ids = [int(i) for i in about.get("ids", ())]
         given = (str(name) for name in about.get("object_name", ()))
         names = dict(zip(ids, given, strict=False))
         rate = reading.fps or float(about.get("fps", reading.rate))
-    except (OSError, zipfile.BadZipFile, *UNLIKE) as error:
+    except DAMAGED as error:
         raise wrong(path, "NPZ file with label_maps (T, H, W)", error) from error
 
     def frames() -> Iterator[Labelled]:
@@ -120,5 +125,5 @@ def _label_maps(path: Path) -> Iterator[LabelMap]:
             for _ in range(count):
                 data = file.read(height * width * kind.itemsize)
                 yield np.frombuffer(data, kind).reshape(height, width)
-    except (OSError, zipfile.BadZipFile, EOFError, *UNLIKE) as error:
+    except DAMAGED as error:
         raise wrong(path, "NPZ file with label_maps (T, H, W)", error) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from hodor.formats.reading import UNLIKE, Reading, read_json, wrong
@@ -21,14 +22,40 @@ def encode(mask: Mask) -> dict[str, Any]:
 
 
 def decode(rle: Mapping[str, Any]) -> Mask:
-    """The mask (H, W) of COCO RLE, compressed or a list of counts."""
+    """The mask (H, W) of COCO RLE, compressed or a list of counts.
+
+    Raises ValueError if the runs do not fill it: pycocotools would give what happens to be in
+    memory for the rest of a mask whose text is cut off.
+    """
     height, width = map(int, rle["size"])
     counts = rle["counts"]
-    if isinstance(counts, list):
-        packed = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-    else:
-        packed = {"size": [height, width], "counts": str(counts).encode("ascii")}
-    return np.asarray(coco.decode(packed), np.bool_)
+    runs = np.array(counts, np.int64) if isinstance(counts, list) else _runs(str(counts))
+    if runs.min(initial=0) < 0 or runs.sum() != height * width:
+        raise ValueError(
+            f"the run lengths of a mask hold {runs.sum()} pixels, but {width} x {height} are "
+            f"{width * height}"
+        )
+    inside = np.arange(len(runs)) % 2 == 1
+    return np.repeat(inside, runs).reshape(width, height).T
+
+
+def _runs(text: str) -> NDArray[np.int64]:
+    """The run lengths that COCO packed into a text.
+
+    A character holds five bits of a number, the lowest first, and whether more follow; the highest
+    bit of all is the sign. From the fourth number on, a number is the change from that before last.
+    """
+    codes = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - 48
+    if not codes.size or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+        raise ValueError("the run lengths of a mask are cut off")
+    ends = np.flatnonzero(codes & 32 == 0) + 1
+    starts = np.concatenate([[0], ends[:-1]])
+    shifts = 5 * (np.arange(codes.size) - np.repeat(starts, ends - starts))
+    numbers = np.add.reduceat((codes & 31) << shifts, starts)
+    numbers -= np.where(codes[ends - 1] & 16, 1 << 5 * (ends - starts), 0)
+    numbers[1::2] = numbers[1::2].cumsum()
+    numbers[2::2] = numbers[2::2].cumsum()
+    return numbers
 
 
 def area_and_box(rle: Mapping[str, Any]) -> tuple[int, list[int]]:

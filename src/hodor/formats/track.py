@@ -109,6 +109,11 @@ def some_frames(track: Track) -> Iterator[Labelled]:
         raise MaskError(f"{track.video} holds no frames; there is nothing to convert.")
 
 
+def counted(count: int, what: str) -> str:
+    """Such as "1 frame", "2 frames"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def masks_of(label_map: LabelMap) -> list[tuple[int, Mask]]:
     """Ids of the objects in a label map (H, W), ascending, and where each is."""
     return [(number, np.equal(label_map, number)) for number in label_map_objects(label_map)]
@@ -149,9 +154,9 @@ def flattened(
             yield Labelled(frame.index, frame.name, frame.time, label_map, frame.confidence)
         if hidden:
             _tell(
-                f"objects overlap in {len(hidden)} frames ({sum(hidden.values())} pixels, the most "
-                f"in frame {max(hidden, key=lambda name: hidden[name])}): a label map has one "
-                "object a pixel, so the one that is drawn later was kept",
+                f"objects overlap in {counted(len(hidden), 'frame')} ({sum(hidden.values())} "
+                f"pixels, the most in frame {max(hidden, key=lambda name: hidden[name])}): a label "
+                "map has one object a pixel, so the one that is drawn later was kept",
                 warnings,
             )
 
@@ -180,6 +185,12 @@ def _lay(frame: Shapes) -> tuple[LabelMap, int]:
     label_map = np.zeros(frame.size, np.uint16)
     covered = 0
     for number, mask in frame.masks:
+        if mask.shape != label_map.shape:
+            raise MaskError(
+                f"Frame {frame.name} is {frame.size[1]} x {frame.size[0]} pixels, but the mask of "
+                f"object {number} is {mask.shape[1]} x {mask.shape[0]}; these belong to different "
+                "versions of the video."
+            )
         below = label_map[mask]
         covered += int(np.count_nonzero((below != 0) & (below != number)))
         label_map[mask] = number

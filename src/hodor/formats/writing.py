@@ -27,14 +27,23 @@ class Writing:
     files: str = "{name}.jpg"
 
     def file_of(self, name: str, index: int) -> str:
-        """The image file of a frame."""
+        """The image file of a frame. Raises HodorError if all frames would get the same."""
+        if self.video_of("a", 1) == self.video_of("b", 2):
+            raise self._no_pattern("all frames get one name")
+        return self.video_of(name, index)
+
+    def video_of(self, name: str, index: int = 0) -> str:
+        """The file of a video, whose name may stand as it is. Raises HodorError for no pattern."""
         try:
             return self.files.format(name=name, index=index)
-        except (KeyError, IndexError, ValueError) as error:
-            raise HodorError(
-                f"{self.files!r} is no pattern for names of files ({error}); write it with {{name}}"
-                " or {index}, such as frames/{name}.jpg or {index:06d}.png"
-            ) from error
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            raise self._no_pattern(error) from error
+
+    def _no_pattern(self, why: object) -> HodorError:
+        return HodorError(
+            f"{self.files!r} is no pattern for names of files ({why}); write it with {{name}}"
+            " or {index}, such as frames/{name}.jpg or {index:06d}.png"
+        )
 
 
 @contextmanager

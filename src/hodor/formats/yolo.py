@@ -55,13 +55,18 @@ def _lines(track: Track, frame: Labelled, classes: list[str], tolerance: float) 
 
 
 def read_yolo(path: Path, reading: Reading) -> Track:
-    """A folder with data.yaml, or that file. The lines of each text file are objects 1, 2, ...
+    """A folder with data.yaml, or such a file. The lines of each text file are objects 1, 2, ...
 
     Sizes come from the images beside the labels, else from the video. A warning says that objects
     have no ids, so that a number may mean different objects in different frames.
     """
     root = path.parent if path.is_file() else path
-    classes = _classes(root / "data.yaml")
+    if path.is_file() and path.suffix.lower() not in (".yaml", ".yml"):
+        raise MaskError(
+            f"{path} is a file, but yolo is read from a folder with data.yaml and labels/; give "
+            "the folder."
+        )
+    classes = _classes(path if path.is_file() else root / "data.yaml")
     files = sort_naturally(
         file for file in root.rglob("*.txt") if "labels" in file.relative_to(root).parts
     )

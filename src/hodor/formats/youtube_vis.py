@@ -14,6 +14,7 @@ from hodor.formats.track import (
     Track,
     are_ids,
     categories,
+    counted,
     flattened,
     masks_of,
     survey,
@@ -160,7 +161,7 @@ def _chosen(path: Path, videos: list[dict[str, Any]], wanted: str | None) -> dic
         return fitting[0]
     some = ", ".join(name(video) for video in videos[:5]) + (", ..." if len(videos) > 5 else "")
     wants = "name one by --video" if wanted is None else f"none is called {wanted}"
-    raise MaskError(f"{path} holds {len(videos)} videos ({some}); {wants}.")
+    raise MaskError(f"{path} holds {counted(len(videos), 'video')} ({some}); {wants}.")
 
 
 def _ids(annotations: list[dict[str, Any]], warnings: list[str]) -> list[int]:

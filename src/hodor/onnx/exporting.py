@@ -157,6 +157,12 @@ def export(
         raise HodorError(
             f"export: {size[0]} x {size[1]} (height x width) must be multiples of {SIZE_MULTIPLE}"
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"{folder}: the folder could not be made ({error.strerror}); give another"
+        ) from error
     version = metadata.version("hodor-vos")
     info = ExportInfo(network.config, dict(network.about), model_print, size, version)
     plain = _plain_copy(network)
@@ -164,7 +170,6 @@ def export(
     others = _examples(plain, size or OTHER_EXAMPLE, OTHER_OBJECTS, OTHER_FRAMES)
     fresh = {part: folder / f".{name}" for part, name in FILES.items()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for part, path in fresh.items():
             _record(plain, part, examples[part], path, fixed=size is not None)
             _finish(onnx, path, info.to_metadata(part))
