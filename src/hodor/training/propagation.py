@@ -145,8 +145,9 @@ class ClipModel(nn.Module):
         self.network = network
         self.mask_gradients = mask_gradients
         self.save_memory = save_memory
+        # Sizes that stand for any number make the compiler fail on how memory is laid out.
         self._extract, self._describe, self._segment = (
-            torch.compile(part) if compiled else part
+            torch.compile(part, dynamic=False) if compiled else part
             for part in (network.extract, network.describe, network.segment)
         )
 
