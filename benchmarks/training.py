@@ -12,6 +12,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,6 @@ def main() -> None:
 
 def measured(row: str, rounds: int) -> dict[str, float]:
     """Medians of several processes."""
-    import tempfile
-
     found = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from typer.core import TyperGroup
 
-from hodor.cli import benchmarks
+from hodor.cli import benchmarks, tracker_options
 from hodor.errors import HodorError
 from hodor.evaluation import (
     BASELINES,
@@ -87,15 +87,13 @@ def score(
         None, help="Keep label maps of models and baselines in OUT/NAME."
     ),
     resume: bool = typer.Option(False, "--resume", help="Go on with what is in OUT."),
-    size: int | None = typer.Option(None, min=64, help="For models: shorter side in pixels."),
-    window: int | None = typer.Option(None, min=1, help="For models: frames remembered."),
-    keep_reference: bool | None = typer.Option(None, help="For models: see hodor track."),
-    reach: float | None = typer.Option(None, help="For models: see hodor track."),
-    lost_below: float | None = typer.Option(
-        None, min=0, max=0.99, help="For models: see hodor track."
-    ),
-    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
-    precision: str = typer.Option("auto", help="auto, fp32 or bf16."),
+    size: int | None = tracker_options.SIZE,
+    window: int | None = tracker_options.WINDOW,
+    keep_reference: bool | None = tracker_options.KEEP_REFERENCE,
+    reach: float | None = tracker_options.REACH,
+    lost_below: float | None = tracker_options.LOST_BELOW,
+    device: str = tracker_options.DEVICE,
+    precision: str = tracker_options.PRECISION,
     workers: int = typer.Option(1, min=1, help="Processes that track and score."),
     shard: str | None = typer.Option(
         None, help="I/N: run only the I-th of N parts, for several machines with one OUT."

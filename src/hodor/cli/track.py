@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hodor.cli import tracker_options
 from hodor.cli.names import names_of
 from hodor.errors import HodorError, MaskError
 from hodor.formats import FormatsSink, Reading, as_label_maps, format_of
@@ -57,37 +58,13 @@ def track(
     runtime: str = typer.Option(
         "torch", help="What runs the model: torch, or onnx, which needs no PyTorch."
     ),
-    size: int | None = typer.Option(
-        None,
-        min=64,
-        help="Shorter side, in pixels, at which the network sees frames; larger is finer and "
-        "slower. Default: the model's.",
-    ),
-    window: int | None = typer.Option(
-        None, min=1, help="Past frames remembered. Default: the model's (paper: 7)."
-    ),
-    keep_reference: bool | None = typer.Option(
-        None,
-        "--keep-reference/--no-keep-reference",
-        help="Remember the given masks' frame for good. Default: the model's (paper: no).",
-    ),
-    reach: float | None = typer.Option(
-        None,
-        help="How far from where it was last seen an object is expected, in shares of the frame's "
-        "shorter side and of its own size, such as 0.15: helps against look-alikes. Default: the "
-        "model's (paper: anywhere; so does a large value such as 100).",
-    ),
-    lost_below: float | None = typer.Option(
-        None,
-        min=0,
-        max=0.99,
-        help="Found with less than this share of its usual confidence, an object is taken to be "
-        "out of sight, and its mask is empty. 0: never. Default: the model's (paper: 0).",
-    ),
-    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
-    precision: str = typer.Option(
-        "auto", help="auto, fp32 or bf16; auto is bf16 where the processor has it natively."
-    ),
+    size: int | None = tracker_options.SIZE,
+    window: int | None = tracker_options.WINDOW,
+    keep_reference: bool | None = tracker_options.KEEP_REFERENCE,
+    reach: float | None = tracker_options.REACH,
+    lost_below: float | None = tracker_options.LOST_BELOW,
+    device: str = tracker_options.DEVICE,
+    precision: str = tracker_options.PRECISION,
     overlay: bool = typer.Option(False, "--overlay", help="Also write overlay.mp4."),
     rle: bool = typer.Option(False, "--rle", help="Also write masks.json with COCO RLE."),
     formats: list[str] = typer.Option(

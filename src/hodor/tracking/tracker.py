@@ -381,10 +381,9 @@ class Tracker:
             frame = frame.without(i for i, seen in result.visible.items() if not seen)
         self._memory.push(frame)
         if self.options.lost_below > 0:
-            masks = given.masks if given is not None else ()
-            self._memory.note_confidence(
-                {i: result.confidence[i] for i in result.ids if i not in masks}
-            )
+            sure = given.masks if given else ()
+            found = {i: c for i, c in result.confidence.items() if i not in sure}
+            self._memory.note_confidence(found)
         if self.options.reach is not None:  # nothing else asks where objects were
             self._memory.note_sights(result.label_map, result.ids)
 

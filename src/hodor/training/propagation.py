@@ -145,9 +145,8 @@ class ClipModel(nn.Module):
         self.network = network
         self.mask_gradients = mask_gradients
         self.save_memory = save_memory
-        # Sizes that stand for any number make the compiler fail on how memory is laid out.
         self._extract, self._describe, self._segment = (
-            torch.compile(part, dynamic=False) if compiled else part
+            _compiled(part) if compiled else part
             for part in (network.extract, network.describe, network.segment)
         )
 
@@ -196,18 +195,9 @@ class ClipModel(nn.Module):
 
     def _run(self, part: Callable[..., Any], *values: Any) -> Any:
         """Run a part of the network, keeping its activations or not."""
-        try:
-            if not (self.save_memory and torch.is_grad_enabled()):
-                return part(*values)
-            return checkpoint(part, *values, use_reentrant=False)
-        except torch._dynamo.exc.BackendCompilerFailed as error:
-            reason = " ".join(
-                str(error).partition("\n\n")[0].split()
-            )  # advice on debugging follows
-            raise HodorError(
-                f"running.compile: torch.compile failed ({reason}); install what it asks for, or "
-                "leave running.compile out"
-            ) from error
+        if not (self.save_memory and torch.is_grad_enabled()):
+            return part(*values)
+        return checkpoint(part, *values, use_reentrant=False)
 
     def _joined(self, described: Descriptors, stranger: Stranger) -> Descriptors:
         """Descriptors with one more object, which was described in its own picture."""
@@ -221,3 +211,22 @@ class ClipModel(nn.Module):
         if not self.mask_gradients:
             probabilities = probabilities.detach()
         return F.avg_pool2d(probabilities, 2)  # what bilinear to a half is
+
+
+def _compiled(part: Callable[..., Any]) -> Callable[..., Any]:
+    """A part of a network that is compiled when it is called, anew for each form of its inputs."""
+    # Sizes that stand for any number make the compiler fail on how memory is laid out.
+    ready = torch.compile(part, dynamic=False)
+
+    def run(*values: Any) -> Any:
+        try:
+            return ready(*values)
+        except torch._dynamo.exc.BackendCompilerFailed as error:
+            # Advice on debugging PyTorch follows after an empty line.
+            reason = " ".join(str(error).partition("\n\n")[0].split())
+            raise HodorError(
+                f"running.compile: torch.compile failed ({reason}); install what it asks for, or "
+                "leave running.compile out"
+            ) from error
+
+    return run
