@@ -17,7 +17,8 @@ FRAMES, HEIGHT, WIDTH = 72, 288, 512
 def frames() -> list[NDArray[np.uint8]]:
     with av.open(str(sample_clip())) as container:
         decoded = container.decode(video=0)
-        return [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in decoded]
+        rgb = [frame.to_ndarray(format="rgb24", threads=1) for frame in decoded]
+        return [np.asarray(pixels, np.uint8) for pixels in rgb]
 
 
 @pytest.fixture(scope="module")

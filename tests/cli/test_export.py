@@ -37,7 +37,8 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with av.open(str(sample_clip())) as video:
         for t, frame in enumerate(video.decode(video=0)):
             if t % EVERY == 0:
-                Image.fromarray(frame.to_ndarray(format="rgb24")).save(folder / f"{t:05d}.png")
+                pixels = frame.to_ndarray(format="rgb24", threads=1)
+                Image.fromarray(pixels).save(folder / f"{t:05d}.png")
     return folder
 
 

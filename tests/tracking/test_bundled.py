@@ -16,7 +16,7 @@ SIZE = 256
 
 def frames() -> list[NDArray[np.uint8]]:
     with av.open(str(sample_clip())) as video:
-        return [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+        return [frame.to_ndarray(format="rgb24", threads=1) for frame in video.decode(video=0)]
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ def video(tmp_path: Path, scene: Any) -> Path:
 
 def decoded(path: Path) -> list[Any]:
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return [frame.to_ndarray(format="rgb24", threads=1) for frame in container.decode(video=0)]
 
 
 def written(folder: Path) -> dict[str, bytes]:

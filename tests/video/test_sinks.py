@@ -71,7 +71,7 @@ def video_frames(path: Path) -> list[tuple[int, bytes]]:
     """Times in ticks and decoded pixels."""
     with av.open(str(path)) as container:
         return [
-            (frame.pts, frame.to_ndarray(format="rgb24").tobytes())
+            (frame.pts, frame.to_ndarray(format="rgb24", threads=1).tobytes())
             for frame in container.decode(video=0)
         ]
 
