@@ -33,22 +33,19 @@ def fast_label_map(
     """
     background = len(logits) - len(channels)
     winner = sure_winner(logits, background)
-    cells = np.argwhere(winner == IN_DOUBT)
-    # Each cell in doubt gets a negative number of its own.
-    winner[cells[:, 0], cells[:, 1]] = IN_DOUBT - np.arange(len(cells))
-    rows, columns = map(_Along.of, geometry.inner, geometry.source)
-    number = winner[rows.cell[:, None], columns.cell]  # (H, W): 0 background, 1..O objects
-    step = max(1, VALUES // (SIDE**2 * len(logits)))
-    for first in range(0, len(cells), step):
-        # Cells of earlier parts have their winners, which are not negative.
-        y, x = np.nonzero((number < 0) & (number > IN_DOUBT - first - step))
-        cell = IN_DOUBT - first - number[y, x]
-        mixed = _mixed(
-            _surroundings(logits, cells[first : first + step]), cell, rows.only(y), columns.only(x)
-        )
-        number[y, x] = (mixed.argmax(1) - background + 1).clip(min=0)
+    rows, columns = map(_along, geometry.inner, geometry.source, logits.shape[1:])
     ids: NDArray[Any] = np.array([0, *channels], label_kind(channels))
-    labels: NDArray[np.uint8] | NDArray[np.uint16] = ids[number]
+    labels: NDArray[np.uint8] | NDArray[np.uint16]
+    labels = ids[winner.clip(min=0)][:, columns.cell][rows.cell]
+    cells = np.argwhere((winner == IN_DOUBT) & rows.used[:, None] & columns.used)
+    step = max(1, VALUES // (max(SIDE**2, SIDE * len(rows.mixtures)) * len(logits)))
+    for first in range(0, len(cells), step):
+        y, x = cells[first : first + step].T
+        probabilities = _surroundings(logits, y, x)
+        down = np.stack([_mixed(probabilities, one, y) for one in rows.mixtures], 2)
+        for pixel, mixture in zip(columns.pixels, columns.mixtures, strict=True):
+            best = _best(_mixed(down, mixture, x), background)
+            labels[rows.pixels[:, y], pixel[x]] = ids[best]
     return labels
 
 
@@ -76,61 +73,80 @@ class _Along(NamedTuple):
     """The frame's pixels along one axis; see ``torch_output``."""
 
     cell: Integers
-    before: Integers
-    share: Floats
-
-    @classmethod
-    def of(cls, inner: int, source: int) -> "_Along":
-        """inner, source: the axis' length in pixels, in the network's image and in the frame."""
-        place = (np.arange(source) + 0.5) * (inner / source) - 0.5
-        # As published: at the frame's border nothing is taken from the padding.
-        place = place.clip(0, inner - 1)
-        cell = (place + 0.5).astype(np.int64) // STRIDE
-        within = place - (cell * STRIDE - 1)
-        before = within.astype(np.int64)
-        return cls(cell, before, (within - before).astype(np.float32))
-
-    def only(self, pixels: Integers) -> "_Along":
-        """Some of the pixels."""
-        return _Along(self.cell[pixels], self.before[pixels], self.share[pixels])
+    used: NDArray[np.bool_]
+    pixels: Integers
+    mixtures: list[list[tuple[int, Floats]]]
 
 
-def _surroundings(logits: Floats, cells: Integers) -> Floats:
-    """Probabilities in the network's pixels of each of ``cells`` (n, 2) and one pixel around it.
+@lru_cache(maxsize=16)
+def _along(inner: int, source: int, cells: int) -> _Along:
+    """inner, source: the axis' length in pixels, in the network's image and in the frame."""
+    place = (np.arange(source) + 0.5) * (inner / source) - 0.5
+    # As published: at the frame's border nothing is taken from the padding.
+    place = place.clip(0, inner - 1)
+    cell = (place + 0.5).astype(np.int64) // STRIDE
+    within = place - (cell * STRIDE - 1)
+    count = np.bincount(cell, minlength=cells)
+    last = (count - 1).clip(min=0)
+    pixels = count.cumsum() - count + np.minimum(np.arange(count.max())[:, None], last)
+    pixels = pixels.clip(max=source - 1)
+    used = count > 0
+    before = within.astype(np.int64)[pixels]
+    share = within[pixels] - before
+    mixtures = []
+    for here, after in zip(before, share, strict=True):
+        taken = range(here[used].min(), min(here[used].max() + 2, SIDE))
+        shares = (
+            np.where(here == i, 1 - after, 0) + np.where(here + 1 == i, after, 0) for i in taken
+        )
+        mixtures.append([(i, one.astype(np.float32)) for i, one in zip(taken, shares, strict=True)])
+    return _Along(cell, used, pixels, mixtures)
+
+
+def _surroundings(logits: Floats, y: Integers, x: Integers) -> Floats:
+    """Probabilities in the network's pixels of n cells and one pixel around each.
+
+    Args:
+        logits: (P, rows, columns).
+        y, x: (n,), of the cells.
 
     Returns:
-        (n, SIDE * SIDE, P).
+        (P, SIDE, SIDE, n).
     """
-    near = np.arange(3)
-    y, x = cells[:, 0, None, None] + near[:, None], cells[:, 1, None, None] + near
-    values = _wider(logits)[:, y, x].reshape(len(logits), len(cells), 9)
-    full = (values @ _upsampling()).transpose(1, 2, 0)
-    full = np.exp(full - full.max(2, keepdims=True))
-    return np.asarray(full / full.sum(2, keepdims=True), np.float32)
+    near = np.arange(3)[:, None]
+    values = _wider(logits)[:, (y + near)[:, None], x + near].reshape(len(logits), 9, len(y))
+    full = _upsampling() @ values
+    full -= full.max(0)
+    np.exp(full, out=full)
+    full /= full.sum(0)
+    return np.asarray(full.reshape(len(logits), SIDE, SIDE, len(y)), np.float32)
 
 
 @lru_cache(maxsize=1)
 def _upsampling() -> Floats:
-    """The matrix (9, SIDE * SIDE) from 3 x 3 cells to the pixels of the middle one, widened."""
+    """The matrix (SIDE * SIDE, 9) from 3 x 3 cells to the pixels of the middle one, widened."""
     offset = (np.arange(SIDE) - (SIDE - 1) / 2) / STRIDE  # in cells
     along = np.stack([(-offset).clip(min=0), 1 - np.abs(offset), offset.clip(min=0)], -1)
-    return np.ascontiguousarray(np.kron(along, along).T, np.float32)
+    return np.asarray(np.kron(along, along), np.float32)
 
 
-def _mixed(probabilities: Floats, cell: Integers, rows: _Along, columns: _Along) -> Floats:
-    """Probabilities (m, P) of m of the frame's pixels, each from four of the network's.
+def _mixed(values: Floats, mixture: list[tuple[int, Floats]], cells: Integers) -> Floats:
+    """``values`` (P, SIDE, ..., n), mixed along their second axis as each of the n cells asks."""
+    (first, share), *others = mixture
+    mixed = values[:, first] * share[cells]
+    for i, share in others:
+        mixed += values[:, i] * share[cells]
+    return mixed
 
-    Args:
-        probabilities: (n, SIDE * SIDE, P).
-        cell: (m,), which of the n each pixel lies in.
-        rows, columns: of the m pixels.
-    """
-    table = probabilities.reshape(-1, probabilities.shape[-1])
-    first = cell * SIDE**2 + rows.before * SIDE + columns.before
-    down, across = rows.share[:, None], columns.share[:, None]
-    above = (1 - across) * table[first] + across * table[first + 1]
-    below = (1 - across) * table[first + SIDE] + across * table[first + SIDE + 1]
-    return np.asarray((1 - down) * above + down * below, np.float32)
+
+def _best(probabilities: Floats, background: int) -> Integers:
+    """Which object leads in (P, ..., n): 0 background, 1..O; of equals the first one."""
+    greatest = probabilities[:background].max(0)
+    best = np.zeros(greatest.shape, np.int64)
+    for number, value in enumerate(probabilities[background:], 1):
+        best[value > greatest] = number
+        np.maximum(greatest, value, out=greatest)
+    return best
 
 
 def _wider(x: NDArray[Any]) -> NDArray[Any]:

@@ -39,29 +39,33 @@ def fast_label_map(
         geometry: of the frame.
     """
     if logits.device.type == "mps":
-        logits = logits.cpu()  # Metal has no embedding bags
+        logits = logits.cpu()  # for the types below
+    kind = label_kind(channels)
     background = len(logits) - len(channels)
     winner = sure_winner(logits, background)
-    cells = torch.nonzero(winner == IN_DOUBT)
-    # Each cell in doubt gets a negative number of its own.
-    winner[cells[:, 0], cells[:, 1]] = IN_DOUBT - torch.arange(len(cells), device=winner.device)
     rows, columns = (
-        _Along.of(inner, source, logits.device)
-        for inner, source in zip(geometry.inner, geometry.source, strict=True)
+        _along(inner, source, cells, logits.device)
+        for inner, source, cells in zip(
+            geometry.inner, geometry.source, logits.shape[1:], strict=True
+        )
     )
-    number = winner[rows.cell][:, columns.cell]  # (H, W): 0 background, 1..O objects
-    step = VALUES // (SIDE**2 * min(len(logits), CANDIDATES))
-    for first in range(0, len(cells), step):
-        # Cells of earlier parts have their winners, which are not negative.
-        y, x = torch.nonzero((number < 0) & (number > IN_DOUBT - first - step), as_tuple=True)
-        cell = IN_DOUBT - first - number[y, x]
-        candidates, probabilities = _compete(logits, cells[first : first + step])
-        mixed = _mixed(probabilities, cell, rows.only(y), columns.only(x))
-        best = candidates[cell, mixed.argmax(1)]
-        number[y, x] = (best - background + 1).clamp(min=0)
-    ids: NDArray[Any] = np.array([0, *channels], label_kind(channels))
-    labels: NDArray[np.uint8] | NDArray[np.uint16] = ids[number.cpu().numpy()]
-    return labels
+    narrow = torch.uint8 if kind is np.uint8 else torch.int32
+    ids = torch.tensor([0, *channels], dtype=narrow, device=logits.device)
+    labels = ids[winner.clamp(min=0)].index_select(1, columns.cell).index_select(0, rows.cell)
+    cells = torch.nonzero((winner == IN_DOUBT) & rows.used[:, None] & columns.used)
+    held = max(SIDE**2, SIDE * len(rows.mixtures)) * min(len(logits), CANDIDATES)
+    for part in torch.split(cells, VALUES // held or 1):
+        y, x = part.T
+        candidates, probabilities = _compete(logits, part)
+        numbers = ids[(candidates - background + 1).clamp(min=0)]
+        # The first channels are one where all of them are background.
+        merged = background if len(logits) <= CANDIDATES else 1
+        down = torch.stack([_mixed(probabilities, one, y) for one in rows.mixtures], 2)
+        for pixel, mixture in zip(columns.pixels, columns.mixtures, strict=True):
+            best = _best(_mixed(down, mixture, x), numbers, merged)
+            labels[rows.pixels[:, y], pixel[x]] = best
+    array: NDArray[Any] = labels.cpu().numpy().astype(kind, copy=False)
+    return array
 
 
 def sure_winner(logits: Tensor, background: int) -> Tensor:
@@ -88,28 +92,41 @@ def sure_winner(logits: Tensor, background: int) -> Tensor:
 
 
 class _Along(NamedTuple):
-    """The frame's pixels along one axis."""
+    """The frame's pixels along one axis, and how they are mixed of the network's."""
 
     cell: Tensor
-    """The cell that each lies in"""
-    before: Tensor
-    """The last of its cell's ``SIDE`` pixels that is not beyond it"""
-    share: Tensor
-    """Share of the pixel after that one in the mixture of both"""
+    """(pixels,) the cell that each lies in"""
+    used: Tensor
+    """(cells,) whether any pixel lies in it"""
+    pixels: Tensor
+    """(S, cells) the pixels of each cell; where one has fewer than S, its last one again"""
+    mixtures: list[list[tuple[int, Tensor]]]
+    """For each of the S pixels: which of its cell's ``SIDE`` pixels it takes from, and the share
+    (cells,) that it takes"""
 
-    @classmethod
-    def of(cls, inner: int, source: int, device: torch.device) -> "_Along":
-        """inner, source: the axis' length in pixels, in the network's image and in the frame."""
+
+@lru_cache(maxsize=16)
+def _along(inner: int, source: int, cells: int, device: torch.device) -> _Along:
+    """inner, source: the axis' length in pixels, in the network's image and in the frame."""
+    with torch.inference_mode(False):  # what is cached may be used in any mode
         place = (torch.arange(source, device=device) + 0.5) * (inner / source) - 0.5
         # As published: at the frame's border nothing is taken from the padding.
         place = place.clamp(0, inner - 1)
         cell = (place + 0.5).long() // STRIDE
         within = place - (cell * STRIDE - 1)
-        return cls(cell, within.long(), within.frac())
-
-    def only(self, pixels: Tensor) -> "_Along":
-        """Some of the pixels."""
-        return _Along(*(values[pixels] for values in self))
+        count = torch.bincount(cell, minlength=cells)
+        number = torch.arange(int(count.max()), device=device)[:, None]
+        last = (count - 1).clamp(min=0)
+        pixels = (count.cumsum(0) - count + torch.minimum(number, last)).clamp(max=source - 1)
+        used = count > 0
+        before, share = within.long()[pixels], within.frac()[pixels]
+        mixtures = []
+        for here, after in zip(before, share, strict=True):
+            taken = range(int(here[used].min()), min(int(here[used].max()) + 2, SIDE))
+            shares = (torch.where(here == i, 1 - after, 0) for i in taken)
+            others = (torch.where(here + 1 == i, after, 0) for i in taken)
+            mixtures.append([(i, a + b) for i, a, b in zip(taken, shares, others, strict=True)])
+        return _Along(cell, used, pixels, mixtures)
 
 
 def _compete(logits: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,57 +137,72 @@ def _compete(logits: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         cells: (n, 2), row and column.
 
     Returns:
-        Channels (n, S), in their order so that of equals the background wins, as published. Their
-        probabilities (n, S, SIDE * SIDE) in the network's pixels of each cell and one around it.
+        Channels (S, n), in their order so that of equals the background wins, as published. Their
+        probabilities (S, SIDE, SIDE, n) in the network's pixels of each cell and one around it:
+        cells come last, so that work on them is work on long rows.
     """
     y, x = cells.T
-    near = torch.arange(3, device=cells.device)
-    around = (y[:, None, None] + near[:, None], x[:, None, None] + near)  # (n, 3, 1), (n, 1, 3)
+    near = torch.arange(3, device=cells.device)[:, None]
     wide = _wider(logits)
+    width = wide.shape[2]
+    around = ((y + near)[:, None] * width + x + near).flatten(0, 1)  # (9, n)
+    wide = wide.flatten(1)
     if len(logits) <= CANDIDATES:
-        candidates = torch.arange(len(logits), device=cells.device).expand(len(cells), -1)
-        values = wide[:, around[0], around[1]].flatten(2).transpose(0, 1)  # (n, P, 9)
-        return candidates, _upsampled(values).softmax(1)
+        candidates = torch.arange(len(logits), device=cells.device)[:, None].expand(-1, len(cells))
+        values = wide.index_select(1, around.flatten()).view(len(wide), *around.shape)  # (P, 9, n)
+        return candidates, _apart(_upsampled(values).softmax(0))
     lag = torch.stack(_neighbours(logits - logits.amax(0))).amax(0)[:, y, x]
-    candidates = lag.topk(CANDIDATES, 0).indices.sort(0).values.T
-    values = wide[candidates[:, :, None, None], around[0][:, None], around[1][:, None]].flatten(2)
-    total = _wider(logits.logsumexp(0, keepdim=True))[0][around].flatten(1)[:, None]
+    candidates = lag.topk(CANDIDATES, 0).indices.sort(0).values
+    values = wide[candidates[:, None], around]  # (S, 9, n)
+    total = _wider(logits.logsumexp(0, keepdim=True)).flatten()[around]
     # All the others together are one more channel.
-    others = total + (1 - (values - total).exp().sum(1, keepdim=True)).clamp(min=1e-9).log()
-    return candidates, _upsampled(torch.cat([values, others], 1)).softmax(1)[:, :-1]
+    others = total + (1 - (values - total).exp().sum(0)).clamp(min=1e-9).log()
+    return candidates, _apart(_upsampled(torch.cat([values, others[None]])).softmax(0)[:-1])
+
+
+def _apart(values: Tensor) -> Tensor:
+    """(S, SIDE * SIDE, n) to (S, SIDE, SIDE, n)."""
+    return values.view(len(values), SIDE, SIDE, values.shape[2])
 
 
 def _upsampled(cells: Tensor) -> Tensor:
-    """Values of 3 x 3 cells, (n, S, 9), in the pixels of the middle one and one pixel around it."""
+    """Values of 3 x 3 cells, (S, 9, n), in the pixels of the middle one and one pixel around it."""
     with torch.autocast(cells.device.type, enabled=False):  # bfloat16 would move outlines
-        return cells @ _upsampling(cells.device)
+        return _upsampling(cells.device) @ cells
 
 
 @lru_cache(maxsize=4)
 def _upsampling(device: torch.device) -> Tensor:
-    """The matrix (9, SIDE * SIDE) of ``_upsampled``."""
+    """The matrix (SIDE * SIDE, 9) of ``_upsampled``."""
     with torch.inference_mode(False):  # what is cached may be used in any mode
         offset = (torch.arange(SIDE, device=device) - (SIDE - 1) / 2) / STRIDE  # in cells
         along = torch.stack([(-offset).clamp(min=0), 1 - offset.abs(), offset.clamp(min=0)], -1)
-        return torch.kron(along, along).T.contiguous()
+        return torch.kron(along, along).contiguous()
 
 
-def _mixed(probabilities: Tensor, cell: Tensor, rows: _Along, columns: _Along) -> Tensor:
-    """Probabilities (m, S) of m of the frame's pixels, each from four of the network's.
+def _mixed(values: Tensor, mixture: list[tuple[int, Tensor]], cells: Tensor) -> Tensor:
+    """``values`` (S, SIDE, ..., n), mixed along their second axis as each of the n cells asks."""
+    (first, share), *others = mixture
+    mixed = values[:, first] * share[cells]
+    for i, share in others:
+        mixed.addcmul_(values[:, i], share[cells])
+    return mixed
+
+
+def _best(probabilities: Tensor, numbers: Tensor, merged: int) -> Tensor:
+    """The number (n,) or (..., n) of the greatest of (S, ..., n), the first one of equals.
 
     Args:
-        probabilities: (n, S, SIDE * SIDE).
-        cell: (m,), which of the n each pixel lies in.
-        rows, columns: of the m pixels.
+        probabilities: of S channels.
+        numbers: (S, n), what each channel is called in each cell.
+        merged: so many first channels are called the same.
     """
-    first = cell * SIDE**2 + rows.before * SIDE + columns.before
-    four = first[:, None] + first.new_tensor([0, 1, SIDE, SIDE + 1])
-    down, across = rows.share[:, None], columns.share[:, None]
-    shares = torch.cat(
-        [(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across], 1
-    )
-    table = probabilities.transpose(1, 2).flatten(0, 1)
-    return F.embedding_bag(four, table, mode="sum", per_sample_weights=shares)
+    greatest = probabilities[:merged].amax(0)
+    best = numbers[0].expand(greatest.shape)
+    for value, number in zip(probabilities[merged:], numbers[merged:], strict=True):
+        best = torch.where(value > greatest, number, best)
+        greatest = torch.maximum(greatest, value)
+    return best
 
 
 def _wider(x: Tensor) -> Tensor:
