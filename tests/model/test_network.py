@@ -291,6 +291,22 @@ def test_folded_batch_norms_compute_the_same() -> None:
     assert [f.shape[-1] for f in before] == [24, 12, 6, 3]
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["mobilenetv2_035", "resnet10t"])
+def test_a_backbone_may_end_at_stride_16_and_is_smaller_then(name: str) -> None:
+    whole, short = (TimmBackbone(name, fold=False, coarsest=end).eval() for end in (32, 16))
+    kept = short.state_dict()
+    assert sum(v.numel() for v in kept.values()) < sum(p.numel() for p in whole.parameters()) / 2
+    short.load_state_dict({k: v for k, v in whole.state_dict().items() if k in kept})
+    images = torch.randn(1, 3, 64, 96)
+    for a, b in zip(whole(images)[:3], short(images), strict=True):
+        assert torch.equal(a, b)
+    logits = network_of(replace(SMALL, backbone=name, coarsest=16))(images, squares(2), images)
+    assert logits.shape == (1, 12, 16, 24)
+    with pytest.raises(WeightsError, match="coarsest 16 is for timm backbones"):
+        HodorConfig(coarsest=16)
+
+
 def test_bfloat16_stays_near_float32(small: Hodor) -> None:
     images = torch.randn(1, 3, 64, 96)
     with torch.no_grad():

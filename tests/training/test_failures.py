@@ -20,6 +20,7 @@ from training_data import losses, recipe_file, recipe_values
 from hodor.errors import HodorError, RecipeError, WeightsError
 from hodor.model import Hodor
 from hodor.training import Listener, Progress, load_recipe, train
+from hodor.training.state import start
 from hodor.weights import save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -149,6 +150,25 @@ def test_initial_weights_that_do_not_fit_name_what_differs(root: Path, tmp_path:
     values["model"]["channels"] = 48
     with pytest.raises(WeightsError, match=r"channels is 32 \(the recipe says 48\)"):
         train(load_recipe(recipe_file(tmp_path, values)), tmp_path / "run")
+
+
+def test_a_smaller_network_starts_from_what_it_has_in_common_with_another(
+    root: Path, tmp_path: Path
+) -> None:
+    values = recipe_values(root)
+    values["model"]["decoder_layers"] = 2
+    recipe = load_recipe(recipe_file(tmp_path, values))
+    large = Hodor(recipe.model).state_dict()
+    save_model(tmp_path / "m.safetensors", recipe.model, large, {})
+    values["model"] |= {"decoder_layers": 1, "coarsest": 16}
+    values["initial"] = {"weights": str(tmp_path / "m.safetensors"), "partial": True}
+    recipe = load_recipe(recipe_file(tmp_path, values))
+    network = start(recipe, torch.device("cpu")).network.state_dict()
+    assert len(network) < len(large)
+    assert all(torch.equal(value, large[name]) for name, value in network.items())
+    values["model"] |= {"channels": 48, "backbone": "resnet10t"}
+    with pytest.raises(WeightsError, match="nothing in it has the recipe's shapes"):
+        start(load_recipe(recipe_file(tmp_path, values)), torch.device("cpu"))
 
 
 def test_backbones_of_timm_are_asked_for_by_name(

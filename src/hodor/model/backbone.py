@@ -1,4 +1,4 @@
-"""Backbones as features at strides 4, 8, 16 and 32: Swin-T as the paper has it, and timm's."""
+"""Backbones as features at strides 4 to 32: Swin-T as the paper has it, and timm's."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import timm
 import torch
+from timm.models.efficientnet import EfficientNetFeatures
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -290,21 +291,21 @@ class SwinTiny(nn.Module):
 
 
 class TimmBackbone(nn.Module):
-    """Any timm model that gives features at strides 4, 8, 16 and 32."""
+    """Any timm model that gives features at strides 4, 8, 16 and, if wanted, 32."""
 
-    def __init__(self, name: str, *, fold: bool) -> None:
+    def __init__(self, name: str, *, fold: bool, coarsest: int = 32) -> None:
         super().__init__()
-        self.body, self.channels = _timm_features(name)
+        self.body, self.channels = _timm_features(name, [4, 8, 16, 32][: 3 + (coarsest == 32)])
         if fold:
             fold_batch_norms(self.body)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Features of ``images`` (B, 3, h, w) at strides 4, 8, 16, 32: each (B, C_i, ., .)."""
+        """Features of ``images`` (B, 3, h, w) at strides 4, 8, 16 (, 32): each (B, C_i, ., .)."""
         return list(self.body(images))
 
 
-def _timm_features(name: str) -> tuple[nn.Module, tuple[int, ...]]:
-    """A timm feature extractor and its channels at strides 4 to 32.
+def _timm_features(name: str, wanted: Sequence[int]) -> tuple[nn.Module, tuple[int, ...]]:
+    """A timm feature extractor and its channels at the wanted strides.
 
     The tags ``.mlcommons`` and ``.tensorflow`` name networks converted from TensorFlow graphs:
     these pad as TensorFlow does, and MLCommons' EdgeTPU graph has no activation after its second
@@ -316,17 +317,20 @@ def _timm_features(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     try:
         probe: Any = timm.create_model(plain, features_only=True, pretrained=False, **options)
         strides = probe.feature_info.reduction()
-        levels = [max(i for i, s in enumerate(strides) if s == want) for want in (4, 8, 16, 32)]
+        levels = [max(i for i, s in enumerate(strides) if s == want) for want in wanted]
         model: Any = timm.create_model(
             plain, features_only=True, pretrained=False, out_indices=levels, **options
         )
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         raise WeightsError(
-            f"backbone {name!r}: not swin_tiny and not a timm model with features at strides 4, "
-            f"8, 16 and 32 ({error})"
+            f"backbone {name!r}: not swin_tiny and not a timm model with features at strides "
+            f"{', '.join(map(str, wanted))} ({error})"
         ) from error
     if tag == "mlcommons":
         model.blocks[0][0].bn1.act = nn.Identity()
+    if isinstance(model, EfficientNetFeatures):
+        # timm keeps the blocks after the last wanted features, and runs them, for nothing.
+        model.blocks = model.blocks[: max(model._stage_out_idx)]
     return model, tuple(model.feature_info.channels())
 
 
@@ -351,7 +355,8 @@ def make_backbone(config: HodorConfig) -> SwinTiny | TimmBackbone:
     """The backbone that ``config`` names, with random weights."""
     if config.backbone == "swin_tiny":
         return SwinTiny(config.drop_path)
-    return TimmBackbone(config.backbone, fold=config.backbone_norms == "folded")
+    fold = config.backbone_norms == "folded"
+    return TimmBackbone(config.backbone, fold=fold, coarsest=config.coarsest)
 
 
 def load_backbone_weights(
@@ -371,7 +376,7 @@ def load_backbone_weights(
         weights = {k: v for k, v in weights.items() if k in backbone.state_dict()}
         twin = backbone
     else:
-        twin = TimmBackbone(config.backbone, fold=False).body
+        twin = TimmBackbone(config.backbone, fold=False, coarsest=config.coarsest).body
     problems = _misfits(twin.state_dict(), weights)
     if problems:
         raise WeightsError(f"backbone weights do not fit {config.backbone}: {problems}")

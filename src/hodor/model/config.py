@@ -26,6 +26,9 @@ class HodorConfig:
     """``swin_tiny`` (ours, as the paper's) or any timm name with features at strides 4 to 32."""
     backbone_norms: Literal["batch", "folded"] = "batch"
     """``folded`` merges a timm backbone's batch norms into its convolutions, for good: faster."""
+    coarsest: Literal[16, 32] = 32
+    """Stride of the last features that a timm backbone gives; 16 leaves out its stages at stride
+    32, which are a third of a small network's parameters."""
     pixel_mean: tuple[float, float, float] = IMAGENET_MEAN
     """Subtracted from RGB values in 0..255."""
     pixel_std: tuple[float, float, float] = IMAGENET_STD
@@ -97,6 +100,8 @@ class HodorConfig:
                 "config: fine_channels must equal channels without a logit projection (it maps "
                 "descriptors to stride 4)"
             )
+        if self.backbone == "swin_tiny" and self.coarsest != 32:
+            raise WeightsError("config: coarsest 16 is for timm backbones; swin_tiny ends at 32")
         if min(self.encoder_layers, self.decoder_layers) < 0 or min(self.background_grid) < 1:
             raise WeightsError("config: layers must be 0 or more, background_grid 1 or more")
 

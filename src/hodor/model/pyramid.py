@@ -22,7 +22,7 @@ class FeaturePyramid(nn.Module):
     """Top-down pyramid (FPN). The coarse levels reach F4 and F8 through the top-down path.
 
     Args:
-        widths: channels of the backbone's features at strides 4, 8, 16, 32.
+        widths: channels of the backbone's features at strides 4, 8, 16 (, 32).
         fine: channels of F4.
         channels: channels of F8 and of the merged levels.
     """
@@ -35,7 +35,7 @@ class FeaturePyramid(nn.Module):
         self.norms = nn.ModuleList(nn.GroupNorm(LEVEL_NORM_GROUPS, c) for c in levels)
 
     def forward(self, features: Sequence[Tensor]) -> Pyramid:
-        """Merge ``features`` (four tensors, fine to coarse) into a pyramid."""
+        """Merge ``features`` (fine to coarse) into a pyramid."""
         levels = [lateral(f) for lateral, f in zip(self.lateral, features, strict=True)]
         merged = levels[-1]
         fine = []

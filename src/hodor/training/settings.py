@@ -62,6 +62,9 @@ class Initial:
     weights: str | None = None
     """A whole model: a bundled name, a path (a converted released checkpoint, or the model of
     another run) or ``hub:ORG/REPO``."""
+    partial: bool = False
+    """``weights`` may be of another network: what has the same name and shape there is taken, the
+    rest starts as without it. A network with fewer layers takes the first ones."""
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,10 @@ def start(recipe: Recipe, device: torch.device, *, resumed: bool = False) -> Run
 
 def _fill(network: Hodor, recipe: Recipe) -> None:
     initial = recipe.initial
-    if initial.weights is not None:
+    if initial.weights is not None and not initial.partial:
         _fill_whole(network, initial.weights)
-    elif initial.backbone == "timm":
+        return
+    if initial.backbone == "timm":
         _fill_from_timm(network)
     elif initial.backbone is not None:
         path = recipe.root / initial.backbone
@@ -91,6 +92,17 @@ def _fill(network: Hodor, recipe: Recipe) -> None:
         except SafetensorError as error:
             raise WeightsError(f"{path}: not a safetensors file ({error})") from error
         load_backbone_weights(network.backbone, network.config, state)
+    if initial.weights is not None:
+        _fill_partly(network, initial.weights)
+
+
+def _fill_partly(network: Hodor, which: str) -> None:
+    ours = {k: v.shape for k, v in network.state_dict().items()}
+    found = load_model(which).state_dict()
+    fits = {k: v for k, v in found.items() if ours.get(k) == v.shape}
+    if all(v.dim() < 2 for v in fits.values()):  # single factors fit everywhere
+        raise WeightsError(f"initial.weights {which}: nothing in it has the recipe's shapes")
+    network.load_state_dict(fits, strict=False)
 
 
 def _fill_from_timm(network: Hodor) -> None:
