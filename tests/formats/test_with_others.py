@@ -233,7 +233,7 @@ def test_a_task_annotated_in_cvat_is_read(tmp_path: Path) -> None:
     assert not maps[0].any()
     assert not maps[2].any()
     assert {1: "cat", 2: "dog"}.items() <= track.names.items()
-    assert any("1 shapes of kind box were left out" in warning for warning in track.warnings)
+    assert any("shapes of kind box were left out (1)" in warning for warning in track.warnings)
     assert any("overlap in 1 frame (4 pixels" in warning for warning in track.warnings)
 
 

@@ -123,7 +123,8 @@ def window_figure(
         windows, [speeds[w] for w in windows], "^--", color="tab:orange", label="speed"
     )
     other.set(ylabel="frames/s, files included", ylim=(0, 1.25 * max(speeds.values())))
-    axis.set(xlabel="window: frames remembered", ylabel="J&F × 100", xticks=windows)
+    ticks = sorted({*windows, *PAPER_WINDOWS})
+    axis.set(xlabel="window: frames remembered", ylabel="J&F × 100", xticks=ticks)
     axis.legend(handles=[ours, paper, speed], fontsize=7, loc="best")
     axis.grid(alpha=0.3)
     save(figure, path)

@@ -135,7 +135,9 @@ def reliability_table(result: Reliability) -> Table:
     """Bins for people, values x 100."""
     table = Table(
         title=f"Confidence against J, x 100; calibration error {100 * result.error:.1f}",
-        caption=f"{result.false_masks} masks found in {result.absent} frames without the object",
+        caption=f"{result.false_masks} masks found in {result.absent} frames without the object"
+        if result.absent
+        else "no frame without one of its objects",
     )
     for column in ("confidence", "J", "masks"):
         table.add_column(column, justify="right")

@@ -193,7 +193,7 @@ def read_cvat(path: Path, reading: Reading) -> Track:
             "for video 1.1, or name the video by --source."
         )
     warnings = [
-        f"{path.name}: {count} shapes of kind {kind} were left out; only masks and polygons have "
+        f"{path.name}: shapes of kind {kind} were left out ({count}); only masks and polygons have "
         "pixels"
         for kind, count in found.others.items()
     ]

@@ -56,6 +56,10 @@ function row(object) {
   name.setAttribute("aria-label", `Name of object ${object.id}`);
   name.onfocus = () => update({ selected: object.id });
   name.onchange = async () => {
+    if (!name.value.trim()) {
+      name.value = object.name;
+      return;
+    }
     const done = await attempt(() => api.changeObject(object.id, { name: name.value }));
     if (!done) name.value = object.name;
   };
