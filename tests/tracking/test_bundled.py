@@ -42,6 +42,16 @@ def test_it_follows_the_three_objects_of_the_sample_clip(tracker: Tracker) -> No
     assert mean.mean() > 0.6
 
 
+def test_tiny_follows_them_too() -> None:
+    follow = Tracker.from_pretrained("tiny", device="cpu")
+    assert sum(p.numel() for p in follow.runtime.network.parameters()) < 3e6  # type: ignore[attr-defined]
+    truth, last = sample_truth()[::EVERY], None
+    for t, frame in enumerate(frames()[::EVERY]):
+        last = follow.step(frame, read_label_map(sample_masks()) if t == 0 else None)
+    assert last is not None
+    assert np.mean([iou(last.mask(i), truth[-1] == i) for i in (1, 2, 3)]) > 0.5
+
+
 def test_an_object_that_leaves_is_not_visible_and_is_found_when_it_comes_back(
     tracker: Tracker,
 ) -> None:
