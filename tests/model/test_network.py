@@ -292,7 +292,7 @@ def test_folded_batch_norms_compute_the_same() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["mobilenetv2_035", "resnet10t"])
+@pytest.mark.parametrize("name", ["mobilenetv2_035", "mobilenetv3_small_050", "resnet10t"])
 def test_a_backbone_may_end_at_stride_16_and_is_smaller_then(name: str) -> None:
     whole, short = (TimmBackbone(name, fold=False, coarsest=end).eval() for end in (32, 16))
     kept = short.state_dict()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import timm
 import torch
 from timm.models.efficientnet import EfficientNetFeatures
+from timm.models.mobilenetv3 import MobileNetV3Features
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -328,7 +329,7 @@ def _timm_features(name: str, wanted: Sequence[int]) -> tuple[nn.Module, tuple[i
         ) from error
     if tag == "mlcommons":
         model.blocks[0][0].bn1.act = nn.Identity()
-    if isinstance(model, EfficientNetFeatures):
+    if isinstance(model, EfficientNetFeatures | MobileNetV3Features):
         # timm keeps the blocks after the last wanted features, and runs them, for nothing.
         model.blocks = model.blocks[: max(model._stage_out_idx)]
     return model, tuple(model.feature_info.channels())
