@@ -10,7 +10,8 @@ import pytest
 from hodor.errors import HodorError
 from hodor.model import Hodor
 from hodor.tracking import Result, Tracker, TrackerOptions, save_state
-from hodor.tracking.history import Described, Memory, Sight
+from hodor.tracking.history import Described, Memory
+from hodor.tracking.sights import Sight
 from hodor.tracking.tracker import BEYOND_REACH
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -100,9 +100,10 @@ def follow(both: Both, scene: Any, masks: dict[int, Any]) -> list[Result]:
         {"window": 2, "keep_reference": True},
         {"window": 2, "skip_lost": True},
         {"reach": 0.05},
+        {"margin": 0.05},
         {"object_bias": -1.5},
         {"decode_new": True},
-        {"window": 3, "decode_new": True, **SOME},
+        {"window": 3, "decode_new": True, "margin": 0.1, **SOME},
     ],
     ids=lambda options: ", ".join(options) or "defaults",
 )
@@ -134,6 +135,17 @@ def test_lost_objects_are_lost_and_found_alike(both: MakeBoth, scene: Any) -> No
 def test_frames_of_any_size_are_followed_alike(both: MakeBoth, make_scene: Any, size: Any) -> None:
     scene = make_scene(4, size)
     follow(both(size=64), scene, {0: scene.labels[0], 2: {3: scene.labels[2] == 3}})
+
+
+def test_a_closer_view_is_taken_alike(both: MakeBoth, make_scene: Any) -> None:
+    scene = make_scene(4, (120, 180))
+    trackers = both(margin=0.05, reach=0.1)
+    one = {3: scene.labels[0] == 3}
+    results = follow(trackers, scene, {0: one, 2: {3: scene.labels[2] == 3}})
+    for result in results:
+        assert result.label_map.shape == (120, 180)
+        assert result._geometry is not None
+        assert result._geometry.source != (120, 180)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_state_from_a_file_equals_the_tracker(
     changes: Any,
 ) -> None:
     network = make_network(**changes)
-    options = {"keep_reference": True, "window": 2, "reach": 0.1}
+    options = {"keep_reference": True, "window": 2, "reach": 0.1, "margin": 0.1}
     tracker = started(make_tracker, scene, network=network, **options)
     save_state(tmp_path / "state", tracker.state_dict(), {})
     other = make_tracker(network, size=32, window=7)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ def attention(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) 
     """Track a video up to a frame and look at the attention in it.
 
     Past frames are those that the tracker remembers: the window, and frames with given masks if
-    they are kept. Maps are computed with the network as it is stored, in float32.
+    they are kept. Maps are of whole frames, and so is tracking here, whatever the margin that the
+    tracker has; they are computed with the network as it is stored, in float32.
 
     frame: its name; None for the middle one. Raises DataError where there is no such frame, no
     object before it, or no layer to look at.
@@ -59,7 +60,7 @@ def attention(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) 
     config = tracker.network.config
     if not (config.joint_objects and config.encoder_layers and config.decoder_layers):
         raise DataError("this network has no layers in which objects attend together")
-    tracker.reset()
+    tracker = Tracker(tracker.runtime, replace(tracker.options, margin=None))
     recent: deque[Described] = deque(maxlen=tracker.options.window)
     kept: list[Described] = []
     for name, pixels in video.frames():

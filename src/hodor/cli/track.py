@@ -62,6 +62,7 @@ def track(
     window: int | None = tracker_options.WINDOW,
     keep_reference: bool | None = tracker_options.KEEP_REFERENCE,
     reach: float | None = tracker_options.REACH,
+    margin: float | None = tracker_options.MARGIN,
     lost_below: float | None = tracker_options.LOST_BELOW,
     device: str = tracker_options.DEVICE,
     precision: str = tracker_options.PRECISION,
@@ -113,6 +114,7 @@ def track(
         window=window,
         keep_reference=keep_reference,
         reach=reach,
+        margin=margin,
         lost_below=lost_below,
         device=device,
         precision=precision,
@@ -146,6 +148,7 @@ class Job:
     window: int | None
     keep_reference: bool | None
     reach: float | None
+    margin: float | None
     lost_below: float | None
     device: str
     precision: str
@@ -184,6 +187,7 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
             window=job.window,
             keep_reference=job.keep_reference,
             reach=job.reach,
+            margin=job.margin,
             lost_below=job.lost_below,
             device=job.device,
             precision=job.precision,

@@ -16,9 +16,15 @@ KEEP_REFERENCE = typer.Option(
 )
 REACH = typer.Option(
     None,
-    help="How far from where it was last seen an object is expected, in shares of the frame's "
-    "shorter side and of its own size, such as 0.15: helps against look-alikes. Default: the "
-    "model's (paper: anywhere; so does a large value such as 100).",
+    help="How far from where it was last seen an object is expected, in shares of the shorter "
+    "side of what the network sees and of its own size, such as 0.1: helps against look-alikes. "
+    "Default: the model's (paper: anywhere; so does a large value such as 100).",
+)
+MARGIN = typer.Option(
+    None,
+    help="Look closer: the network sees only the objects and this margin around them, in shares of "
+    "the frame's shorter side and of their size, such as 0.1. Default: the model's (paper: the "
+    "whole frame; so does a large value such as 100).",
 )
 LOST_BELOW = typer.Option(
     None,

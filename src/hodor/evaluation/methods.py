@@ -40,6 +40,7 @@ class Method:
     window: int | None = None
     keep_reference: bool | None = None
     reach: float | None = None
+    margin: float | None = None
     lost_below: float | None = None
     device: str = "auto"
     precision: str = "auto"
@@ -118,6 +119,7 @@ def tracker_of(method: Method) -> "Tracker":
         window=method.window,
         keep_reference=method.keep_reference,
         reach=method.reach,
+        margin=method.margin,
         lost_below=method.lost_below,
         device=method.device,
         precision=method.precision,

@@ -1,9 +1,14 @@
 """The sizes that a frame goes through; ``torch_images`` and ``numpy_images`` do it."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hodor.model import SIZE_MULTIPLE
 from hodor.tracking.options import TrackerOptions
+from hodor.tracking.sights import View
 
 STRIDE = 4  # of logits
 ANTIALIAS_FROM = 2.0  # shrinking by more than this, plain bilinear skips source pixels
@@ -14,20 +19,40 @@ NEARLY_MOST = 0.999  # share of the greatest cover at which a vanished mask keep
 class Geometry:
     """Sizes (height, width) that a frame goes through."""
 
-    source: tuple[int, int]
+    frame: tuple[int, int]
+    view: View
+    """The part of the frame that the network sees"""
     inner: tuple[int, int]
     """After resizing"""
     padded: tuple[int, int]
     """After padding right and bottom, multiples of 32"""
 
     @classmethod
-    def of(cls, source: tuple[int, int], options: TrackerOptions) -> "Geometry":
-        """Shorter side to ``options.size``, the longer one limited; aspect kept."""
-        short, long = min(source), max(source)
+    def of(
+        cls, frame: tuple[int, int], options: TrackerOptions, view: View | None = None
+    ) -> "Geometry":
+        """Shorter side to ``options.size``, the longer one limited; aspect kept.
+
+        view: of the frame's aspect, so that the network's size is the same for all; None: whole.
+        """
+        short, long = min(frame), max(frame)
         scale = min(options.size / short, round(options.size * options.long_side) / long)
-        h, w = (max(1, round(side * scale)) for side in source)
+        h, w = (max(1, round(side * scale)) for side in frame)
         padded = (h + -h % SIZE_MULTIPLE, w + -w % SIZE_MULTIPLE)
-        return cls(source, (h, w), padded)
+        return cls(frame, view or View.whole(frame), (h, w), padded)
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """Size of the view before resizing."""
+        return self.view.height, self.view.width
+
+    def placed(self, seen: NDArray[Any]) -> NDArray[Any]:
+        """What was made of the view, (..., H', W'), in the frame; zeros around it."""
+        if self.source == self.frame:
+            return seen
+        full = np.zeros((*seen.shape[:-2], *self.frame), seen.dtype)
+        full[..., *self.view.area] = seen
+        return full
 
     @property
     def shrinks(self) -> bool:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hodor.tracking.geometry import Geometry
 from hodor.tracking.runtime import Array
+from hodor.tracking.sights import Sight
 
 USUAL_FRAMES = 10
 MAX_REFERENCES = 8  # given frames kept for good; the first and the latest, when there are more
@@ -70,33 +72,6 @@ class Recalled(NamedTuple):
         return np.array([[one is not None for one in row] for row in self.objects])
 
 
-class Sight(NamedTuple):
-    """Where an object was last seen: a box in shares of the frame's width and height."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    frames_ago: int = 0
-
-    @classmethod
-    def of(cls, mask: NDArray[np.bool_]) -> "Sight":
-        """The box around a mask (H, W) that is not empty."""
-        h, w = mask.shape
-        y, x = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        return cls(x[0] / w, y[0] / h, (x[-1] + 1) / w, (y[-1] + 1) / h)
-
-    def near(self, size: tuple[int, int], reach: float) -> tuple[slice, slice]:
-        """Rows and columns of a map of ``size`` (h, w) that are within reach of the box."""
-        h, w = size
-        times = reach * (1 + self.frames_ago)
-        across = times * (min(h, w) + (self.right - self.left) * w)
-        down = times * (min(h, w) + (self.bottom - self.top) * h)
-        rows = slice(max(0, int(self.top * h - down)), int(self.bottom * h + down) + 1)
-        columns = slice(max(0, int(self.left * w - across)), int(self.right * w + across) + 1)
-        return rows, columns
-
-
 class Usual(NamedTuple):
     """With how much confidence an object is found as a rule."""
 
@@ -125,6 +100,7 @@ class Memory:
         self.references: list[Described] = []
         self.last_seen: dict[int, Described] = {}
         self.sights: dict[int, Sight] = {}
+        """In shares of the frame"""
         self.usual: dict[int, Usual] = {}
 
     @property
@@ -147,13 +123,15 @@ class Memory:
                 if not any(i in later.objects for later in self.recent):
                     self.last_seen[i] = leaving.only([i])
 
-    def note_sights(self, label_map: NDArray[np.integer[Any]], ids: Iterable[int]) -> None:
-        """Take in where objects are in the newest frame."""
+    def note_sights(
+        self, label_map: NDArray[np.integer[Any]], ids: Iterable[int], geometry: Geometry
+    ) -> None:
+        """Take in where objects are in the newest frame; its label map is that of the view."""
         small = label_map[::2, ::2]
         for i in ids:
             mask = small == i
             if mask.any():
-                self.sights[i] = Sight.of(mask)
+                self.sights[i] = Sight.of(mask).in_frame(geometry.view, geometry.frame)
             elif i in self.sights:
                 before = self.sights[i]
                 self.sights[i] = before._replace(frames_ago=before.frames_ago + 1)

@@ -78,7 +78,7 @@ class _Along(NamedTuple):
     mixtures: list[list[tuple[int, Floats]]]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)  # views have up to 16 sizes
 def _along(inner: int, source: int, cells: int) -> _Along:
     """inner, source: the axis' length in pixels, in the network's image and in the frame."""
     place = (np.arange(source) + 0.5) * (inner / source) - 0.5

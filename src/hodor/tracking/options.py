@@ -27,10 +27,15 @@ class TrackerOptions:
     skip_lost: bool = False
     """Take no descriptor of an object from a frame in which it is not visible (off: paper)."""
     reach: float | None = None
-    """How far outside the box of its last sight an object is expected, as a share of the frame's
-    shorter side and of the box; as much again for each frame that it stays out of sight. Beyond,
-    its logits are lowered by 6: only a clear match is followed there. None: it is expected
-    everywhere (paper)."""
+    """How far outside the box of its last sight an object is expected, as a share of the shorter
+    side of what the network sees and of the box; as much again for each frame that it stays out of
+    sight. Beyond, its logits are lowered by 6: only a clear match is followed there. None: it is
+    expected everywhere (paper)."""
+    margin: float | None = None
+    """Look closer: the network sees no more of a frame than the boxes of all objects' last sights
+    and this margin around each, as a share of the frame's shorter side and of the box, and as much
+    again for each frame that an object stays out of sight. ``size`` is then that part's. None: it
+    sees the whole frame (paper)."""
     object_bias: float = 0.0
     """Added to objects' logits where results are made, not where masks are fed back (0: paper).
     Below 0, masks are smaller."""
@@ -46,10 +51,11 @@ class TrackerOptions:
     """Longest side, in units of ``size``; a longer frame is shrunk further."""
 
     def __post_init__(self) -> None:
-        if self.reach is not None and not 0 < self.reach < math.inf:
-            raise HodorError(
-                f"tracker options: reach {self.reach} must be a number over 0, or None"
-            )
+        for name, value in (("reach", self.reach), ("margin", self.margin)):
+            if value is not None and not 0 < value < math.inf:
+                raise HodorError(
+                    f"tracker options: {name} {value} must be a number over 0, or None"
+                )
         if not 0 <= self.lost_below < 1:
             raise HodorError(f"tracker options: lost_below {self.lost_below} must be in [0, 1)")
         if self.size < 32 or self.window < 1 or self.long_side < 1:

@@ -54,7 +54,7 @@ class Result:
         if self._geometry is None or self._runtime is None:
             return np.ones((1, *self.label_map.shape), np.float32)
         p = self._runtime.probabilities(self._logits, self._channels, self._geometry, self._given)
-        objects = p[len(p) - len(self.ids) :]
+        objects = self._geometry.placed(p[len(p) - len(self.ids) :])
         # What a given mask takes from its object falls to the background.
         behind = (1 - objects.sum(0, keepdims=True)).clip(min=0)
         return np.concatenate([behind, objects])
@@ -67,7 +67,11 @@ class Result:
         """
         if self._logits is None or self._geometry is None or self._runtime is None:
             return np.zeros((0, *self.label_map.shape), np.float32)
-        return self._runtime.probabilities(self._logits, self._channels, self._geometry, None)
+        p = self._runtime.probabilities(self._logits, self._channels, self._geometry, None)
+        placed = self._geometry.placed(p)
+        if placed is not p:
+            placed[0] += 1 - placed.sum(0)  # the catch-all has what lies outside of the view
+        return placed
 
     def _known(self, object_id: int) -> None:
         if object_id not in self.ids:

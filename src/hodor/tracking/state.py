@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from hodor.errors import HodorError, WeightsError
-from hodor.tracking.history import Described, Memory, Sight, Usual
+from hodor.tracking.history import Described, Memory, Usual
 from hodor.tracking.options import TrackerOptions
+from hodor.tracking.sights import Sight
 
 STATE_FORMAT = "hodor-state-2"
 REFERENCES_FORMAT = "hodor-references-1"

@@ -105,7 +105,7 @@ class _Along(NamedTuple):
     (cells,) that it takes"""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)  # views have up to 16 sizes
 def _along(inner: int, source: int, cells: int, device: torch.device) -> _Along:
     """inner, source: the axis' length in pixels, in the network's image and in the frame."""
     with torch.inference_mode(False):  # what is cached may be used in any mode

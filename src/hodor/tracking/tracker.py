@@ -1,6 +1,7 @@
 """The tracker: one frame at a time, any number of objects, nothing kept but descriptors."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hodor.tracking.history import Described, Memory
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.result import Result, calibrated, label_map_of
 from hodor.tracking.runtime import Array, Given, Patches, Runtime, open_runtime
+from hodor.tracking.sights import Sight, View, view_around
 from hodor.tracking.state import References, memory_arrays, memory_from
 from hodor.weights import DEFAULT
 
@@ -80,6 +82,7 @@ class Tracker:
         window: int | None = None,
         keep_reference: bool | None = None,
         reach: float | None = None,
+        margin: float | None = None,
         lost_below: float | None = None,
         device: "str | torch.device" = "auto",
         precision: str = "auto",
@@ -100,6 +103,7 @@ class Tracker:
             "window": window,
             "keep_reference": keep_reference,
             "reach": reach,
+            "margin": margin,
             "lost_below": lost_below,
         }
         return cls(opened, options.changed(chosen))
@@ -170,8 +174,11 @@ class Tracker:
         check_frame(frame)
         source = (frame.shape[0], frame.shape[1])
         labels = None if masks is None else label_map(masks, source)
+        geometry = Geometry.of(source, self.options, self._view(source, labels))
+        area = geometry.view.area
         with self.runtime.running():
-            return self._step(frame, Geometry.of(source, self.options), labels)
+            result = self._step(frame[area], geometry, None if labels is None else labels[area])
+        return replace(result, label_map=geometry.placed(result.label_map))
 
     def remove(self, ids: int | Iterable[int]) -> None:
         """Stop following objects.
@@ -245,6 +252,15 @@ class Tracker:
     def _new_memory(self) -> Memory:
         return Memory(self.options.window, keep_reference=self.options.keep_reference)
 
+    def _view(self, frame: tuple[int, int], labels: NDArray[np.integer[Any]] | None) -> View | None:
+        """The part of a frame to look at; None for all of it."""
+        sights = dict(self._memory.sights)
+        if labels is not None:
+            sights |= {int(i): Sight.of(labels == i) for i in np.unique(labels) if i}
+        if self.options.margin is None or not sights or not sights.keys() >= set(self.ids):
+            return None
+        return view_around(sights.values(), frame, self.options.margin, self.options.size)
+
     def _step(
         self,
         frame: NDArray[np.uint8],
@@ -262,7 +278,7 @@ class Tracker:
         logits, channels = self._segment(pyramid, known, given, geometry)
         shown = self._shown(logits, len(channels))
         result = self._result(index, shown, channels, geometry, given, warnings)
-        self._remember(pyramid, logits, result, given)
+        self._remember(pyramid, logits, result, given, geometry)
         self._next += 1
         return result
 
@@ -318,8 +334,11 @@ class Tracker:
         lowered[:background] = 0
         for channel, i in enumerate(channels, background):
             sight = self._memory.sights.get(i)
-            near = sight.near(size, self.options.reach) if sight else (slice(None), slice(None))
-            lowered[channel][near] = 0
+            if sight:
+                seen = sight.in_view(geometry.view, geometry.frame)
+                lowered[channel][seen.near(size, self.options.reach)] = 0
+            else:
+                lowered[channel] = 0
         return self.runtime.plus(logits, lowered)
 
     def _result(
@@ -368,7 +387,12 @@ class Tracker:
         return self.runtime.plus(logits, lowered)
 
     def _remember(
-        self, pyramid: Any, logits: Array | None, result: Result, given: Given | None
+        self,
+        pyramid: Any,
+        logits: Array | None,
+        result: Result,
+        given: Given | None,
+        geometry: Geometry,
     ) -> None:
         """Describe the frame from its own masks, and let the window slide."""
         if given is not None:
@@ -384,8 +408,8 @@ class Tracker:
             sure = given.masks if given else ()
             found = {i: c for i, c in result.confidence.items() if i not in sure}
             self._memory.note_confidence(found)
-        if self.options.reach is not None:  # nothing else asks where objects were
-            self._memory.note_sights(result.label_map, result.ids)
+        if self.options.reach is not None or self.options.margin is not None:
+            self._memory.note_sights(result.label_map, result.ids, geometry)
 
     def _describe(
         self, pyramid: Any, logits: Array | None, result: Result, given: Given | None

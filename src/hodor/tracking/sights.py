@@ -1,0 +1,109 @@
+"""Where objects were last seen, and which part of the next frame is looked at."""
+
+from collections.abc import Iterable
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+STEPS = 16  # sizes that a view may have: few, so that it does not breathe with every mask
+UPSCALED = 2  # times that a view is enlarged at most; beyond, there is nothing more to see
+
+
+class View(NamedTuple):
+    """A part of a frame, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @classmethod
+    def whole(cls, frame: tuple[int, int]) -> "View":
+        """All of a frame of this size (H, W)."""
+        return cls(0, 0, *frame)
+
+    @property
+    def area(self) -> tuple[slice, slice]:
+        """Rows and columns."""
+        rows = slice(self.top, self.top + self.height)
+        return rows, slice(self.left, self.left + self.width)
+
+
+class Sight(NamedTuple):
+    """Where an object was last seen: a box in shares of a width and a height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    frames_ago: int = 0
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> "Sight":
+        """The box around a mask (H, W) that is not empty."""
+        h, w = mask.shape
+        y, x = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        return cls(x[0] / w, y[0] / h, (x[-1] + 1) / w, (y[-1] + 1) / h)
+
+    def near(self, size: tuple[int, int], reach: float) -> tuple[slice, slice]:
+        """Rows and columns of a map of ``size`` (h, w) that are within reach of the box."""
+        h, w = size
+        times = reach * (1 + self.frames_ago)
+        across = times * (min(h, w) + (self.right - self.left) * w)
+        down = times * (min(h, w) + (self.bottom - self.top) * h)
+        rows = slice(max(0, int(self.top * h - down)), int(self.bottom * h + down) + 1)
+        columns = slice(max(0, int(self.left * w - across)), int(self.right * w + across) + 1)
+        return rows, columns
+
+    def in_view(self, view: View, frame: tuple[int, int]) -> "Sight":
+        """This box of a frame (H, W) in shares of the view."""
+        h, w = frame
+        across, down = w / view.width, h / view.height
+        return self._moved(across, -view.left / view.width, down, -view.top / view.height)
+
+    def in_frame(self, view: View, frame: tuple[int, int]) -> "Sight":
+        """This box of a view in shares of the frame (H, W)."""
+        h, w = frame
+        return self._moved(view.width / w, view.left / w, view.height / h, view.top / h)
+
+    def _moved(self, across: float, right: float, down: float, below: float) -> "Sight":
+        return self._replace(
+            left=self.left * across + right,
+            right=self.right * across + right,
+            top=self.top * down + below,
+            bottom=self.bottom * down + below,
+        )
+
+
+def view_around(sights: Iterable[Sight], frame: tuple[int, int], margin: float, size: int) -> View:
+    """The part of a frame that holds all these boxes and a margin around each; frame's aspect.
+
+    Args:
+        sights: in shares of the frame; at least one.
+        frame: (H, W).
+        margin: as a share of the frame's shorter side and of the box, for each frame since.
+        size: shorter side at which the network sees the view.
+    """
+    areas = [sight.near(frame, margin) for sight in sights]
+    top, bottom = _span([rows for rows, _ in areas], frame[0])
+    left, right = _span([columns for _, columns in areas], frame[1])
+    least = size / UPSCALED / min(frame)
+    share = max((bottom - top) / frame[0], (right - left) / frame[1], least)
+    share = min(1, ceil(share * STEPS) / STEPS)
+    height, width = (max(2, round(side * share)) for side in frame)
+    return View(
+        _start((top + bottom) / 2, height, frame[0]),
+        _start((left + right) / 2, width, frame[1]),
+        height,
+        width,
+    )
+
+
+def _span(slices: list[slice], side: int) -> tuple[int, int]:
+    return min(s.start for s in slices), min(max(s.stop for s in slices), side)
+
+
+def _start(middle: float, length: int, side: int) -> int:
+    return min(max(round(middle - length / 2), 0), side - length)
