@@ -34,22 +34,46 @@ def label(name: str) -> str:
 
 
 def stages() -> str:
-    """Milliseconds by stage and the share of the peak, a column for each run of ``hodor bench``."""
-    runs = load("bench-*.json")
+    """Milliseconds by stage and the share of the peak: for each machine its runs of hodor bench."""
+    machines: dict[str, dict[str, Any]] = {}
+    for name, run in load("bench-*.json").items():
+        machines.setdefault(described(run), {})[name] = run
+    return "\n\n".join(f"{machine}:\n\n{by_stage(runs)}" for machine, runs in machines.items())
+
+
+def described(run: dict[str, Any]) -> str:
+    """The machine of a result and what ran on it."""
+    machine, torch = run["machine"], run["versions"]["torch"].partition("+")[0]
+    threads = "" if machine["device"] == "cuda" else f", {machine['threads']} threads"
+    return f"{machine['name']}{threads}, PyTorch {torch}"
+
+
+def by_stage(runs: dict[str, Any]) -> str:
+    """A column for each run."""
     rows = [
-        [stage, *(f"{1e3 * run['stages'][stage]:.1f}" for run in runs.values())]
+        [stage, *(milliseconds(run["stages"][stage]) for run in runs.values())]
         for stage in next(iter(runs.values()))["stages"]
     ]
     last: list[tuple[str, Callable[[dict[str, Any]], str]]] = [
         ("**whole step**", lambda run: f"**{1e3 * run['seconds_per_frame']:.1f}**"),
         ("frames/s", lambda run: f"{1 / run['seconds_per_frame']:.1f}"),
         ("GFLOP", lambda run: f"{run['gflop_per_frame']:.1f}"),
-        ("peak, GFLOP/s", lambda run: f"{run['peak_gflops']:.0f}"),
-        ("**share of the peak**", lambda run: f"**{100 * run['share_of_peak']:.0f} %**"),
-        ("peak memory, MB", lambda run: f"{run['peak_memory_bytes'] / 1e6:.0f}"),
+        ("peak, GFLOP/s", lambda run: f"{run['peak_gflops']:,.0f}"),
+        ("**share of the peak**", lambda run: f"**{100 * run['share_of_peak']:.2g} %**"),
+        ("peak memory, MB", lambda run: megabytes(run["peak_memory_bytes"])),
     ]
     rows += [[name, *(cell(run) for run in runs.values())] for name, cell in last]
     return table(["ms", *map(label, runs)], rows)
+
+
+def milliseconds(seconds: float) -> str:
+    """A stage's time; none where it was left out."""
+    return f"{1e3 * seconds:.1f}" if seconds else ""
+
+
+def megabytes(found: int | None) -> str:
+    """A peak of memory; none where it was not measured."""
+    return f"{found / 1e6:.0f}" if found else ""
 
 
 def ratios(kind: str) -> str:
@@ -186,10 +210,7 @@ def main() -> None:
     """Write the page."""
     parts = [f"### {name}\n\n{about}\n\n{make()}\n" for name, (make, about) in SECTIONS.items()]
     machine = json.loads((RESULTS / "startup.json").read_text())
-    about = (
-        f"{machine['machine']['name']}, {machine['machine']['threads']} threads, PyTorch "
-        f"{machine['versions']['torch'].partition('+')[0]}; a shared machine.\n"
-    )
+    about = f"{described(machine)}; a shared machine. Others where they are named.\n"
     page = PAGE.read_text(encoding="utf-8")
     before, after = page.split(BEGIN)[0], page.split(END)[1]
     text = "\n".join([BEGIN, "", about, *parts, END])
