@@ -2,8 +2,9 @@
 
     python assets/bundle_model.py small runs/small-1 runs/small-2 --about about.json
 
-Args: a name, the run folders in order (the last one's model is taken), and a JSON file with what
-``ModelInfo.about`` adds to the recipe: tracking options, scores, data and licence notes.
+Args: a name, the run folders in order (the last one's model is taken, or with --last N the mean of
+the last N runs' weights), and a JSON file with what ``ModelInfo.about`` adds to the recipe:
+tracking options, scores, data and licence notes.
 """
 
 import argparse
@@ -12,21 +13,30 @@ import json
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from hodor.weights import read_info, read_model, save_model, sha256
 
 BUNDLED = Path(__file__).parents[1] / "src/hodor/weights/bundled"
 
 
-def bundle(name: str, runs: list[Path], about: dict[str, object]) -> Path:
+def mean_of(models: list[Path]) -> dict[str, Tensor]:
+    """The mean of the weights of models of the same network."""
+    states = [read_model(path).state_dict() for path in models]
+    return {
+        k: torch.stack([s[k] for s in states]).double().mean(0).to(v) for k, v in states[0].items()
+    }
+
+
+def bundle(name: str, runs: list[Path], about: dict[str, object], last: int) -> Path:
     """Write model, logs and sha256; give the model's path."""
-    source = runs[-1] / "model.safetensors"
-    info = read_info(source)
+    models = [run / "model.safetensors" for run in runs[-last:]]
+    info = read_info(models[-1])
     # The recipes themselves are in the package; a run's own copy holds paths of its machine.
     recipes = [run.name for run in runs]
     described = info.about | about | {"name": name, "recipe": recipes}
     path = BUNDLED / f"{name}.safetensors"
-    save_model(path, info.config, read_model(source).state_dict(), described, dtype=torch.float16)
+    save_model(path, info.config, mean_of(models), described, dtype=torch.float16)
     for run in runs:
         with gzip.GzipFile(BUNDLED / f"{name}-{run.name}-log.jsonl.gz", "wb", mtime=0) as file:
             file.write((run / "log.jsonl").read_bytes())
@@ -42,8 +52,9 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--about", type=Path, required=True)
+    parser.add_argument("--last", type=int, default=1, help="runs whose weights are averaged")
     given = parser.parse_args()
-    path = bundle(given.name, given.runs, json.loads(given.about.read_text()))
+    path = bundle(given.name, given.runs, json.loads(given.about.read_text()), given.last)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

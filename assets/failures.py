@@ -1,11 +1,13 @@
-"""The model card's picture of failures: python assets/failures.py RESULTS DAVIS
+"""The model cards' pictures of failures: python assets/failures.py RESULTS DAVIS OVERLAY
 
-RESULTS holds label maps of the ten sequences (``hodor evaluate --out``), DAVIS the sequences.
+RESULTS holds small's label maps of the ten sequences (``hodor evaluate --out``), DAVIS these,
+OVERLAY is tiny's video of the sample clip (``hodor track --model tiny --overlay``).
 """
 
 import sys
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
@@ -16,10 +18,11 @@ SHOWN = {  # sequence: frame, and the crop's left, top and right sides in shares
     "dance-twirl": (8, (0.0, 0.0, 0.62)),
 }
 HEIGHT = 220
-TARGET = Path(__file__).parents[1] / "docs/images/failures.jpg"
+SHOWN_OF_TINY = (12, 52)  # frames of the sample clip
+IMAGES = Path(__file__).parents[1] / "docs/images"
 
 
-def main(results: Path, davis: Path) -> None:
+def of_small(results: Path, davis: Path) -> None:
     """Crops side by side: found in red, the truth's outline in green."""
     tiles = []
     for sequence in DavisDataset(davis, 2016).sequences:
@@ -37,8 +40,19 @@ def main(results: Path, davis: Path) -> None:
         crop = frame[int(top * h) :, int(left * w) : int(right * w)]
         wide = round(crop.shape[1] * HEIGHT / crop.shape[0])
         tiles.append(cv2.resize(crop, (wide, HEIGHT), interpolation=cv2.INTER_AREA))
-    cv2.imwrite(str(TARGET), np.hstack(tiles), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    cv2.imwrite(str(IMAGES / "failures.jpg"), np.hstack(tiles), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def of_tiny(overlay: Path) -> None:
+    """Two frames side by side."""
+    with av.open(str(overlay)) as video:
+        frames = [frame.to_ndarray(format="bgr24") for frame in video.decode(video=0)]
+    both = np.hstack([frames[index] for index in SHOWN_OF_TINY])
+    wide = round(both.shape[1] * HEIGHT / both.shape[0])
+    both = cv2.resize(both, (wide, HEIGHT), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(IMAGES / "failures-tiny.jpg"), both, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    of_small(Path(sys.argv[1]), Path(sys.argv[2]))
+    of_tiny(Path(sys.argv[3]))
