@@ -15,7 +15,7 @@ from hodor.evaluation import DavisDataset, read_label_map
 
 SHOWN = {  # sequence: frame, and the crop's left, top and right sides in shares of the frame
     "camel": (88, (0.12, 0.1, 0.62)),
-    "dance-twirl": (8, (0.0, 0.0, 0.62)),
+    "bmx-trees": (61, (0.1, 0.25, 0.7)),
 }
 HEIGHT = 220
 SHOWN_OF_TINY = (12, 52)  # frames of the sample clip

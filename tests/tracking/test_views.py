@@ -1,6 +1,7 @@
 """With a margin, the network sees the part of a frame where the objects are expected."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,41 @@ def test_a_box_goes_from_frame_to_view_and_back() -> None:
     np.testing.assert_allclose(seen.in_frame(view, FRAME), BOX)
 
 
+def test_a_box_outside_of_a_map_is_near_nothing_of_it() -> None:
+    for outside in (Sight(-0.9, 0.4, -0.5, 0.6), Sight(1.5, 0.4, 1.9, 0.6)):
+        near = np.zeros((48, 64), bool)
+        near[outside.near((48, 64), 0.05)] = True
+        assert not near.any()
+    near[Sight(-0.1, 0.4, 0.1, 0.6).near((48, 64), 0.05)] = True
+    assert near[24, 0]
+    assert not near[24, 32]
+    assert BOX.near((48, 64), 1e308) == (slice(0, 49), slice(0, 65))
+
+
+def test_long_frames_are_enlarged_to_no_more_than_twice_their_size_either(
+    make_tracker: MakeTracker,
+) -> None:
+    """Their shorter side is seen at less than ``size``, as their longer one is limited."""
+    tracker = make_tracker(margin=0.01, size=128)
+    labels = np.zeros((100, 800), np.uint16)
+    labels[50:52, 400:404] = 1
+    view = tracker._view((100, 800), labels)
+    assert view is not None
+    inner = Geometry.of((100, 800), tracker.options, view).inner
+    assert 1.5 < inner[0] / view.height <= 2
+
+
+def test_a_single_pixel_has_a_last_sight(make_tracker: MakeTracker) -> None:
+    for place in (50, 51):
+        tracker = make_tracker(margin=0.05)
+        mask = np.zeros((120, 180), np.uint8)
+        mask[place, place] = 1
+        tracker.step(np.zeros((120, 180, 3), np.uint8), mask)
+        view = tracker._view((120, 180), None)
+        assert view is not None
+        assert view.height < 60
+
+
 @pytest.mark.parametrize("margin", [0, -0.1, float("nan"), float("inf")])
 def test_a_margin_that_is_none_is_refused(margin: float) -> None:
     with pytest.raises(HodorError, match=f"margin {margin} must be"):
@@ -137,6 +173,18 @@ def test_soft_masks_and_channels_lie_where_the_view_is(
         assert (maps[0][view.area] < 1).any()
     hard = result.soft_masks()[1] > result.channel_probabilities()[:-1].max(0)
     assert (hard == (result.label_map > 0)).mean() > 0.99
+
+
+def test_without_a_catch_all_no_channel_claims_what_is_not_seen(
+    make_tracker: MakeTracker, make_scene: Any
+) -> None:
+    config = replace(make_tracker().network.config, catch_all=False)
+    scene, tracker = make_scene(2, (120, 180)), make_tracker(Hodor(config), margin=0.05)
+    tracker.step(scene.frames[0], _given())
+    view = tracker._view((120, 180), None)
+    channels = tracker.step(scene.frames[1]).channel_probabilities().sum(0)
+    np.testing.assert_allclose(channels[view.area], 1, atol=1e-5)
+    assert channels.sum() == pytest.approx(view.height * view.width, rel=1e-4)
 
 
 def test_given_masks_come_back_unchanged_wherever_they_are(

@@ -1,6 +1,6 @@
 """Figures S4 and S5: where the catch-all and each background descriptor claim a frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ class Heatmaps:
 
 
 def heatmaps(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) -> Heatmaps:
-    """Track a video up to a frame and look at its channels.
+    """Track a video up to a frame and look at its channels; whole frames, whatever the margin.
 
     frame: its name; None for the middle one. Raises DataError where there is no such frame, or no
     object before it.
@@ -43,7 +43,7 @@ def heatmaps(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) -
     config = tracker.network.config
     if not config.joint_objects:
         raise DataError("this network takes objects one at a time and has no common background")
-    tracker.reset()
+    tracker = Tracker(tracker.runtime, replace(tracker.options, margin=None))
     for name, pixels in video.frames():
         result = tracker.step(pixels, video.given(name))
         if name == wanted:

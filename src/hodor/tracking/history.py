@@ -130,6 +130,8 @@ class Memory:
         small = label_map[::2, ::2]
         for i in ids:
             mask = small == i
+            if not mask.any():
+                mask = label_map == i  # a few pixels may lie between those
             if mask.any():
                 self.sights[i] = Sight.of(mask).in_frame(geometry.view, geometry.frame)
             elif i in self.sights:

@@ -80,7 +80,7 @@ class _Along(NamedTuple):
 
 @lru_cache(maxsize=64)  # views have up to 16 sizes
 def _along(inner: int, source: int, cells: int) -> _Along:
-    """inner, source: the axis' length in pixels, in the network's image and in the frame."""
+    """inner, source: the axis' length in pixels, in the network's image and in the view."""
     place = (np.arange(source) + 0.5) * (inner / source) - 0.5
     # As published: at the frame's border nothing is taken from the padding.
     place = place.clip(0, inner - 1)

@@ -32,10 +32,10 @@ class TrackerOptions:
     sight. Beyond, its logits are lowered by 6: only a clear match is followed there. None: it is
     expected everywhere (paper)."""
     margin: float | None = None
-    """Look closer: the network sees no more of a frame than the boxes of all objects' last sights
-    and this margin around each, as a share of the frame's shorter side and of the box, and as much
-    again for each frame that an object stays out of sight. ``size`` is then that part's. None: it
-    sees the whole frame (paper)."""
+    """Look closer: the network sees the part of a frame, of its aspect, that holds the boxes of all
+    objects' last sights and this margin around each: a share of the frame's shorter side and of the
+    box, and as much again for each frame that an object stays out of sight. ``size`` is then that
+    part's. None: it sees the whole frame (paper)."""
     object_bias: float = 0.0
     """Added to objects' logits where results are made, not where masks are fed back (0: paper).
     Below 0, masks are smaller."""

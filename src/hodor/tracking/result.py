@@ -64,12 +64,13 @@ class Result:
 
         Given masks are not set in. Objects are those that were known before this frame, by id;
         without any there are no channels: (0, H, W). Computed when asked.
+        Outside of a closer view all is catch-all; a network without one has zeros there.
         """
         if self._logits is None or self._geometry is None or self._runtime is None:
             return np.zeros((0, *self.label_map.shape), np.float32)
         p = self._runtime.probabilities(self._logits, self._channels, self._geometry, None)
         placed = self._geometry.placed(p)
-        if placed is not p:
+        if placed is not p and self._runtime.config.catch_all:
             placed[0] += 1 - placed.sum(0)  # the catch-all has what lies outside of the view
         return placed
 

@@ -33,7 +33,7 @@ class Given:
     """Masks that the user gave for a frame."""
 
     labels: NDArray[np.integer]
-    """(H, W): ids at source size, 0 elsewhere"""
+    """(H, W): ids at the size of the view (``Geometry.source``), 0 elsewhere"""
     masks: Mapping[int, Array]
     """(h, w) of 0 and 1 at the network's size"""
 
@@ -118,7 +118,7 @@ class Runtime(ABC):
         geometry: Geometry,
         given: Given | None,
     ) -> NDArray[np.float32]:
-        """Probabilities at source size, (K + O, H, W), as published (behaviour, section 5).
+        """Probabilities at the view's size, (K + O, H, W), as published (behaviour, section 5).
 
         Logits are upsampled, softmax makes masks of them, given masks are put in, padding is
         cropped, and probabilities are resized. Without logits there is one background.

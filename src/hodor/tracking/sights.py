@@ -53,9 +53,8 @@ class Sight(NamedTuple):
         times = reach * (1 + self.frames_ago)
         across = times * (min(h, w) + (self.right - self.left) * w)
         down = times * (min(h, w) + (self.bottom - self.top) * h)
-        rows = slice(max(0, int(self.top * h - down)), int(self.bottom * h + down) + 1)
-        columns = slice(max(0, int(self.left * w - across)), int(self.right * w + across) + 1)
-        return rows, columns
+        rows = _inside(self.top * h - down, self.bottom * h + down, h)
+        return rows, _inside(self.left * w - across, self.right * w + across, w)
 
     def in_view(self, view: View, frame: tuple[int, int]) -> "Sight":
         """This box of a frame (H, W) in shares of the view."""
@@ -99,6 +98,13 @@ def view_around(sights: Iterable[Sight], frame: tuple[int, int], margin: float, 
         height,
         width,
     )
+
+
+def _inside(start: float, stop: float, side: int) -> slice:
+    """What a map holds of a stretch, which may lie outside of it altogether."""
+    if stop < 0:
+        return slice(0, 0)
+    return slice(int(min(max(start, 0), side)), int(min(stop, side)) + 1)
 
 
 def _span(slices: list[slice], side: int) -> tuple[int, int]:

@@ -196,7 +196,7 @@ def override(probabilities: Tensor, channels: tuple[int, ...], given: Given | No
 def source_probabilities(
     logits: Tensor | None, channels: tuple[int, ...], geometry: Geometry, given: Given | None
 ) -> Tensor:
-    """Probabilities at source size, (K + O, H, W); see ``Runtime.probabilities``."""
+    """Probabilities at the view's size, (K + O, H, W); see ``Runtime.probabilities``."""
     if logits is None:
         device = next(iter(given.masks.values())).device if given else "cpu"
         full = torch.ones(1, *geometry.padded, device=device)

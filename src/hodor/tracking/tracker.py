@@ -259,7 +259,8 @@ class Tracker:
             sights |= {int(i): Sight.of(labels == i) for i in np.unique(labels) if i}
         if self.options.margin is None or not sights or not sights.keys() >= set(self.ids):
             return None
-        return view_around(sights.values(), frame, self.options.margin, self.options.size)
+        size = min(Geometry.of(frame, self.options).inner)
+        return view_around(sights.values(), frame, self.options.margin, size)
 
     def _step(
         self,
