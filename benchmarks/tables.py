@@ -179,7 +179,8 @@ def small_ones() -> str:
 SECTIONS = {
     "A step, by stage": (
         stages,
-        "480p, 3 objects, window 7; `swin_tiny` with random weights at 512, `small` at 256.",
+        "480p, 3 objects, window 7; `swin_tiny` with random weights at 512, `small` at 256, `tiny` "
+        "at 224 on the H200 and at 192 elsewhere. AMX: a Xeon with matrix units for bfloat16.",
     ),
     "Objects": (lambda: ratios("objects"), "Time of a step against that with one object."),
     "Window": (
