@@ -87,7 +87,6 @@ def test_a_box_outside_of_a_map_is_near_nothing_of_it() -> None:
     near[Sight(-0.1, 0.4, 0.1, 0.6).near((48, 64), 0.05)] = True
     assert near[24, 0]
     assert not near[24, 32]
-    assert BOX.near((48, 64), 1e308) == (slice(0, 49), slice(0, 65))
 
 
 def test_long_frames_are_enlarged_to_no_more_than_twice_their_size_either(
@@ -114,7 +113,7 @@ def test_a_single_pixel_has_a_last_sight(make_tracker: MakeTracker) -> None:
         assert view.height < 60
 
 
-@pytest.mark.parametrize("margin", [0, -0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("margin", [0, -0.1, 1e9, float("nan"), float("inf")])
 def test_a_margin_that_is_none_is_refused(margin: float) -> None:
     with pytest.raises(HodorError, match=f"margin {margin} must be"):
         TrackerOptions(margin=margin)

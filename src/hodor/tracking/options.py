@@ -1,6 +1,5 @@
 """What can be chosen when following objects."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from hodor.errors import HodorError
 
 RELEASED_ASPECT = 864 / 448  # published_behaviour 5: long side limited to MAX_DIM / MIN_DIM
+EVERYWHERE = 1_000_000  # more of a reach or margin would only overflow
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,10 @@ class TrackerOptions:
 
     def __post_init__(self) -> None:
         for name, value in (("reach", self.reach), ("margin", self.margin)):
-            if value is not None and not 0 < value < math.inf:
+            if value is not None and not 0 < value <= EVERYWHERE:
                 raise HodorError(
-                    f"tracker options: {name} {value} must be a number over 0, or None"
+                    f"tracker options: {name} {value} must be a number over 0 and at most "
+                    f"{EVERYWHERE:,}, or None"
                 )
         if not 0 <= self.lost_below < 1:
             raise HodorError(f"tracker options: lost_below {self.lost_below} must be in [0, 1)")

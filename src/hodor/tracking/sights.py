@@ -1,7 +1,7 @@
 """Where objects were last seen, and which part of the next frame is looked at."""
 
 from collections.abc import Iterable
-from math import ceil
+from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +53,8 @@ class Sight(NamedTuple):
         times = reach * (1 + self.frames_ago)
         across = times * (min(h, w) + (self.right - self.left) * w)
         down = times * (min(h, w) + (self.bottom - self.top) * h)
-        rows = _inside(self.top * h - down, self.bottom * h + down, h)
-        return rows, _inside(self.left * w - across, self.right * w + across, w)
+        rows = _stretch(self.top * h - down, self.bottom * h + down)
+        return rows, _stretch(self.left * w - across, self.right * w + across)
 
     def in_view(self, view: View, frame: tuple[int, int]) -> "Sight":
         """This box of a frame (H, W) in shares of the view."""
@@ -100,11 +100,9 @@ def view_around(sights: Iterable[Sight], frame: tuple[int, int], margin: float, 
     )
 
 
-def _inside(start: float, stop: float, side: int) -> slice:
-    """What a map holds of a stretch, which may lie outside of it altogether."""
-    if stop < 0:
-        return slice(0, 0)
-    return slice(int(min(max(start, 0), side)), int(min(stop, side)) + 1)
+def _stretch(start: float, stop: float) -> slice:
+    """Cells from ``start`` to ``stop``; below 0, where a slice would count from the end, none."""
+    return slice(max(0, floor(start)), max(0, floor(stop) + 1))
 
 
 def _span(slices: list[slice], side: int) -> tuple[int, int]:
