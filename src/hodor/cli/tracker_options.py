@@ -17,7 +17,7 @@ KEEP_REFERENCE = typer.Option(
 REACH = typer.Option(
     None,
     help="How far from where it was last seen an object is expected, in shares of the shorter "
-    "side of what the network sees and of its own size, such as 0.1: helps against look-alikes. "
+    "side of what the network sees and of its own size, such as 0.15: helps against look-alikes. "
     "Default: the model's (paper: anywhere; so does a large value such as 100).",
 )
 MARGIN = typer.Option(
