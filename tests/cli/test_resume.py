@@ -26,7 +26,7 @@ COMMAND = [sys.executable, "-c", "from hodor.cli import main; main()"]
 
 def decoded(path: Path) -> list[Any]:
     with av.open(str(path)) as container:
-        # In YUV, as decoded: converting in several threads does not always give the same pixels.
+        # In YUV, as decoded.
         return [(frame.pts, frame.to_ndarray()) for frame in container.decode()]
 
 

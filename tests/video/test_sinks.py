@@ -76,11 +76,11 @@ def video_frames(path: Path) -> list[tuple[int, bytes]]:
         ]
 
 
-def run_python(script: str, folder: Path, expected: int = 0) -> str:
-    """Run a script that may import this file; give what it prints."""
+def run_python(script: str, folder: Path, expected: int = 0, **variables: str) -> str:
+    """Run a script that may import this file; give what it prints. variables: of environment."""
     paths = os.pathsep.join([*sys.path, str(Path(__file__).parent)])
     command = [sys.executable, "-c", script, str(folder)]
-    environment = os.environ | {"PYTHONPATH": paths}
+    environment = os.environ | {"PYTHONPATH": paths} | variables
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == expected, run.stderr
     return run.stdout
@@ -487,6 +487,32 @@ def test_two_overlays_in_one_folder_do_not_meet(tmp_path: Path) -> None:
         write_frames(two, range(7), commit_after=[1])
     assert len(video_frames(tmp_path / "a.mp4")) == 4
     assert len(video_frames(tmp_path / "b.mp4")) == 7
+
+
+def test_the_overlay_depends_on_nothing_but_its_frames(tmp_path: Path) -> None:
+    """An encoder that reads memory it has not written gives another video now and then.
+
+    The C library of Linux fills fresh memory as it is told, which makes this happen every time.
+    """
+    script = """
+import sys, numpy as np
+from test_sinks import *
+rows, columns = np.mgrid[:480, :854]
+with OverlaySink(sys.argv[1] + "/overlay.mp4", 25) as sink:
+    for t in range(12):
+        waves = [np.sin((rows * a + columns) / 40 + t / 3) for a in (0.5, -3, 0.4)]
+        pixels = np.uint8(127 + 100 * np.stack(waves, axis=2))
+        sink.write(Frame(t, str(t), pixels, t / 25), np.zeros(pixels.shape[:2], np.uint8), [])
+"""
+    for folder, fill in (("fresh", "0"), ("filled", "1"), ("filled otherwise", "2")):
+        (tmp_path / folder).mkdir()
+        run_python(
+            script, tmp_path / folder, MALLOC_PERTURB_=fill, MALLOC_MMAP_THRESHOLD_="2000000000"
+        )
+    fresh = video_frames(tmp_path / "fresh" / "overlay.mp4")
+    assert len(fresh) == 12
+    assert video_frames(tmp_path / "filled" / "overlay.mp4") == fresh
+    assert video_frames(tmp_path / "filled otherwise" / "overlay.mp4") == fresh
 
 
 # COCO run lengths.

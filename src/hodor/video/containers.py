@@ -109,7 +109,7 @@ class Upright:
         """
         if picture.rotation != self._rotation:
             self._rotation, self._matrix = picture.rotation, _display_matrix(picture)
-        # Several threads of swscale 9.5 do not always give the same pixels.
+        # One thread is as fast, or faster: several are started anew for every picture.
         pixels = np.asarray(picture.to_ndarray(format="rgb24", threads=1), np.uint8)
         # x' = a x + c y, y' = b x + d y, y pointing down; only quarter turns and mirrors are kept.
         a, b, c, d = self._matrix

@@ -29,8 +29,10 @@ TICKS: dict[Codec, int] = {"libx264": 120_000, "mpeg4": 60_000}
 milliseconds exactly; MPEG-4 part 2 allows at most 65535."""
 
 # Without B-frames packets come in the order of frames, and parts are joined by shifting times.
+# x264's macroblock tree (mbtree) reads memory that nothing has written: once in some hundred times
+# the same frames give another video, and a run that goes on after a stop other files.
 OPTIONS: dict[Codec, dict[str, str]] = {
-    "libx264": {"preset": "veryfast", "crf": "20", "bf": "0"},
+    "libx264": {"preset": "veryfast", "crf": "20", "bf": "0", "mbtree": "0"},
     "mpeg4": {"bf": "0"},
 }
 MPEG4_BITS_PER_PIXEL = 0.3
@@ -169,7 +171,7 @@ class OpenPart:
 
     def write(self, pixels: NDArray[np.uint8], index: int, tick: int) -> None:
         """Encode (H, W, 3) uint8 RGB of the head's size; ticks must rise."""
-        # Several threads of swscale 9.5 do not always give the same pixels.
+        # One thread is as fast, or faster: several are started anew for every picture.
         picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
             format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED_RANGE, threads=1
         )
