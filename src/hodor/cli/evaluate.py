@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import Progress
 from typer.core import TyperGroup
 
-from hodor.cli import benchmarks, tracker_options
+from hodor.cli import benchmarks
+from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError
 from hodor.evaluation import (
     BASELINES,
@@ -42,6 +43,7 @@ from hodor.evaluation import (
     write_page,
     write_submission,
 )
+from hodor.tracking import Choices
 
 SCORE = "score"
 
@@ -60,6 +62,7 @@ app = typer.Typer(cls=Scoring, add_completion=False, pretty_exceptions_enable=Fa
 
 
 @app.command(SCORE)
+@with_tracker_options
 def score(
     results: list[str] = typer.Argument(
         None,
@@ -87,14 +90,7 @@ def score(
         None, help="Keep label maps of models and baselines in OUT/NAME."
     ),
     resume: bool = typer.Option(False, "--resume", help="Go on with what is in OUT."),
-    size: int | None = tracker_options.SIZE,
-    window: int | None = tracker_options.WINDOW,
-    keep_reference: bool | None = tracker_options.KEEP_REFERENCE,
-    reach: float | None = tracker_options.REACH,
-    margin: float | None = tracker_options.MARGIN,
-    lost_below: float | None = tracker_options.LOST_BELOW,
-    device: str = tracker_options.DEVICE,
-    precision: str = tracker_options.PRECISION,
+    chosen: Choices = Choices(),
     workers: int = typer.Option(1, min=1, help="Processes that track and score."),
     shard: str | None = typer.Option(
         None, help="I/N: run only the I-th of N parts, for several machines with one OUT."
@@ -114,18 +110,7 @@ def score(
     """
     console = Console()
     theirs = [_named(word) for word in results or []]
-    common = Method(
-        name="",
-        size=size,
-        window=window,
-        keep_reference=keep_reference,
-        reach=reach,
-        margin=margin,
-        lost_below=lost_below,
-        device=device,
-        precision=precision,
-    )
-    methods = _methods(common, model, baseline)
+    methods = _methods(Method("", **chosen.chosen), model, baseline)
     models = [method.name for method in methods if method.baseline is None]
     names = [name for name, _ in theirs] + [method.name for method in methods]
     _check_words(

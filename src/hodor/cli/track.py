@@ -10,12 +10,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hodor.cli import tracker_options
 from hodor.cli.names import names_of
+from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError, MaskError
 from hodor.formats import FormatsSink, Reading, as_label_maps, format_of
+from hodor.tracking import Choices, References, Summary, Tracker, resume, track_video, write_summary
 from hodor.tracking import Progress as Step
-from hodor.tracking import References, Summary, Tracker, resume, track_video, write_summary
 from hodor.video import (
     ImagesSource,
     LabelMapSink,
@@ -37,6 +37,7 @@ GIVEN = "given"
 
 
 @app.command()
+@with_tracker_options
 def track(
     source: str | None = typer.Argument(
         None, help="Video file, folder or pattern of images, camera (0, camera:1) or stream URL."
@@ -58,14 +59,7 @@ def track(
     runtime: str = typer.Option(
         "torch", help="What runs the model: torch, or onnx, which needs no PyTorch."
     ),
-    size: int | None = tracker_options.SIZE,
-    window: int | None = tracker_options.WINDOW,
-    keep_reference: bool | None = tracker_options.KEEP_REFERENCE,
-    reach: float | None = tracker_options.REACH,
-    margin: float | None = tracker_options.MARGIN,
-    lost_below: float | None = tracker_options.LOST_BELOW,
-    device: str = tracker_options.DEVICE,
-    precision: str = tracker_options.PRECISION,
+    chosen: Choices = Choices(),
     overlay: bool = typer.Option(False, "--overlay", help="Also write overlay.mp4."),
     rle: bool = typer.Option(False, "--rle", help="Also write masks.json with COCO RLE."),
     formats: list[str] = typer.Option(
@@ -110,20 +104,13 @@ def track(
         out=out,
         model=model,
         runtime=runtime,
-        size=size,
-        window=window,
-        keep_reference=keep_reference,
-        reach=reach,
-        margin=margin,
-        lost_below=lost_below,
-        device=device,
-        precision=precision,
         overlay=overlay,
         rle=rle,
         formats=tuple(formats),
         names=tuple(name),
         save_references=save_references,
         resume=resume_run,
+        **chosen.chosen,
     )
     if video_list is not None:
         from hodor.cli.track_list import track_list
@@ -135,7 +122,7 @@ def track(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Job(Choices):
     """One run of the command; fields are its options."""
 
     source: str
@@ -144,14 +131,6 @@ class Job:
     out: Path
     model: str
     runtime: str
-    size: int | None
-    window: int | None
-    keep_reference: bool | None
-    reach: float | None
-    margin: float | None
-    lost_below: float | None
-    device: str
-    precision: str
     overlay: bool
     rle: bool
     formats: tuple[str, ...]
@@ -181,18 +160,7 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
             raise HodorError(f"{job.source}: a live source cannot be resumed; take another folder")
         _refuse_results(job.out, resume_run=job.resume)
         given, names = _given(job, frames)
-        tracker = Tracker.from_pretrained(
-            job.model,
-            size=job.size,
-            window=job.window,
-            keep_reference=job.keep_reference,
-            reach=job.reach,
-            margin=job.margin,
-            lost_below=job.lost_below,
-            device=job.device,
-            precision=job.precision,
-            runtime=job.runtime,
-        )
+        tracker = Tracker.from_pretrained(job.model, runtime=job.runtime, **job.chosen)
         settings: dict[str, Any] = {
             "source": job.source,
             "masks": None if job.masks is None else str(job.masks),

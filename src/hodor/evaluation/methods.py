@@ -9,6 +9,7 @@ from hodor.errors import HodorError
 from hodor.evaluation.baselines import copy_masks, optical_flow
 from hodor.evaluation.benchmark import BenchmarkSequence
 from hodor.evaluation.tracked import Step, track_sequence
+from hodor.tracking import Choices
 
 if TYPE_CHECKING:  # PyTorch takes seconds to load, and copying a mask does without
     from hodor.tracking import Tracker
@@ -23,12 +24,12 @@ BASELINES = {
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Choices):
     """A model with options, or a baseline.
 
     name: of its row and its folder. model: as ``Tracker.from_pretrained`` takes it, None for the
     default; for the baseline "features" the model whose backbone is used. baseline: a key of
-    ``BASELINES``, or None. The rest as for ``Tracker.from_pretrained``; None is the model's own.
+    ``BASELINES``, or None. The rest are the tracker's options, by keyword; see ``Choices``.
 
     Raises HodorError where there is no such baseline.
     """
@@ -36,14 +37,6 @@ class Method:
     name: str
     model: str | None = None
     baseline: str | None = None
-    size: int | None = None
-    window: int | None = None
-    keep_reference: bool | None = None
-    reach: float | None = None
-    margin: float | None = None
-    lost_below: float | None = None
-    device: str = "auto"
-    precision: str = "auto"
 
     def __post_init__(self) -> None:
         if self.baseline is not None and self.baseline not in BASELINES:
@@ -113,17 +106,7 @@ def tracker_of(method: Method) -> "Tracker":
     from hodor.tracking import Tracker
     from hodor.weights import DEFAULT
 
-    return Tracker.from_pretrained(
-        method.model or DEFAULT,
-        size=method.size,
-        window=method.window,
-        keep_reference=method.keep_reference,
-        reach=method.reach,
-        margin=method.margin,
-        lost_below=method.lost_below,
-        device=method.device,
-        precision=method.precision,
-    )
+    return Tracker.from_pretrained(method.model or DEFAULT, **method.chosen)
 
 
 @lru_cache(maxsize=8)

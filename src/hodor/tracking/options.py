@@ -1,7 +1,7 @@
 """What can be chosen when following objects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hodor.errors import HodorError
@@ -68,3 +68,25 @@ class TrackerOptions:
     def changed(self, values: Mapping[str, Any]) -> "TrackerOptions":
         """These options with the values that are not None put in."""
         return replace(self, **{k: v for k, v in values.items() if v is not None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What a user chooses where a model is opened; None keeps the model's own way.
+
+    ``device`` and ``precision`` are as for ``Tracker``, the others as in ``TrackerOptions``.
+    """
+
+    size: int | None = None
+    window: int | None = None
+    keep_reference: bool | None = None
+    reach: float | None = None
+    margin: float | None = None
+    lost_below: float | None = None
+    device: str = "auto"
+    precision: str = "auto"
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """By name, as ``Tracker.from_pretrained`` takes them."""
+        return {field.name: getattr(self, field.name) for field in fields(Choices)}
