@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hodor.evaluation import write_davis
+from hodor.evaluation import read_settings, write_davis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -54,6 +54,22 @@ def test_a_models_tracks_are_scored_and_kept_if_asked(
     again = hodor("evaluate", out / "tiny", "--davis", davis, "--json", tmp_path / "again.json")
     assert again.code == 0, again.err
     assert json.loads((tmp_path / "again.json").read_text()) == values
+
+
+def test_each_option_of_the_tracker_arrives(
+    hodor: Hodor, davis: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    chosen = {"size": 96, "window": 2, "reach": 0.25, "margin": 0.3, "lost_below": 0.1}
+    chosen |= {"unlike_below": 0.05, "keep_reference": False}
+    words = """--size 96 --window 2 --reach 0.25 --margin 0.3 --lost-below 0.1
+        --unlike-below 0.05 --no-keep-reference --precision fp32 --device cpu"""
+    out = tmp_path / "out"
+    ran = hodor("evaluate", "--model", tiny_model, "--davis", davis, "--out", out, *words.split())
+    assert ran.code == 0, ran.err
+    settings = read_settings(out / "tiny")
+    assert settings is not None
+    assert {name: settings["options"][name] for name in chosen} == chosen
+    assert (settings["device"], settings["precision"]) == ("cpu", "float32")
 
 
 def test_results_that_are_not_there_are_told_in_one_line(

@@ -71,6 +71,18 @@ def test_a_run_writes_what_was_asked_for_and_says_where(hodor: Hodor, here: Any)
     assert ran.out == ""
 
 
+def test_each_option_of_the_tracker_arrives(hodor: Hodor, here: Any) -> None:
+    chosen = {"size": 96, "window": 2, "reach": 0.25, "margin": 0.3, "lost_below": 0.1}
+    chosen |= {"unlike_below": 0.05, "keep_reference": False}
+    words = """--size 96 --window 2 --reach 0.25 --margin 0.3 --lost-below 0.1
+        --unlike-below 0.05 --no-keep-reference --precision fp32"""
+    ran = hodor(*here("video.mp4", *words.split()))
+    assert ran.code == 0, ran.err
+    summary = json.loads(Path("out/summary.json").read_text())
+    assert {name: summary["options"][name] for name in chosen} == chosen
+    assert (summary["device"], summary["precision"]) == ("cpu", "float32")
+
+
 def test_results_have_the_names_of_images_and_the_masks_ids(
     hodor: Hodor, here: Any, scene: Any, tmp_path: Path
 ) -> None:

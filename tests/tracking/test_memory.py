@@ -298,6 +298,69 @@ def test_an_object_that_is_never_found_with_confidence_is_not_lost_for_that(
     assert sorted(careful._memory.usual) == sorted(found.ids[1:])
 
 
+def test_what_is_unlike_the_given_mask_is_taken_to_be_something_else(
+    make_tracker: MakeTracker, scripted: Any, remembered: Remembered
+) -> None:
+    """A red square is given and found, then the dark ground in its place, then it again."""
+    frame = np.random.default_rng(0).integers(0, 60, (64, 96, 3), np.uint8)
+    frame[8:32, 8:32] = 220, 40, 30
+    labels = np.zeros((64, 96), np.uint8)
+    labels[8:32, 8:32] = 9
+    square, ground = (slice(2, 8), slice(2, 8)), (slice(8, 14), slice(14, 20))
+
+    def run(unlike_below: float) -> tuple[list[Result], list[float], dict[int, list[int]]]:
+        tracker = make_tracker(
+            scripted([square], [ground], [square]), unlike_below=unlike_below, skip_lost=True
+        )
+        tracker.step(frame, labels)
+        results, likeness = [], []
+        for _ in range(3):
+            results.append(tracker.step(frame))
+            described = tracker.described
+            assert described is not None
+            if 9 in described.objects:
+                found = tracker._memory.likeness(9, described.objects[9], np.asarray)
+                likeness.append(found)
+        return results, likeness, remembered(tracker)
+
+    plain, likeness, held = run(0.0)
+    assert min(likeness[0], likeness[2]) > likeness[1] > 0
+    assert all(result.visible[9] for result in plain)
+    assert held == {0: [9], 1: [9], 2: [9], 3: [9]}
+    careful, _, held = run((likeness[0] + likeness[1]) / 2)
+    assert [result.visible[9] for result in careful] == [True, False, True]
+    assert held == {0: [9], 1: [9], 2: [], 3: [9]}
+    for one, other in zip(careful, plain, strict=True):
+        if one.visible[9]:
+            assert np.array_equal(one.label_map, other.label_map)
+            assert one.confidence == other.confidence
+        else:
+            assert not one.label_map.any()
+            assert one.confidence[9] == 0
+            assert one.soft_masks()[1].max() < 1e-3
+
+
+def test_a_given_mask_is_never_too_unlike(make_tracker: MakeTracker, scene: Any) -> None:
+    tracker = make_tracker(unlike_below=0.99)
+    tracker.step(scene.frames[0], {3: scene.labels[0] == 3})
+    for decode_new in (False, True):
+        tracker.options = tracker.options.changed({"decode_new": decode_new})
+        corrected = {3: scene.labels[0] == 7, 7 + decode_new: scene.labels[0] == 3}
+        result = tracker.step(scene.frames[1], corrected)
+        for i, mask in corrected.items():
+            assert result.confidence[i] == 1
+            assert np.array_equal(result.mask(i), mask)
+
+
+def test_likeness_is_that_to_the_nearest_given_mask() -> None:
+    memory = Memory(window=2, keep_reference=False)
+    memory.add_reference(Described(0, {3: np.array([1.0, 0]), 4: np.array([1.0, 1])}, None))
+    memory.add_reference(Described(5, {3: np.array([0, 7.0])}, None))
+    assert memory.likeness(3, np.array([3.0, 4]), np.asarray) == pytest.approx(0.8)
+    assert memory.likeness(3, np.array([-1.0, -1]), np.asarray) == pytest.approx(-(0.5**0.5))
+    assert memory.likeness(4, np.array([2.0, 2]), np.asarray) == pytest.approx(1)
+
+
 def test_the_usual_confidence_is_the_mean_of_the_last_frames_in_sight() -> None:
     memory = Memory(window=2, keep_reference=False)
     assert memory.usual_confidence(3) == 0

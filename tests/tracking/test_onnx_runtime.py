@@ -101,6 +101,7 @@ def follow(both: Both, scene: Any, masks: dict[int, Any]) -> list[Result]:
         {"window": 2, "skip_lost": True},
         {"reach": 0.05},
         {"margin": 0.05},
+        {"unlike_below": 0.5},
         {"object_bias": -1.5},
         {"decode_new": True},
         {"window": 3, "decode_new": True, "margin": 0.1, **SOME},

@@ -107,6 +107,18 @@ def test_a_new_object_next_to_another_takes_none_of_its_pixels(
     np.testing.assert_array_equal(results[0].label_map, np.where(new, 5, 2))
 
 
+def test_soft_masks_of_tiny_objects_that_share_a_pixel_of_the_network_sum_to_one(
+    make_tracker: MakeTracker,
+) -> None:
+    large, masks = np.full((512, 512, 3), 99, np.uint8), np.zeros((512, 512), np.uint8)
+    masks[201, 201:203], masks[203, 201:203] = 2, 5
+    given = make_tracker().step(large, masks)
+    assert len(given.warnings) == 2
+    soft = given.soft_masks()
+    assert min(soft[1].max(), soft[2].max()) > 0.3
+    np.testing.assert_allclose(soft.sum(0), 1, atol=1e-5)
+
+
 def test_the_label_map_has_found_objects_where_the_network_put_them(
     make_tracker: MakeTracker, scripted: Scripts
 ) -> None:

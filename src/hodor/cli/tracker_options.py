@@ -37,6 +37,13 @@ OPTIONS = {
         help="Found with less than this share of its usual confidence, an object is taken to be "
         "out of sight, and its mask is empty. 0: never. Default: the model's (paper: 0).",
     ),
+    "unlike_below": typer.Option(
+        min=0,
+        max=0.99,
+        help="Found with a descriptor that is less like those of its given masks (cosine), an "
+        "object is taken to be out of sight, and its mask is empty. 0: never. Default: the model's "
+        "(paper: 0).",
+    ),
     "device": typer.Option(help="auto, cpu, cuda or mps."),
     "precision": typer.Option(
         help="auto, fp32 or bf16; auto is bf16 where the processor has it natively."

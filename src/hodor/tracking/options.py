@@ -44,6 +44,10 @@ class TrackerOptions:
     its mask is empty, and with ``skip_lost`` nothing is learned from it. Usual is the mean over
     the last ten frames, or about that, in which it was in sight; a share, because small objects
     are never found with much confidence."""
+    unlike_below: float = 0.0
+    """Likeness to the given masks below which what is found is taken to be another thing (0: no
+    such doubt, as in the paper); the object is then out of sight, as with ``lost_below``. Likeness
+    is the cosine of its descriptor and the nearest of those of its given masks."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""
@@ -57,13 +61,19 @@ class TrackerOptions:
                     f"tracker options: {name} {value} must be a number over 0 and at most "
                     f"{EVERYWHERE:,}, or None"
                 )
-        if not 0 <= self.lost_below < 1:
-            raise HodorError(f"tracker options: lost_below {self.lost_below} must be in [0, 1)")
+        for name, least in (("lost_below", self.lost_below), ("unlike_below", self.unlike_below)):
+            if not 0 <= least < 1:
+                raise HodorError(f"tracker options: {name} {least} must be in [0, 1)")
         if self.size < 32 or self.window < 1 or self.long_side < 1:
             raise HodorError(
                 f"tracker options: size {self.size} must be at least 32, window {self.window} at "
                 f"least 1, long_side {self.long_side} at least 1"
             )
+
+    @property
+    def doubts(self) -> bool:
+        """Whether what is found may be taken for something else."""
+        return self.lost_below > 0 or self.unlike_below > 0
 
     def changed(self, values: Mapping[str, Any]) -> "TrackerOptions":
         """These options with the values that are not None put in."""
@@ -83,6 +93,7 @@ class Choices:
     reach: float | None = None
     margin: float | None = None
     lost_below: float | None = None
+    unlike_below: float | None = None
     device: str = "auto"
     precision: str = "auto"
 

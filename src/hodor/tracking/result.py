@@ -55,6 +55,8 @@ class Result:
             return np.ones((1, *self.label_map.shape), np.float32)
         p = self._runtime.probabilities(self._logits, self._channels, self._geometry, self._given)
         objects = self._geometry.placed(p[len(p) - len(self.ids) :])
+        # Tiny given masks can share a pixel of the network.
+        objects = objects / objects.sum(0, keepdims=True).clip(min=1)
         # What a given mask takes from its object falls to the background.
         behind = (1 - objects.sum(0, keepdims=True)).clip(min=0)
         return np.concatenate([behind, objects])

@@ -13,7 +13,7 @@ from hodor.tracking.given import Masks, check_frame, label_map
 from hodor.tracking.history import Described, Memory
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.result import Result, calibrated, label_map_of
-from hodor.tracking.runtime import Array, Given, Patches, Runtime, open_runtime
+from hodor.tracking.runtime import Array, Given, Runtime, open_runtime
 from hodor.tracking.sights import Sight, View, view_around
 from hodor.tracking.state import References, memory_arrays, memory_from
 from hodor.weights import DEFAULT
@@ -84,6 +84,7 @@ class Tracker:
         reach: float | None = None,
         margin: float | None = None,
         lost_below: float | None = None,
+        unlike_below: float | None = None,
         device: "str | torch.device" = "auto",
         precision: str = "auto",
         runtime: str = "torch",
@@ -105,6 +106,7 @@ class Tracker:
             "reach": reach,
             "margin": margin,
             "lost_below": lost_below,
+            "unlike_below": unlike_below,
         }
         return cls(opened, options.changed(chosen))
 
@@ -277,9 +279,10 @@ class Tracker:
         pyramid = self.runtime.extract(frame, geometry)
         given, warnings = self._given(labels, geometry)
         logits, channels = self._segment(pyramid, known, given, geometry)
+        described = self._describe(pyramid, logits, channels, given)
         shown = self._shown(logits, len(channels))
-        result = self._result(index, shown, channels, geometry, given, warnings)
-        self._remember(pyramid, logits, result, given, geometry)
+        result = self._result(described, shown, channels, geometry, given, warnings)
+        self._remember(described, result, given, geometry)
         self._next += 1
         return result
 
@@ -344,17 +347,18 @@ class Tracker:
 
     def _result(
         self,
-        index: int,
+        described: Described,
         logits: Array | None,
         channels: tuple[int, ...],
         geometry: Geometry,
         given: Given | None,
         warnings: tuple[str, ...],
     ) -> Result:
-        ids = tuple(sorted({*channels, *(given.masks if given else ())}))
+        ids = tuple(described.objects)
         confidence = dict.fromkeys(ids, 0.0)
         if logits is not None:
-            trusted = self._confidences(logits, channels, geometry)
+            unlike = self._unlike(described, channels, given)
+            trusted = self._confidences(logits, channels, geometry, unlike)
             logits = self._without_doubtful(logits, trusted)
             confidence |= dict(zip(channels, trusted.tolist(), strict=True))
         confidence |= dict.fromkeys(given.masks if given else (), 1.0)
@@ -365,41 +369,53 @@ class Tracker:
             full = self.runtime.probabilities(logits, channels, geometry, None)
             labels = label_map_of(full, channels, ids, given)
         return Result(
-            index, labels, ids, confidence, visible, warnings,
+            described.index, labels, ids, confidence, visible, warnings,
             channels, logits, geometry, given, self.runtime,
         )  # fmt: skip
 
     def _confidences(
-        self, logits: Array, channels: tuple[int, ...], geometry: Geometry
+        self,
+        logits: Array,
+        channels: tuple[int, ...],
+        geometry: Geometry,
+        unlike: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
         """Confidence (O,) of each object; 0 where it is out of sight, or too doubtful."""
         values = self.runtime.confidences(logits, len(logits) - len(channels), geometry)
         curve = self.runtime.about.get("calibration", [])
         trusted = np.array([calibrated(value, curve) if value else 0.0 for value in values])
         least = [self.options.lost_below * self._memory.usual_confidence(i) for i in channels]
-        return np.where(trusted < least, 0.0, trusted)
+        return np.where((trusted < least) | unlike, 0.0, trusted)
+
+    def _unlike(
+        self, described: Described, channels: tuple[int, ...], given: Given | None
+    ) -> NDArray[np.bool_]:
+        """Whether what was found of each object (O,) is too unlike its given masks."""
+        unlike = np.zeros(len(channels), bool)
+        if self.options.unlike_below > 0:
+            sure = given.masks if given else {}  # described by their given masks
+            for channel, i in enumerate(channels):
+                if i not in sure:
+                    found = described.objects[i]
+                    likeness = self._memory.likeness(i, found, self.runtime.stored)
+                    unlike[channel] = likeness < self.options.unlike_below
+        return unlike
 
     def _without_doubtful(self, logits: Array, confidence: NDArray[np.float64]) -> Array:
         """Logits that give no pixel to objects without confidence."""
-        if self.options.lost_below == 0 or confidence.all():
+        if not self.options.doubts or confidence.all():
             return logits
         lowered = np.zeros((len(logits), 1, 1), np.float32)
         lowered[len(logits) - len(confidence) :, 0, 0] = np.where(confidence > 0, 0, NOWHERE)
         return self.runtime.plus(logits, lowered)
 
     def _remember(
-        self,
-        pyramid: Any,
-        logits: Array | None,
-        result: Result,
-        given: Given | None,
-        geometry: Geometry,
+        self, frame: Described, result: Result, given: Given | None, geometry: Geometry
     ) -> None:
-        """Describe the frame from its own masks, and let the window slide."""
+        """Take in a frame, and let the window slide."""
         if given is not None:
             # What was predicted of a corrected object is not trusted any more.
             self._memory.forget(given.masks, references=False)
-        frame = self._describe(pyramid, logits, result, given)
         if given is not None:
             self._memory.add_reference(frame.only(given.masks))
         if self.options.skip_lost:
@@ -413,20 +429,18 @@ class Tracker:
             self._memory.note_sights(result.label_map, result.ids, geometry)
 
     def _describe(
-        self, pyramid: Any, logits: Array | None, result: Result, given: Given | None
+        self, pyramid: Any, logits: Array | None, channels: tuple[int, ...], given: Given | None
     ) -> Described:
-        described = self._patches(pyramid, logits, result, given)
-        objects = dict(zip(result.ids, described.objects, strict=True))
-        background = described.background
-        if self.runtime.config.joint_objects:
-            return Described(result.index, objects, background)
-        own = background.reshape(len(result.ids), -1, background.shape[-1])
-        return Described(result.index, objects, None, dict(zip(result.ids, own, strict=True)))
-
-    def _patches(
-        self, pyramid: Any, logits: Array | None, result: Result, given: Given | None
-    ) -> Patches:
+        """Describe the frame from its own masks; objects by id, sorted."""
+        masks = given.masks if given else {}
+        ids = sorted({*channels, *masks})
         if logits is not None:
-            return self.runtime.describe(pyramid, logits, result._channels, given)
-        masks = [given.masks[i] for i in result.ids] if given else []
-        return self.runtime.describe_given(pyramid, masks)
+            patches = self.runtime.describe(pyramid, logits, channels, given)
+        else:
+            patches = self.runtime.describe_given(pyramid, [masks[i] for i in ids])
+        objects = dict(zip(ids, patches.objects, strict=True))
+        background = patches.background
+        if self.runtime.config.joint_objects:
+            return Described(self._next, objects, background)
+        own = background.reshape(len(ids), -1, background.shape[-1])
+        return Described(self._next, objects, None, dict(zip(ids, own, strict=True)))
