@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hodor.cli.track import RUN, Job, follow
+from hodor.cli.track_job import RUN, Job, follow
 from hodor.errors import LIST_ITEM, HodorError
 from hodor.jobs import run_jobs
 from hodor.tracking import Summary, track_video

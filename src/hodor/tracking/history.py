@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.runtime import Array
+from hodor.tracking.runtime import Array, Recalled
 from hodor.tracking.sights import Sight
 
 USUAL_FRAMES = 10
@@ -54,22 +54,6 @@ class Described:
     def foreign(self) -> bool:
         """Whether this comes from another video."""
         return self.index < 0
-
-
-class Recalled(NamedTuple):
-    """What decoding listens to: descriptors of T frames, None where there is none."""
-
-    objects: list[list[Array | None]]
-    """[T][O], each (C,)"""
-    background: list[list[Array | None]]
-    """[T], one array (G, C), or one for each object in networks that take them one at a time"""
-    background_valid: NDArray[np.bool_]
-    """(T,)"""
-
-    @property
-    def object_valid(self) -> NDArray[np.bool_]:
-        """Whether an object is described in a frame: (T, O)."""
-        return np.array([[one is not None for one in row] for row in self.objects])
 
 
 class Usual(NamedTuple):

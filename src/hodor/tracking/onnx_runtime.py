@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from hodor.onnx import OnnxNetwork
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.history import Recalled
 from hodor.tracking.numpy_images import channels_resized, image_of, mask_of, upsampled
 from hodor.tracking.numpy_output import fast_label_map
 from hodor.tracking.numpy_patches import background_cells, objects_to_stride_8, to_stride_8
-from hodor.tracking.runtime import Given, Patches, Runtime
+from hodor.tracking.runtime import Given, Patches, Recalled, Runtime
 
 Floats = NDArray[np.float32]
 

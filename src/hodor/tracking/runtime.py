@@ -9,20 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError
 from hodor.model import HodorConfig
 from hodor.tracking.geometry import Geometry
-
-if TYPE_CHECKING:
-    from hodor.tracking.history import Recalled
-
-RUNTIMES = ("torch", "onnx")
 
 Array = Any
 """Whatever a runtime computes with"""
@@ -47,6 +40,22 @@ class Patches(NamedTuple):
     """(G, C); with objects one at a time (O * G, C), an object's cells together"""
 
 
+class Recalled(NamedTuple):
+    """What decoding listens to: descriptors of T frames, None where there is none."""
+
+    objects: list[list[Array | None]]
+    """[T][O], each (C,)"""
+    background: list[list[Array | None]]
+    """[T], one array (G, C), or one for each object in networks that take them one at a time"""
+    background_valid: NDArray[np.bool_]
+    """(T,)"""
+
+    @property
+    def object_valid(self) -> NDArray[np.bool_]:
+        """Whether an object is described in a frame: (T, O)."""
+        return np.array([[one is not None for one in row] for row in self.objects])
+
+
 class Runtime(ABC):
     """A network, and the arithmetic of its arrays.
 
@@ -55,7 +64,7 @@ class Runtime(ABC):
     """
 
     name: str
-    """One of ``RUNTIMES``"""
+    """``torch`` or ``onnx``"""
     config: HodorConfig
     device_name: str
     precision: str
@@ -131,29 +140,3 @@ class Runtime(ABC):
     @abstractmethod
     def restored(self, array: NDArray[np.float32]) -> Array:
         """What ``stored`` was made of."""
-
-
-def open_runtime(model: str, runtime: str, device: Any, precision: str) -> Runtime:
-    """A model and what runs it.
-
-    Args:
-        model: as for ``Tracker.from_pretrained``; for ``onnx`` the folder of an export.
-        runtime: ``torch`` or ``onnx``.
-        device, precision: as for ``Tracker``.
-
-    Raises:
-        HodorError: no such model, or what runs it is not installed or not to be had here.
-    """
-    if runtime == "onnx":
-        from hodor.onnx import OnnxNetwork
-        from hodor.tracking.onnx_runtime import OnnxRuntime
-
-        if precision not in ("auto", "fp32"):
-            raise HodorError(f"precision {precision!r}: exported files compute in fp32")
-        return OnnxRuntime(OnnxNetwork.open(Path(model), str(device)))
-    if runtime != "torch":
-        raise HodorError(f"runtime {runtime!r}: it must be one of {', '.join(RUNTIMES)}")
-    from hodor.tracking.torch_runtime import TorchRuntime
-    from hodor.weights import load_model
-
-    return TorchRuntime(load_model(model), device, precision)

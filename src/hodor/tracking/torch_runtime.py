@@ -25,8 +25,7 @@ from hodor.model import (
 )
 from hodor.tracking.devices import choose_device, choose_precision
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.history import Recalled
-from hodor.tracking.runtime import Given, Patches, Runtime
+from hodor.tracking.runtime import Given, Patches, Recalled, Runtime
 from hodor.tracking.torch_images import image_of, mask_of, to_source
 from hodor.tracking.torch_output import fast_label_map
 

@@ -11,9 +11,10 @@ from hodor.errors import HodorError
 from hodor.tracking.geometry import STRIDE, Geometry
 from hodor.tracking.given import Masks, check_frame, label_map
 from hodor.tracking.history import Described, Memory
+from hodor.tracking.opening import open_runtime
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.result import Result, calibrated, label_map_of
-from hodor.tracking.runtime import Array, Given, Runtime, open_runtime
+from hodor.tracking.runtime import Array, Given, Runtime
 from hodor.tracking.sights import Sight, View, view_around
 from hodor.tracking.state import References, memory_arrays, memory_from
 from hodor.weights import DEFAULT

@@ -1,0 +1,35 @@
+"""A model's name to what runs it; only that runtime's library is loaded."""
+
+from pathlib import Path
+from typing import Any
+
+from hodor.errors import HodorError
+from hodor.tracking.runtime import Runtime
+
+RUNTIMES = ("torch", "onnx")
+
+
+def open_runtime(model: str, runtime: str, device: Any, precision: str) -> Runtime:
+    """A model and what runs it.
+
+    Args:
+        model: as for ``Tracker.from_pretrained``; for ``onnx`` the folder of an export.
+        runtime: ``torch`` or ``onnx``.
+        device, precision: as for ``Tracker``.
+
+    Raises:
+        HodorError: no such model, or what runs it is not installed or not to be had here.
+    """
+    if runtime == "onnx":
+        from hodor.onnx import OnnxNetwork
+        from hodor.tracking.onnx_runtime import OnnxRuntime
+
+        if precision not in ("auto", "fp32"):
+            raise HodorError(f"precision {precision!r}: exported files compute in fp32")
+        return OnnxRuntime(OnnxNetwork.open(Path(model), str(device)))
+    if runtime != "torch":
+        raise HodorError(f"runtime {runtime!r}: it must be one of {', '.join(RUNTIMES)}")
+    from hodor.tracking.torch_runtime import TorchRuntime
+    from hodor.weights import load_model
+
+    return TorchRuntime(load_model(model), device, precision)
