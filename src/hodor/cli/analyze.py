@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hodor import __version__, analysis
-from hodor.cli import benchmarks
+from hodor.cli.benchmarks import Named, with_benchmark
 from hodor.errors import HodorError
 from hodor.evaluation import (
     Benchmark,
@@ -54,15 +54,11 @@ SHOWN = 8  # rows of a table on the screen
 
 
 @app.command()
+@with_benchmark
 def export(
     videos: list[str] = typer.Argument(None, help="Videos or folders of images."),
     masks: list[Path] = typer.Option([], help="For each of VIDEOS its masks, in the same order."),
-    davis: Path | None = benchmarks.DAVIS,
-    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
-    mose: Path | None = benchmarks.MOSE,
-    lvos: Path | None = benchmarks.LVOS,
-    year: int = benchmarks.YEAR,
-    split: str | None = benchmarks.SPLIT,
+    benchmark: Named = Named(),
     out: Path = typer.Option(..., help="Parquet file to write."),
     model: str = MODEL,
     size: int | None = SIZE,
@@ -77,7 +73,7 @@ def export(
     if videos:
         found = _own_videos(videos, masks)
     else:
-        dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+        dataset = benchmark.open()
         found = [_video(sequence) for sequence in dataset.sequences]
     tracker = Tracker.from_pretrained(model, size=size, device=device)
     about = {"model": model, "options": vars(tracker.options), "hodor": __version__}
@@ -145,13 +141,9 @@ def pca(
 
 
 @app.command()
+@with_benchmark
 def heatmaps(
-    davis: Path | None = benchmarks.DAVIS,
-    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
-    mose: Path | None = benchmarks.MOSE,
-    lvos: Path | None = benchmarks.LVOS,
-    year: int = benchmarks.YEAR,
-    split: str | None = benchmarks.SPLIT,
+    benchmark: Named = Named(),
     sequences: str | None = SEQUENCES,
     frame: str | None = typer.Option(None, help="Its name. Default: the middle one."),
     out: Path = typer.Option(..., help="Folder for a picture of each sequence."),
@@ -163,7 +155,7 @@ def heatmaps(
 
     hodor analyze heatmaps --davis DAVIS --year 2016 --sequences goat,camel --out heatmaps
     """
-    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    dataset = benchmark.open()
     tracker = Tracker.from_pretrained(model, size=size, device=device)
     for sequence in _chosen(dataset, sequences):
         maps = analysis.heatmaps(tracker, _video(sequence), frame)
@@ -172,13 +164,9 @@ def heatmaps(
 
 
 @app.command()
+@with_benchmark
 def attention(
-    davis: Path | None = benchmarks.DAVIS,
-    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
-    mose: Path | None = benchmarks.MOSE,
-    lvos: Path | None = benchmarks.LVOS,
-    year: int = benchmarks.YEAR,
-    split: str | None = benchmarks.SPLIT,
+    benchmark: Named = Named(),
     sequences: str | None = SEQUENCES,
     frame: str | None = typer.Option(None, help="Its name. Default: the middle one."),
     pixel: tuple[float, float] | None = typer.Option(
@@ -195,7 +183,7 @@ def attention(
     """
     if pixel is not None and not all(0 <= part <= 1 for part in pixel):
         raise HodorError(f"--pixel {pixel[0]} {pixel[1]}: fractions of the frame lie in 0 to 1")
-    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    dataset = benchmark.open()
     tracker = Tracker.from_pretrained(model, size=size, device=device)
     for sequence in _chosen(dataset, sequences):
         found = analysis.attention(tracker, _video(sequence), frame)
@@ -204,14 +192,10 @@ def attention(
 
 
 @app.command()
+@with_benchmark
 def grid(
     results: Path = typer.Argument(help="A method's label maps: SEQUENCE/FRAME.png."),
-    davis: Path | None = benchmarks.DAVIS,
-    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
-    mose: Path | None = benchmarks.MOSE,
-    lvos: Path | None = benchmarks.LVOS,
-    year: int = benchmarks.YEAR,
-    split: str | None = benchmarks.SPLIT,
+    benchmark: Named = Named(),
     sequences: str | None = SEQUENCES,
     frames: int = typer.Option(5, min=1, help="Evenly spread, the given first frame left out."),
     names: str | None = typer.Option(None, help="Or these, with commas between."),
@@ -221,7 +205,7 @@ def grid(
 
     hodor analyze grid OUT/small --davis DAVIS --year 2016 --sequences goat,camel --out fig4.png
     """
-    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    dataset = benchmark.open()
     rows = {
         one.name: _overlaid(one, results / one.name, frames, names)
         for one in _chosen(dataset, sequences)
@@ -231,14 +215,10 @@ def grid(
 
 
 @app.command()
+@with_benchmark
 def window(
     windows: str = typer.Option("1,2,4,7,10", help="Numbers of frames, with commas between."),
-    davis: Path | None = benchmarks.DAVIS,
-    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
-    mose: Path | None = benchmarks.MOSE,
-    lvos: Path | None = benchmarks.LVOS,
-    year: int = benchmarks.YEAR,
-    split: str | None = benchmarks.SPLIT,
+    benchmark: Named = Named(),
     out: Path = OUT_PICTURE,
     json_file: Path | None = typer.Option(None, "--json", help="Write the numbers as JSON."),
     keep: Path | None = typer.Option(None, help="Folder for label maps, to go on after a stop."),
@@ -252,7 +232,7 @@ def window(
 
     hodor analyze window --davis DAVIS --year 2016 --out fig5.png
     """
-    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    dataset = benchmark.open()
     scores, speeds = {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         for w in _numbers(windows):

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from typer.core import TyperGroup
 
-from hodor.cli import benchmarks
+from hodor.cli.benchmarks import ALL_FRAMES, Named, with_benchmark
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError
 from hodor.evaluation import (
@@ -62,6 +62,7 @@ app = typer.Typer(cls=Scoring, add_completion=False, pretty_exceptions_enable=Fa
 
 
 @app.command(SCORE)
+@with_benchmark
 @with_tracker_options
 def score(
     results: list[str] = typer.Argument(
@@ -74,13 +75,8 @@ def score(
     baseline: list[str] = typer.Option(
         [], help=f"Run this baseline too: {', '.join(BASELINES)}. May be repeated."
     ),
-    davis: Path | None = benchmarks.DAVIS,
-    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
-    mose: Path | None = benchmarks.MOSE,
-    lvos: Path | None = benchmarks.LVOS,
-    year: int = benchmarks.YEAR,
-    split: str | None = benchmarks.SPLIT,
-    all_frames: bool = benchmarks.ALL_FRAMES,
+    benchmark: Named = Named(),
+    all_frames: bool = ALL_FRAMES,
     json_file: Path | None = typer.Option(None, "--json", help="Write scores as JSON."),
     csv: Path | None = typer.Option(None, help="Folder for the two CSV tables of each method."),
     report: Path | None = typer.Option(None, help="Write a page with everything: FILE.html."),
@@ -118,13 +114,7 @@ def score(
     )
     folders = {name: Path(folder) for name, folder in theirs}
     placing = Placing.of(workers, ray, shard)
-    dataset = benchmarks.open_benchmark(
-        davis,
-        youtube_vos,
-        mose,
-        lvos,
-        year,
-        split,
+    dataset = benchmark.open(
         all_frames=all_frames,
         with_frames=bool(methods) or report is not None,
     )
@@ -187,20 +177,16 @@ def _conclude(
 
 
 @app.command("check-zip")
+@with_benchmark
 def check_zip(
     file: Path = typer.Argument(help="A zip for an evaluation server."),
-    davis: Path | None = benchmarks.DAVIS,
-    youtube_vos: Path | None = benchmarks.YOUTUBE_VOS,
-    mose: Path | None = benchmarks.MOSE,
-    lvos: Path | None = benchmarks.LVOS,
-    year: int = benchmarks.YEAR,
-    split: str | None = benchmarks.SPLIT,
+    benchmark: Named = Named(),
 ) -> None:
     """Look whether FILE is what the benchmark's server takes; list all that is wrong.
 
     hodor evaluate check-zip mine.zip --youtube-vos YTVOS
     """
-    dataset = benchmarks.open_benchmark(davis, youtube_vos, mose, lvos, year, split)
+    dataset = benchmark.open()
     check_submission(file, dataset)
     frames = sum(len(sequence.wanted) for sequence in dataset.sequences)
     Console().print(f"{file}: {frames} frames of {dataset.title}, as the server takes them")

@@ -1,13 +1,8 @@
 """The options that say how a model follows objects, for all commands that track."""
 
-from collections.abc import Callable
-from dataclasses import fields
-from functools import wraps
-from inspect import Parameter, signature
-from typing import Annotated, Any
-
 import typer
 
+from hodor.cli.gathered import gathered
 from hodor.tracking import Choices
 
 OPTIONS = {
@@ -49,30 +44,6 @@ OPTIONS = {
         help="auto, fp32 or bf16; auto is bf16 where the processor has it natively."
     ),
 }
-"""By the field of ``Choices`` that each sets"""
 
-
-def with_tracker_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each of ``Choices``, where its parameter ``chosen`` stands."""
-
-    @wraps(command)
-    def gathering(**given: Any) -> None:
-        chosen = Choices(**{name: given.pop(name) for name in OPTIONS})
-        command(**given, chosen=chosen)
-
-    defaults = {field.name: field for field in fields(Choices)}
-    added = [
-        Parameter(
-            name,
-            Parameter.KEYWORD_ONLY,
-            default=defaults[name].default,
-            annotation=Annotated[defaults[name].type, option],
-        )
-        for name, option in OPTIONS.items()
-    ]
-    before: list[Parameter] = []
-    for own in signature(command).parameters.values():
-        before += added if own.name == "chosen" else [own.replace(kind=Parameter.KEYWORD_ONLY)]
-    gathering.__signature__ = signature(command).replace(parameters=before)  # type: ignore[attr-defined]
-    gathering.__annotations__ = {one.name: one.annotation for one in before} | {"return": None}
-    return gathering
+with_tracker_options = gathered(Choices, OPTIONS)
+"""For a command that takes ``Choices``"""
