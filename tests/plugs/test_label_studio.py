@@ -10,12 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
+from typer.testing import CliRunner
 
 from hodor.errors import SourceError
 from hodor.formats import BrushTasks, brush_region
+from hodor.model import Hodor
+from hodor.plugs import label_studio
 from hodor.plugs.label_studio import Backend, fetcher, make_server
-from hodor.tracking import Tracker
+from hodor.tracking import EVERYWHERE, Tracker
+from hodor.weights import save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -163,3 +168,26 @@ def test_the_token_goes_to_label_studio_only(monkeypatch: pytest.MonkeyPatch) ->
     }
     with pytest.raises(SourceError, match="no address of an image"):
         fetch("file:///etc/passwd")
+
+
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_images_that_are_no_neighbours_are_searched_everywhere_if_asked(
+    tiny_network: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anywhere: bool
+) -> None:
+    model = tmp_path / "near.safetensors"
+    near = {"name": "near", "tracking": {"reach": 0.1, "margin": 0.2, "window": 3}}
+    save_model(model, tiny_network.config, tiny_network.state_dict(), near)
+    served: list[Backend] = []
+
+    def make_server_and_stop(backend: Backend, host: str, port: int) -> Any:
+        served.append(backend)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(label_studio, "make_server", make_server_and_stop)
+    words = ["--model", str(model), "--device", "cpu", *["--anywhere"] * anywhere]
+    app = typer.Typer()
+    app.command()(label_studio.serve)
+    CliRunner().invoke(app, words)
+    options = served[0]._tracker.options
+    assert (options.reach, options.margin) == ((EVERYWHERE,) * 2 if anywhere else (0.1, 0.2))
+    assert options.window == 3

@@ -28,7 +28,7 @@ from PIL import Image
 
 from hodor.errors import HodorError, SourceError
 from hodor.formats import BrushTasks, brush_region
-from hodor.tracking import References, Result, Tracker
+from hodor.tracking import EVERYWHERE, References, Result, Tracker
 from hodor.video import label_map_objects, read_image, sort_naturally
 from hodor.weights import DEFAULT
 
@@ -192,11 +192,16 @@ def serve(
     root: Path | None = typer.Option(None, help="Folder of local files, to read them directly."),
     model: str = typer.Option(DEFAULT, help="Bundled name, .safetensors file or hub:ORG/REPO."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+    anywhere: bool = typer.Option(
+        False, "--anywhere", help="Images are no neighbours in a video: look everywhere in each."
+    ),
     host: str = typer.Option("127.0.0.1", help="Address to answer at."),
     port: int = typer.Option(9090, help="Port to answer at."),
 ) -> None:
     """Answer Label Studio until stopped by Ctrl-C."""
-    backend = Backend(Tracker.from_pretrained(model, device=device), fetcher(url, token, root))
+    far = EVERYWHERE if anywhere else None
+    tracker = Tracker.from_pretrained(model, reach=far, margin=far, device=device)
+    backend = Backend(tracker, fetcher(url, token, root))
     with make_server(backend, host, port) as server:
         typer.echo(f"add http://{host}:{server.server_port} under Settings, Model", err=True)
         server.serve_forever()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hodor.lazy import names_of
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.history import Described
-from hodor.tracking.options import Choices, TrackerOptions
+from hodor.tracking.options import EVERYWHERE, Choices, TrackerOptions
 from hodor.tracking.pipeline import Progress, Summary, resume, track_video, write_summary
 from hodor.tracking.result import Result
 from hodor.tracking.runtime import Runtime
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hodor.tracking.torch_runtime import network_print
 
 __all__ = [
+    "EVERYWHERE",
     "Choices",
     "Described",
     "Geometry",

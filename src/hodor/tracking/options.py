@@ -7,7 +7,8 @@ from typing import Any
 from hodor.errors import HodorError
 
 RELEASED_ASPECT = 864 / 448  # published_behaviour 5: long side limited to MAX_DIM / MIN_DIM
-EVERYWHERE = 1_000_000  # more of a reach or margin would only overflow
+EVERYWHERE = 1_000_000
+"""A reach or margin past any frame; more would only overflow."""
 
 
 @dataclass(frozen=True)
