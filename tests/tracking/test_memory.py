@@ -340,6 +340,13 @@ def test_what_is_unlike_the_given_mask_is_taken_to_be_something_else(
             assert one.soft_masks()[1].max() < 1e-3
 
 
+@pytest.mark.parametrize("name", ["lost_below", "unlike_below"])
+@pytest.mark.parametrize("least", [-0.1, 1, float("nan")])
+def test_a_least_confidence_or_likeness_that_is_none_is_refused(name: str, least: float) -> None:
+    with pytest.raises(HodorError, match=f"{name} {least} must be in"):
+        TrackerOptions(**{name: least})  # type: ignore[arg-type]
+
+
 def test_a_given_mask_is_never_too_unlike(make_tracker: MakeTracker, scene: Any) -> None:
     tracker = make_tracker(unlike_below=0.99)
     tracker.step(scene.frames[0], {3: scene.labels[0] == 3})

@@ -16,7 +16,7 @@ Meter = Callable[[], float]
 """Something that only goes up: seconds, or operations"""
 
 STAGES = ("geometry", "backbone", "pyramid", "decoder", "output", "encoder")
-"""Parts of a step in the order in which they come"""
+"""Parts of a step"""
 REST = "rest"
 BLOCK = 0.1  # seconds of work timed as one; less would measure what the caches held before
 
@@ -106,7 +106,7 @@ def _places(tracker: Tracker) -> tuple[tuple[type, str], ...]:
         (type(tracker.network.pyramid), "forward"),
         (Tracker, "_segment"),
         (Tracker, "_result"),
-        (Tracker, "_remember"),
+        (Tracker, "_describe"),
     )
 
 
