@@ -319,8 +319,8 @@ def test_what_is_unlike_the_given_mask_is_taken_to_be_something_else(
             described = tracker.described
             assert described is not None
             if 9 in described.objects:
-                found = tracker._memory.likeness(9, described.objects[9], np.asarray)
-                likeness.append(found)
+                given = tracker._memory.given(9)
+                likeness += tracker.runtime.likeness([described.objects[9]], [given])
         return results, likeness, remembered(tracker)
 
     plain, likeness, held = run(0.0)
@@ -348,24 +348,27 @@ def test_a_least_confidence_or_likeness_that_is_none_is_refused(name: str, least
 
 
 def test_a_given_mask_is_never_too_unlike(make_tracker: MakeTracker, scene: Any) -> None:
-    tracker = make_tracker(unlike_below=0.99)
-    tracker.step(scene.frames[0], {3: scene.labels[0] == 3})
-    for decode_new in (False, True):
-        tracker.options = tracker.options.changed({"decode_new": decode_new})
-        corrected = {3: scene.labels[0] == 7, 7 + decode_new: scene.labels[0] == 3}
+    """Where a mask is given, what was decoded of its object is not doubted for the mask's look."""
+    channels = []
+    for unlike_below in (0.0, 0.99):
+        tracker = make_tracker(unlike_below=unlike_below)
+        tracker.step(scene.frames[0], {3: scene.labels[0] == 3})
+        corrected = {3: scene.labels[0] == 7}
         result = tracker.step(scene.frames[1], corrected)
-        for i, mask in corrected.items():
-            assert result.confidence[i] == 1
-            assert np.array_equal(result.mask(i), mask)
+        assert result.confidence == {3: 1}
+        assert np.array_equal(result.mask(3), corrected[3])
+        channels.append(result.channel_probabilities())
+    np.testing.assert_array_equal(*channels)
 
 
-def test_likeness_is_that_to_the_nearest_given_mask() -> None:
-    memory = Memory(window=2, keep_reference=False)
-    memory.add_reference(Described(0, {3: np.array([1.0, 0]), 4: np.array([1.0, 1])}, None))
-    memory.add_reference(Described(5, {3: np.array([0, 7.0])}, None))
-    assert memory.likeness(3, np.array([3.0, 4]), np.asarray) == pytest.approx(0.8)
-    assert memory.likeness(3, np.array([-1.0, -1]), np.asarray) == pytest.approx(-(0.5**0.5))
-    assert memory.likeness(4, np.array([2.0, 2]), np.asarray) == pytest.approx(1)
+def test_a_new_object_that_takes_part_at_once_is_not_too_unlike(
+    make_tracker: MakeTracker, scene: Any
+) -> None:
+    tracker = make_tracker(unlike_below=0.99, decode_new=True)
+    tracker.step(scene.frames[0], {3: scene.labels[0] == 3})
+    result = tracker.step(scene.frames[1], {7: scene.labels[1] == 7})
+    assert result.visible[7]
+    assert np.array_equal(result.mask(7), scene.labels[1] == 7)
 
 
 def test_the_usual_confidence_is_the_mean_of_the_last_frames_in_sight() -> None:

@@ -119,6 +119,16 @@ def test_objects_that_come_late_and_corrections_are_followed_alike(
     assert set(np.unique(results[1].label_map)) == {0, 3}
 
 
+def test_likeness_is_that_to_the_nearest_given_mask(both: MakeBoth) -> None:
+    torchs, onnxs = both()
+    found = np.array([[3, 4], [2, 2], [-1, -1]], np.float32)
+    given = [np.array(one, np.float32) for one in ([[1, 0], [0, 7]], [[1, 1]], [[1, 0], [0, 7]])]
+    expected = pytest.approx([0.8, 1, -(0.5**0.5)])
+    assert onnxs.runtime.likeness(list(found), [list(those) for those in given]) == expected
+    as_tensors = [list(torch.from_numpy(those)) for those in given]
+    assert torchs.runtime.likeness(list(torch.from_numpy(found)), as_tensors) == expected
+
+
 def test_lost_objects_are_lost_and_found_alike(both: MakeBoth, scene: Any) -> None:
     # With this bias one object is not visible in plain grey.
     trackers = both(window=2, skip_lost=True, reach=0.2, object_bias=-3.0)

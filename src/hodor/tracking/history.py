@@ -132,16 +132,9 @@ class Memory:
             if confidence > 0:
                 self.usual[i] = self.usual.get(i, Usual()).with_one_more(confidence)
 
-    def likeness(
-        self, i: int, found: Array, stored: Callable[[Array], NDArray[np.float32]]
-    ) -> float:
-        """Cosine of a descriptor (C,) and the nearest one of the object's given masks, in [-1, 1].
-
-        stored: makes NumPy's arrays of descriptors.
-        """
-        one = stored(found)
-        given = [stored(frame.objects[i]) for frame in self.references if i in frame.objects]
-        return max(float(one @ g / np.linalg.norm(one) / np.linalg.norm(g)) for g in given)
+    def given(self, i: int) -> list[Array]:
+        """Descriptors (C,) of an object's given masks."""
+        return [frame.objects[i] for frame in self.references if i in frame.objects]
 
     def add_reference(self, frame: Described) -> None:
         """Remember descriptors of given masks."""

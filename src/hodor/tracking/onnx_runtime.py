@@ -101,6 +101,12 @@ class OnnxRuntime(Runtime):
             for one, won in zip(p[background:], wins, strict=True)
         ]
 
+    def likeness(self, found: Sequence[Floats], given: Sequence[Sequence[Floats]]) -> list[float]:
+        """See ``Runtime``."""
+        pairs = [(one, np.stack(those)) for one, those in zip(found, given, strict=True)]
+        norm = np.linalg.norm
+        return [float((b @ a / norm(b, axis=1)).max() / norm(a)) for a, b in pairs]
+
     def label_map(
         self, logits: Floats, channels: Sequence[int], geometry: Geometry
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:

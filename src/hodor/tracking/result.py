@@ -17,9 +17,10 @@ class Result:
     """One frame, segmented.
 
     ``confidence`` of an object starts as the mean of the network's own probability over the pixels
-    (at stride 4) where the object is the most probable channel; 0 where there is no such pixel. A
-    model whose file holds a calibration curve turns it into the J to expect. An object is
-    ``visible`` when there is such a pixel. A given mask counts as certain: 1.0 and visible.
+    (at stride 4) where the object is the most probable channel; 0 where there is no such pixel, or
+    where what was found is too doubtful (``lost_below``, ``unlike_below``). A model whose file
+    holds a calibration curve turns it into the J to expect. An object with confidence is
+    ``visible``. A given mask counts as certain: 1.0 and visible.
     """
 
     index: int

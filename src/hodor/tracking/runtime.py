@@ -114,6 +114,10 @@ class Runtime(ABC):
         """For each object the mean probability over the cells that it wins; 0 if it wins none."""
 
     @abstractmethod
+    def likeness(self, found: Sequence[Array], given: Sequence[Sequence[Array]]) -> list[float]:
+        """For each object the cosine of a descriptor (C,) and the nearest one of those given."""
+
+    @abstractmethod
     def label_map(
         self, logits: Array, channels: Sequence[int], geometry: Geometry
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:

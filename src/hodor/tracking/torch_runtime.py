@@ -116,6 +116,14 @@ class TorchRuntime(Runtime):
         h, w = geometry.cells
         return confidences(logits[:, :h, :w].softmax(0), background)
 
+    def likeness(self, found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> list[float]:
+        """See ``Runtime``."""
+        ours = [one for one, those in zip(found, given, strict=True) for _ in those]
+        theirs = [one for those in given for one in those]
+        cosines = F.cosine_similarity(torch.stack(ours).float(), torch.stack(theirs).float())
+        each = iter(cosines.tolist())  # one copy from the device
+        return [max(next(each) for _ in those) for those in given]
+
     def label_map(
         self, logits: Tensor, channels: Sequence[int], geometry: Geometry
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:

@@ -392,15 +392,14 @@ class Tracker:
         self, described: Described, channels: tuple[int, ...], given: Given | None
     ) -> NDArray[np.bool_]:
         """Whether what was found of each object (O,) is too unlike its given masks."""
-        unlike = np.zeros(len(channels), bool)
-        if self.options.unlike_below > 0:
-            sure = given.masks if given else {}  # described by their given masks
-            for channel, i in enumerate(channels):
-                if i not in sure:
-                    found = described.objects[i]
-                    likeness = self._memory.likeness(i, found, self.runtime.stored)
-                    unlike[channel] = likeness < self.options.unlike_below
-        return unlike
+        sure = given.masks if given else {}  # described by their given masks
+        asked = [i for i in channels if i not in sure]
+        if self.options.unlike_below == 0 or not asked:
+            return np.zeros(len(channels), bool)
+        found = [described.objects[i] for i in asked]
+        likeness = self.runtime.likeness(found, [self._memory.given(i) for i in asked])
+        by_id = dict(zip(asked, likeness, strict=True))
+        return np.array([by_id.get(i, 1.0) < self.options.unlike_below for i in channels])
 
     def _without_doubtful(self, logits: Array, confidence: NDArray[np.float64]) -> Array:
         """Logits that give no pixel to objects without confidence."""
