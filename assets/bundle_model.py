@@ -41,7 +41,7 @@ def bundle(name: str, runs: list[Path], about: dict[str, object], shares: list[f
     path = BUNDLED / f"{name}.safetensors"
     save_model(path, info.config, mean_of(models, shares), described, dtype=torch.float16)
     for run in runs:
-        with gzip.GzipFile(BUNDLED / f"{name}-{run.name}-log.jsonl.gz", "wb", mtime=0) as file:
+        with gzip.GzipFile(BUNDLED / f"{run.name}-log.jsonl.gz", "wb", mtime=0) as file:
             file.write((run / "log.jsonl").read_bytes())
     listing = BUNDLED / "sha256.json"
     known = json.loads(listing.read_text()) if listing.is_file() else {}

@@ -106,7 +106,7 @@ def score(
     """
     console = Console()
     theirs = [_named(word) for word in results or []]
-    methods = _methods(Method("", **chosen.chosen), model, baseline)
+    methods = _methods(Method("", **chosen.by_name), model, baseline)
     models = [method.name for method in methods if method.baseline is None]
     names = [name for name, _ in theirs] + [method.name for method in methods]
     _check_words(

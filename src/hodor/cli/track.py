@@ -91,7 +91,7 @@ def track(
         names=tuple(name),
         save_references=save_references,
         resume=resume_run,
-        **chosen.chosen,
+        **chosen.by_name,
     )
     if video_list is not None:
         track_list(console, video_list, job, workers=workers, ray_address=ray)

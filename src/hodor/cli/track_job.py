@@ -67,7 +67,7 @@ def follow(job: Job, run: Callable[..., Summary]) -> tuple[Summary, Tracker]:
             raise HodorError(f"{job.source}: a live source cannot be resumed; take another folder")
         _refuse_results(job.out, resume_run=job.resume)
         given, names = _given(job, frames)
-        tracker = Tracker.from_pretrained(job.model, runtime=job.runtime, **job.chosen)
+        tracker = Tracker.from_pretrained(job.model, runtime=job.runtime, **job.by_name)
         settings: dict[str, Any] = {
             "source": job.source,
             "masks": None if job.masks is None else str(job.masks),

@@ -106,7 +106,7 @@ def tracker_of(method: Method) -> "Tracker":
     from hodor.tracking import Tracker
     from hodor.weights import DEFAULT
 
-    return Tracker.from_pretrained(method.model or DEFAULT, **method.chosen)
+    return Tracker.from_pretrained(method.model or DEFAULT, **method.by_name)
 
 
 @lru_cache(maxsize=8)

@@ -99,6 +99,6 @@ class Choices:
     precision: str = "auto"
 
     @property
-    def chosen(self) -> dict[str, Any]:
-        """By name, as ``Tracker.from_pretrained`` takes them."""
+    def by_name(self) -> dict[str, Any]:
+        """These alone, as ``Tracker.from_pretrained`` takes them."""
         return {field.name: getattr(self, field.name) for field in fields(Choices)}

@@ -271,12 +271,10 @@ class Tracker:
         geometry: Geometry,
         labels: NDArray[np.integer[Any]] | None,
     ) -> Result:
-        index = self._next
         known = self.ids
         if labels is None and not known:
             self._next += 1
-            nothing = np.zeros(geometry.source, np.uint8)
-            return Result(index, nothing, (), {}, {})
+            return Result(self._next - 1, np.zeros(geometry.source, np.uint8), (), {}, {})
         pyramid = self.runtime.extract(frame, geometry)
         given, warnings = self._given(labels, geometry)
         logits, channels = self._segment(pyramid, known, given, geometry)
@@ -398,8 +396,9 @@ class Tracker:
             return np.zeros(len(channels), bool)
         found = [described.objects[i] for i in asked]
         likeness = self.runtime.likeness(found, [self._memory.given(i) for i in asked])
-        by_id = dict(zip(asked, likeness, strict=True))
-        return np.array([by_id.get(i, 1.0) < self.options.unlike_below for i in channels])
+        least = self.options.unlike_below
+        others = {i for i, value in zip(asked, likeness, strict=True) if value < least}
+        return np.array([i in others for i in channels])
 
     def _without_doubtful(self, logits: Array, confidence: NDArray[np.float64]) -> Array:
         """Logits that give no pixel to objects without confidence."""
@@ -416,7 +415,6 @@ class Tracker:
         if given is not None:
             # What was predicted of a corrected object is not trusted any more.
             self._memory.forget(given.masks, references=False)
-        if given is not None:
             self._memory.add_reference(frame.only(given.masks))
         if self.options.skip_lost:
             frame = frame.without(i for i, seen in result.visible.items() if not seen)
