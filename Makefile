@@ -1,32 +1,58 @@
-# make demo   follow the objects of a sample clip; make test   run all checks; make docs   the site
+# make help lists what there is. The environment is .venv; setup makes it when it is first needed.
 PYTHON ?= python3
+# newest: as pinned. oldest: the lower end of the ranges in pyproject.toml.
+TORCH ?= newest
+OLDEST := torch==2.4.0 torchvision==0.19.0
+
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
 BIN := .venv/bin
+endif
 
-.PHONY: setup demo test docs bench clean
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lint format test test-fast docs bench clean
 
-setup: .venv/.ready
+help:  ## Show these lines.
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1	\2/p' Makefile | expand -t 12
+
+setup: .venv/.ready  ## Make .venv with all that tests and docs need.
 
 .venv/.ready: requirements-dev.txt pyproject.toml
+	@echo "Installing what requirements-dev.txt pins into .venv: some minutes, and 7 GB on Linux with"
+	@echo "PyTorch's CUDA libraries. README, Install, says how to do without these."
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	touch $@
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+ifeq ($(TORCH),oldest)
+	$(BIN)/python -m pip install --disable-pip-version-check $(OLDEST)
+endif
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
 
-demo: setup
+demo: setup  ## Follow the objects of a sample clip, into demo-out/.
 	$(BIN)/hodor demo --out demo-out
 
-test: setup
+lint: setup  ## Check style, types and who imports whom.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+format: setup  ## Write code as ruff would, and mend what it can.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint  ## Run every check and every test.
 	$(BIN)/python -m pytest
 
-docs: setup
+test-fast: setup  ## Run the tests without the marker slow.
+	$(BIN)/python -m pytest -m "not slow"
+
+docs: setup  ## Build the site into site/, strictly.
 	$(BIN)/mkdocs build --strict
 
-bench: setup
+bench: setup  ## Measure the tracker on this machine.
 	$(BIN)/hodor bench
 
-clean:
+clean:  ## Remove .venv and everything built.
 	rm -rf .venv demo-out site dist build

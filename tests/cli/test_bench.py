@@ -9,7 +9,7 @@ import pytest
 
 from hodor.bench import STAGES
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 Hodor = Callable[..., Any]
 SMALL = ("--height", 64, "--width", 96, "--repeats", 1, "--device", "cpu")

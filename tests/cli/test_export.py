@@ -12,7 +12,7 @@ from PIL import Image
 from hodor.assets import sample_clip, sample_masks
 from hodor.video import read_label_map
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 EVERY = 8  # of the sample's frames: at 9 the cup, behind the astronaut, is lost in one
 

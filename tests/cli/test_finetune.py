@@ -13,7 +13,7 @@ from hodor.tracking import Tracker
 from hodor.training import kept_for_measuring
 from hodor.weights import read_info
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 SMALL = (
     *("--set", "clips.size=[64,96]", "--set", "optimisation.batch=1", "--set", "clips.frames=2"),

@@ -170,6 +170,7 @@ def test_a_stop_by_the_user_is_no_traceback(
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.slow
 def test_the_demo_follows_the_sample(hodor: Hodor, bundled: Path, tmp_path: Path) -> None:
     for _ in range(2):  # it makes its folder anew
         ran = hodor("demo", "--out", tmp_path / "out", "--device", "cpu")

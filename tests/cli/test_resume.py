@@ -17,7 +17,7 @@ from video.tiny_videos import write_video
 from hodor.tracking.pipeline import COMMIT_EVERY
 from hodor.video import write_label_map
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 FRAMES = 250
 KILLED_AT = 130  # a commit was made at 100

@@ -197,6 +197,7 @@ def test_an_error_that_a_user_can_mend_is_one_line(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+@pytest.mark.slow
 def test_a_missing_cuda_is_one_line_and_no_traceback(
     run_python: Callable[..., Any], here: Any
 ) -> None:

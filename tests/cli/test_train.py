@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 from training_data import recipe_file, recipe_values
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 Hodor = Callable[..., Any]
 
 

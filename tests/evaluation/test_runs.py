@@ -38,7 +38,7 @@ from hodor.evaluation.nearest_features import NearestFeatures
 from hodor.evaluation.scores import Scores
 from hodor.tracking import TrackerOptions
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 NAMES = ("a", "b", "c", "d")
 
 

@@ -12,6 +12,8 @@ import pytest
 from hodor.errors import HodorError, SourceError
 from hodor.jobs import RETRIES, run_jobs
 
+pytestmark = pytest.mark.slow
+
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs the extra [ray]"
 )

@@ -16,7 +16,7 @@ from hodor.errors import HodorError, WeightsError
 from hodor.model import History, Hodor, HodorConfig, Pyramid, patch_masks, to_stride_8
 from hodor.onnx import FILES, OnnxNetwork, export
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 MakeNetwork = Callable[..., Hodor]
 

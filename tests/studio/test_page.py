@@ -11,6 +11,8 @@ import pytest
 
 from hodor.video import read_label_map
 
+pytestmark = pytest.mark.slow
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -10,6 +10,8 @@ from hodor import Tracker
 from hodor.assets import sample_clip, sample_masks, sample_truth
 from hodor.video import read_label_map
 
+pytestmark = pytest.mark.slow
+
 EVERY = 4  # of the sample's frames: larger steps are harder, and the test is quicker
 SIZE = 256
 

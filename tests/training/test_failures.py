@@ -23,7 +23,7 @@ from hodor.training import Listener, Progress, load_recipe, train
 from hodor.training.state import start
 from hodor.weights import save_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from training_data import losses, recipe_file, recipe_values
 
 from hodor.training import Launch, launched, load_recipe, to_plain
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 GRADIENTS = """
 import sys

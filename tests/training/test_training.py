@@ -45,7 +45,7 @@ def two_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # One thread, here and in the process that is killed: sums in another order give other losses.
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def test_a_tiny_model_learns_two_images(two_images: Path, tmp_path: Path) -> None:
