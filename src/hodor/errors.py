@@ -1,7 +1,16 @@
 """Errors that a user can mend. Each says what was wrong, what was found and what to do."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 LIST_ITEM = "  - "
 """Begins the lines of a message that lists several problems."""
+
+
+LONGEST_REASON = 300
+"""Characters of another library's message that are shown; some repeat a whole file."""
 
 
 class HodorError(Exception):
@@ -26,3 +35,34 @@ class DataError(HodorError):
 
 class RecipeError(HodorError):
     """A training recipe names something wrong."""
+
+
+def one_line(what: object) -> str:
+    """The text of an error, or of anything, in one line of at most 300 characters."""
+    text = " ".join(str(what).split())
+    if not text and isinstance(what, BaseException):
+        text = type(what).__name__
+    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 4]} ..."
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed: the system's words ("No space left on device"), else the error's."""
+    return one_line(getattr(error, "strerror", None) or error)
+
+
+@contextmanager
+def explained(path: Path, kind: type[HodorError] = HodorError) -> Iterator[None]:
+    """Turn a full disk, a missing right and the like into one error that names the file."""
+    try:
+        yield
+    except _writing_errors() as error:
+        raise kind(
+            f"{path} cannot be written ({reason(error)}). What was written before is intact: make "
+            "room or choose another folder, then resume."
+        ) from error
+
+
+def _writing_errors() -> tuple[type[Exception], ...]:
+    """What writing raises: PyAV's errors only where it is in use, since label maps do without."""
+    av = sys.modules.get("av")
+    return (OSError,) if av is None else (OSError, av.FFmpegError)

@@ -336,7 +336,8 @@ def test_a_disk_that_fills_while_the_final_file_is_made_loses_nothing(tmp_path: 
 
 
 def test_what_a_kill_left_half_written_is_cleared_away(tmp_path: Path) -> None:
-    for name in ("masks/.00009.png.tmp", ".overlay.mp4.tmp", ".masks.json.tmp"):
+    for written in ("masks/.00009.png", ".overlay.mp4", ".masks.json"):
+        name = f"{written}.0123456789ab.tmp"
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"half")
     for open_sink in SINKS:
@@ -385,7 +386,7 @@ def test_an_id_above_255_in_8_bits_is_refused_and_writes_nothing(tmp_path: Path)
 
 def test_label_maps_of_other_runs_stay_but_half_written_ones_go(tmp_path: Path) -> None:
     write_label_map(tmp_path / "old.png", label_map_at(0))
-    (tmp_path / ".00007.png.tmp").write_bytes(b"half")
+    (tmp_path / ".00007.png.0123456789ab.tmp").write_bytes(b"half")
     LabelMapSink(tmp_path).close()
     assert list(contents(tmp_path)) == ["old.png"]
 

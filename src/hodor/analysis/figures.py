@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from hodor.analysis.extras import needed
 from hodor.analysis.retrieval import Retrieval
-from hodor.video import LabelMap, draw_overlay, explained
+from hodor.errors import explained
+from hodor.video import LabelMap, draw_overlay
 
 DPI = 160
 PANEL = 2.6  # inches, width of a frame in a grid

@@ -14,9 +14,9 @@ from PIL import Image
 from hodor.analysis.crops import read_crops
 from hodor.analysis.export import AnalysedVideo, box_of
 from hodor.analysis.table import Descriptor, DescriptorTable
-from hodor.errors import DataError, HodorError
+from hodor.errors import DataError, HodorError, explained
+from hodor.files import replacing
 from hodor.tracking import References, Tracker
-from hodor.video import explained, replacing
 
 THUMBNAILS = 60  # rows of a page that have a picture
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from hodor.analysis.extras import needed
 from hodor.analysis.table import Descriptor
-from hodor.video import explained, replacing
+from hodor.errors import explained
+from hodor.files import replacing
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.analysis.extras import needed
-from hodor.errors import DataError
-from hodor.video import explained, replacing
+from hodor.errors import DataError, explained
+from hodor.files import replacing
 
 FORMAT = "hodor-descriptors-1"
 BOX = ("box_left", "box_top", "box_right", "box_bottom")

@@ -8,6 +8,7 @@ from typing import Any
 
 from hodor.cli.names import names_of
 from hodor.errors import HodorError, MaskError
+from hodor.files import make_folder, write_json
 from hodor.formats import FormatsSink, Reading, as_label_maps, format_of
 from hodor.tracking import Choices, References, Summary, Tracker, resume, write_summary
 from hodor.video import (
@@ -127,11 +128,8 @@ def _begin(
         raise HodorError(
             f"{out}: was begun with other settings ({note.read_text()}); resume with the same"
         )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(settings), encoding="utf-8")
-    except OSError as error:
-        raise HodorError(f"{out}: cannot be written ({error.strerror})") from error
+    make_folder(out)
+    write_json(note, settings)
     if resume_run and state.is_file():
         return resume(tracker, state)
     state.unlink(missing_ok=True)

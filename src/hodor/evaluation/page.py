@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hodor import __version__
-from hodor.errors import HodorError
+from hodor.errors import HodorError, explained
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence, read_result
 from hodor.evaluation.comparison import compare, sequence_means
 from hodor.evaluation.label_map_files import LabelMap, read_frame
 from hodor.evaluation.runs import SequenceNote
 from hodor.evaluation.scores import ObjectScores, Scores, as_columns
-from hodor.video import draw_overlay, explained, replacing
+from hodor.files import replacing
+from hodor.video import draw_overlay
 
 TEMPLATE = "page.html.j2"
 WORST = 4

@@ -16,8 +16,8 @@ from hodor.errors import HodorError
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence
 from hodor.evaluation.methods import Method, steps
 from hodor.evaluation.tracked import write_steps
+from hodor.files import write_json
 from hodor.jobs import run_jobs
-from hodor.video import explained, replacing
 
 NOTES = ".hodor"
 
@@ -155,7 +155,7 @@ def run_sequence(job: _Job) -> None:
     confidence = write_steps(steps(job.method, sequence), sequence, job.folder)
     known = confidence if job.method.baseline is None else {}
     note = SequenceNote(time.perf_counter() - began, len(sequence.names), known)
-    _write_json(_note_path(job.folder, sequence), note.to_json())
+    write_json(_note_path(job.folder, sequence), note.to_json())
 
 
 def _note_path(folder: Path, sequence: BenchmarkSequence) -> Path:
@@ -177,11 +177,4 @@ def _begin(folder: Path, settings: dict[str, Any], *, resume: bool) -> None:
             f"{folder}: was begun with other settings ({', '.join(changed)} differ); resume with "
             "the same, or choose another folder"
         )
-    _write_json(folder / NOTES / "run.json", settings)
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as fresh:
-            fresh.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / NOTES / "run.json", settings)

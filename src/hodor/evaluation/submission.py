@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from hodor.errors import DataError
+from hodor.errors import DataError, explained
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence, present_ids
 from hodor.evaluation.problems import data_error, named
-from hodor.video import explained, replacing
+from hodor.files import replacing
 
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same results give the same file
 

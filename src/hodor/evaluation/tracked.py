@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hodor.errors import explained
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence
 from hodor.evaluation.label_map_files import LabelMap
-from hodor.video import explained, write_label_map
+from hodor.video import write_label_map
 
 if TYPE_CHECKING:  # scoring, and each process that helps with it, does without PyTorch
     from hodor.tracking import Tracker

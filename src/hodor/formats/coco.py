@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from hodor.files import whole_file
 from hodor.formats.polygons import filled, outline
 from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
 from hodor.formats.rle import area_and_box, decode, encode
@@ -22,7 +23,7 @@ from hodor.formats.track import (
     survey,
     unused_ids,
 )
-from hodor.formats.writing import Writing, line, whole_file
+from hodor.formats.writing import Writing, line
 
 
 def write_coco(track: Track, path: Path, writing: Writing) -> None:

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from hodor.errors import MaskError
+from hodor.files import whole_file
 from hodor.formats.polygons import filled, joined, outline
 from hodor.formats.reading import UNLIKE, Reading, stem, wrong
 from hodor.formats.track import (
@@ -28,7 +29,7 @@ from hodor.formats.track import (
     masks_of,
     survey,
 )
-from hodor.formats.writing import ByObject, Writing, whole_file
+from hodor.formats.writing import ByObject, Writing
 
 FILLED = ("mask", "polygon")
 OTHERS = ("box", "polyline", "points", "ellipse", "cuboid", "skeleton")

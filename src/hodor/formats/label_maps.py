@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 
 from hodor.errors import MaskError
+from hodor.files import whole_folder
 from hodor.formats.reading import UNLIKE, Reading, read_json, wrong
 from hodor.formats.track import Labelled, Shapes, Track, flattened, survey
-from hodor.formats.writing import Writing, whole_folder
+from hodor.formats.writing import Writing
 from hodor.video import (
     list_images,
     read_label_map,

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hodor.errors import MaskError
+from hodor.files import whole_file
 from hodor.formats.label_studio_rle import decode_brush, encode_brush
 from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
-from hodor.formats.writing import Writing, line, whole_file
+from hodor.formats.writing import Writing, line
 from hodor.video import LabelMap
 
 MODEL = "hodor"

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from hodor.files import whole_file
 from hodor.formats.label_studio import MODEL, regions_of
 from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, survey
-from hodor.formats.writing import ByObject, Writing, line, whole_file
+from hodor.formats.writing import ByObject, Writing, line
 
 SIDES = ("x", "y", "width", "height")
 

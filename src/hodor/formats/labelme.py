@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from hodor.errors import MaskError
+from hodor.files import whole_folder
 from hodor.formats.polygons import filled, outline
 from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
 from hodor.formats.track import (
@@ -22,7 +23,7 @@ from hodor.formats.track import (
     masks_of,
     some_frames,
 )
-from hodor.formats.writing import Writing, line, whole_folder
+from hodor.formats.writing import Writing, line
 from hodor.video import sort_naturally
 
 VERSION = "5.5.0"

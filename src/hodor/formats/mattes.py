@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hodor.errors import MaskError
+from hodor.files import whole_folder
 from hodor.formats.reading import Reading, wrong
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, survey
-from hodor.formats.writing import Writing, whole_folder
+from hodor.formats.writing import Writing
 from hodor.video import DEFAULT_FPS, list_images
 
 PNG_LEVEL = 3

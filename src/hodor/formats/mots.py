@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hodor.errors import MaskError
+from hodor.files import whole_file
 from hodor.formats.reading import UNLIKE, Reading, wrong
 from hodor.formats.rle import decode, encode
 from hodor.formats.track import Shapes, Track, categories, flattened, masks_of, survey
-from hodor.formats.writing import Writing, whole_file
+from hodor.formats.writing import Writing
 
 PER_CLASS = 1000
 """Ids are 1000 times the class plus the object's number."""

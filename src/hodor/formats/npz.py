@@ -11,9 +11,10 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from hodor.files import whole_file
 from hodor.formats.reading import UNLIKE, Reading, wrong
 from hodor.formats.track import Labelled, Survey, Track, survey
-from hodor.formats.writing import Writing, whole_file
+from hodor.formats.writing import Writing
 from hodor.video import LabelMap
 
 LABELS = "label_maps.npy"

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from hodor.files import whole_file
 from hodor.formats.reading import UNLIKE, Reading, read_json, wrong
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
-from hodor.formats.writing import Writing, line, whole_file
+from hodor.formats.writing import Writing, line
 
 
 def encode(mask: Mask) -> dict[str, Any]:

@@ -1,18 +1,13 @@
-"""How files of formats are made: whole or not at all, and without holding a video in memory."""
+"""How files of formats are made, without holding a video in memory."""
 
 import json
-import os
-import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 from hodor.errors import HodorError
-from hodor.video import explained, replacing
 
 
 @dataclass(frozen=True)
@@ -44,37 +39,6 @@ class Writing:
             f"{self.files!r} is no pattern for names of files ({why}); write it with {{name}}"
             " or {index}, such as frames/{name}.jpg or {index:06d}.png"
         )
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to; what is there is put in place at the end, or dropped on an error."""
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            yield temporary
-
-
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder to write to, put in place at the end, or dropped on an error.
-
-    Raises HodorError if something is there already: a folder may hold what others need.
-    """
-    if (path.is_dir() and any(path.iterdir())) or path.is_file():
-        raise HodorError(f"{path} is there already; remove it or choose another name.")
-    temporary = path.with_name(f".{path.name}.tmp")
-    with explained(path):
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        try:
-            yield temporary
-            if path.is_dir():
-                path.rmdir()
-            os.replace(temporary, path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
 
 
 def line(record: object) -> str:

@@ -9,10 +9,11 @@ import yaml
 from PIL import Image
 
 from hodor.errors import MaskError
+from hodor.files import whole_folder
 from hodor.formats.polygons import filled, joined, outline
 from hodor.formats.reading import UNLIKE, Reading, wrong
 from hodor.formats.track import Labelled, Shapes, Track, categories, flattened, masks_of, survey
-from hodor.formats.writing import Writing, whole_folder
+from hodor.formats.writing import Writing
 from hodor.video import list_images, sort_naturally
 
 SPLIT = "train"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hodor.errors import MaskError
+from hodor.files import whole_file
 from hodor.formats.coco import segmentation_mask
 from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
 from hodor.formats.rle import area_and_box, encode
@@ -20,7 +21,7 @@ from hodor.formats.track import (
     survey,
     unused_ids,
 )
-from hodor.formats.writing import ByObject, Writing, line, whole_file
+from hodor.formats.writing import ByObject, Writing, line
 
 PARTS = ("segmentations", "bboxes", "areas")
 

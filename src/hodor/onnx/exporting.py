@@ -9,7 +9,7 @@ model, but takes minutes for it.
 import copy
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hodor.errors import HodorError, WeightsError
+from hodor.errors import HodorError, WeightsError, explained
+from hodor.files import whole_file
 from hodor.model import (
     SIZE_MULTIPLE,
     Descriptors,
@@ -157,29 +158,22 @@ def export(
         raise HodorError(
             f"export: {size[0]} x {size[1]} (height x width) must be multiples of {SIZE_MULTIPLE}"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WeightsError(
-            f"{folder}: the folder could not be made ({error.strerror}); give another"
-        ) from error
     version = metadata.version("hodor-vos")
     info = ExportInfo(network.config, dict(network.about), model_print, size, version)
     plain = _plain_copy(network)
     examples = _examples(plain, size or EXAMPLE, OBJECTS, FRAMES)
     others = _examples(plain, size or OTHER_EXAMPLE, OTHER_OBJECTS, OTHER_FRAMES)
-    fresh = {part: folder / f".{name}" for part, name in FILES.items()}
-    try:
+    targets = {part: folder / name for part, name in FILES.items()}
+    with explained(folder, WeightsError), ExitStack() as writing:
+        fresh = {
+            part: writing.enter_context(whole_file(target, WeightsError))
+            for part, target in targets.items()
+        }
         for part, path in fresh.items():
             _record(plain, part, examples[part], path, fixed=size is not None)
             _finish(onnx, path, info.to_metadata(part))
             _compare(ort, plain, part, others[part], path)
-        return [path.replace(folder / FILES[part]) for part, path in fresh.items()]
-    except OSError as error:
-        raise WeightsError(f"{folder}: could not be written ({error})") from error
-    finally:
-        for path in fresh.values():
-            path.unlink(missing_ok=True)
+    return list(targets.values())
 
 
 def _needed(package: str) -> Any:
@@ -290,7 +284,7 @@ def _compare(ort: Any, network: Hodor, part: str, example: tuple[Tensor, ...], p
         what = f"numbers are off by {off:.1%}"
     sizes = " and ".join(" x ".join(map(str, one.shape)) for one in example[:2])
     raise HodorError(
-        f"export: {path.name.removeprefix('.')} does not give the network's numbers for inputs of "
+        f"export: {FILES[part]} does not give the network's numbers for inputs of "
         f"{sizes} ({what}); the backbone {network.config.backbone} may need a fixed size: give "
         "--height and --width"
     )

@@ -3,8 +3,8 @@
 import zipfile
 from pathlib import Path
 
-from hodor.errors import HodorError
-from hodor.video import explained, replacing
+from hodor.errors import HodorError, explained
+from hodor.files import replacing
 
 
 def as_download(root: Path, name: str) -> Path:

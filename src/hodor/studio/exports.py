@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hodor.errors import explained
+from hodor.files import write_json
 from hodor.formats import FORMATS, Labelled, Track, write_track
-from hodor.studio.folder import write_json
 from hodor.studio.jobs import Control
 from hodor.studio.session import Session
 from hodor.video import (
@@ -17,7 +18,6 @@ from hodor.video import (
     RleSink,
     SeekableFrames,
     Sink,
-    explained,
 )
 
 

@@ -12,16 +12,17 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from hodor.errors import HodorError, MaskError
+from hodor.errors import HodorError, MaskError, explained
+from hodor.files import open_to_append, replacing, write_json
+from hodor.locks import FolderLock
 from hodor.studio.plan import Origins
-from hodor.video import LabelMap, explained, read_label_map, replacing, write_label_map
+from hodor.video import LabelMap, read_label_map, write_label_map
 
 SETTINGS = "session.json"
 FORMAT = "hodor-studio-1"
@@ -60,17 +61,25 @@ class SessionFolder:
             _refuse_others(root)
             for part in PARTS:
                 (root / part).mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(root / ".lock", self.address())
+        self._lock = FolderLock(root, self._busy())
         self._journal: IO[bytes] | None = None
         self._flushed = 0.0
         self._fresh: set[Path] = set()
+
+    def _busy(self) -> str:
+        address = self.address()
+        where = f" at {address}" if address else ""
+        return (
+            f"{self.root}: another hodor studio has this session open{where}; use that page, or "
+            "stop it first"
+        )
 
     def close(self) -> None:
         """Let go of the folder."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-        self._lock.close()
+        self._lock.release()
 
     def read_settings(self) -> dict[str, Any] | None:
         """What ``session.json`` holds; None in a new folder.
@@ -93,7 +102,7 @@ class SessionFolder:
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         """Replace ``session.json``."""
-        write_json(self.root / SETTINGS, {"format": FORMAT, **settings})
+        write_json(self.root / SETTINGS, {"format": FORMAT, **settings}, flush=True)
 
     def read_map(self, kind: str, frame: int) -> LabelMap | None:
         """A given or result label map (H, W); None if there is none, or it was lost with power."""
@@ -136,12 +145,14 @@ class SessionFolder:
                 one = origins.setdefault(int(name), Origins(length))
                 one.frame[frame], one.print[frame] = origin, mark
                 one.confidence[frame] = confidence
-        with explained(path), replacing(path) as temporary, temporary.open("wb") as file:
+        with (
+            explained(path),
+            replacing(path, flush=True) as temporary,
+            temporary.open("wb") as file,
+        ):
             for frame in range(length):
                 if line := _line(frame, origins):
                     file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
         return origins
 
     def note(self, frame: int, origins: dict[int, Origins]) -> None:
@@ -149,7 +160,7 @@ class SessionFolder:
         path = self.root / "confidence.jsonl"
         with explained(path):
             if self._journal is None:
-                self._journal = path.open("ab", buffering=0)
+                self._journal = open_to_append(path, buffering=0)
             end = self._journal.seek(0, os.SEEK_END)
             line = _line(frame, origins)
             try:
@@ -187,18 +198,7 @@ class SessionFolder:
 
     def write_server(self, values: dict[str, Any]) -> None:
         """Note port, token and address, for this user's eyes only."""
-        write_json(self.root / ".server.json", values, mode=0o600)
-
-
-def write_json(path: Path, values: dict[str, Any], *, mode: int = 0o644) -> None:
-    """Write a JSON file, whole or not at all, and see that it is on the disk."""
-    with explained(path), replacing(path) as temporary:
-        kind = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with open(os.open(temporary, kind, mode), "w", encoding="utf-8") as file:
-            json.dump(values, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_json(self.root / ".server.json", values, mode=0o600, flush=True)
 
 
 def _line(frame: int, origins: dict[int, Origins]) -> bytes:
@@ -219,25 +219,3 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, list[Any]]]]:
             with suppress(ValueError):
                 frame, values = json.loads(line)
                 yield frame, values
-
-
-def _locked(path: Path, address: str | None) -> IO[bytes]:
-    """An open file that no other process can have locked; a kill unlocks it."""
-    file = path.open("ab")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        where = f" at {address}" if address else ""
-        raise HodorError(
-            f"{path.parent}: another hodor studio has this session open{where}; use that page, or "
-            "stop it first"
-        ) from None
-    return file

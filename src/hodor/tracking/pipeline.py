@@ -1,7 +1,5 @@
 """A whole video: read, track and write at the same time, and go on after a kill."""
 
-import json
-import os
 import queue
 import threading
 import time
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hodor.errors import HodorError, MaskError
+from hodor.files import write_json
 from hodor.tracking.result import Result
 from hodor.tracking.state import load_state, save_state
 from hodor.tracking.tracker import Tracker
@@ -176,12 +175,7 @@ def resume(tracker: Tracker, state: Path) -> Summary:
 
 def write_summary(path: Path, values: dict[str, Any]) -> None:
     """Write ``summary.json``, whole or not at all."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        raise HodorError(f"{path}: could not be written ({error.strerror})") from error
+    write_json(path, values)
 
 
 def _saver(state: Path | None, tracker: Tracker, summary: Summary) -> Callable[[], None]:

@@ -1,9 +1,7 @@
 """A tracker's memory as files: to go on elsewhere, or to start from on another video."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -11,9 +9,10 @@ from typing import Any, Self
 import numpy as np
 import safetensors
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from hodor.errors import HodorError, WeightsError
+from hodor.files import whole_file
 from hodor.tracking.history import Described, Memory, Usual
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.sights import Sight
@@ -175,16 +174,9 @@ def load_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def _save(
     path: Path, arrays: dict[str, NDArray[Any]], kind: str, plain: dict[str, Any], network: str
 ) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     metadata = {"format": kind, "plain": json.dumps(plain), "network": network}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(arrays, fresh, metadata)
-        fresh.replace(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        raise WeightsError(f"{path}: could not be written ({error})") from error
+    with whole_file(path, WeightsError) as fresh:
+        fresh.write_bytes(save(arrays, metadata))
 
 
 def _load(path: Path, kind: str, what: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:

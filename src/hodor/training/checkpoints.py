@@ -1,12 +1,12 @@
 """Training state on disk, written whole or not at all."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from hodor.errors import WeightsError
+from hodor.errors import WeightsError, reason
+from hodor.files import replacing
 
 LATEST = "checkpoint.pt"
 
@@ -17,18 +17,14 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
     Raises:
         WeightsError: the disk is full or the folder cannot be written.
     """
-    path, fresh = folder / LATEST, folder / f".{LATEST}.{os.getpid()}"
+    path = folder / LATEST
     try:
-        with fresh.open("wb") as file:
+        with replacing(path, flush=True) as fresh, fresh.open("wb") as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
     except (OSError, RuntimeError) as error:
-        fresh.unlink(missing_ok=True)
         raise WeightsError(
-            f"{path}: the checkpoint could not be written ({error}); the one before it is intact. "
-            "Make room and go on with --resume"
+            f"{path}: the checkpoint could not be written ({reason(error)}); the one before it is "
+            "intact. Make room and go on with --resume"
         ) from error
     return path
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from hodor.errors import HodorError
+from hodor.files import open_to_append, write_text
 from hodor.training.settings import Recipe
 
 NOTED = ("hodor-vos", "torch", "torchvision", "timm", "numpy", "opencv-python-headless")
@@ -45,9 +46,9 @@ def write_record(
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
-        with (folder / "runs.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        write_text(folder / "recipe.yaml", recipe.to_yaml())
+        with open_to_append(folder / "runs.jsonl") as file:
+            file.write(json.dumps(entry).encode() + b"\n")
     except OSError as error:
         raise HodorError(
             f"{folder}: cannot be written ({error.strerror}); free some space or choose another "

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hodor.video.seeking import SeekableFrames, open_seekable
     from hodor.video.sinks import Finishing, LabelMapSink, RleSink, Sink
     from hodor.video.sources import open_source
-    from hodor.video.writing import explained, replacing
 
 __all__ = [
     "DEFAULT_FPS",
@@ -43,7 +42,6 @@ __all__ = [
     "Source",
     "davis_palette",
     "draw_overlay",
-    "explained",
     "label_map_objects",
     "list_images",
     "object_colour",
@@ -52,7 +50,6 @@ __all__ = [
     "open_source",
     "read_image",
     "read_label_map",
-    "replacing",
     "sort_naturally",
     "write_label_map",
 ]
@@ -84,8 +81,6 @@ _FILE = {
     "RleSink": "sinks",
     "Sink": "sinks",
     "open_source": "sources",
-    "explained": "writing",
-    "replacing": "writing",
 }
 
 __getattr__ = names_of(__name__, _FILE)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hodor.errors import MaskError
+from hodor.errors import MaskError, explained
+from hodor.files import replacing
 from hodor.video.drawing import davis_palette
 from hodor.video.frames import LabelMap
 from hodor.video.smoothing import find_smoothing
-from hodor.video.writing import explained, replacing
 
 # Formats that keep every pixel's number. GIF is not among them: writers renumber its palette.
 EXACT_FORMATS = frozenset({"PNG", "BMP", "TIFF"})

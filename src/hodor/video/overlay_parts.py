@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from hodor.errors import HodorError
-from hodor.video.writing import flush_to_disk, replacing, temporary_path, whole_lines
+from hodor.files import Replacement, open_to_append, replacing, whole_lines
 
 Codec = Literal["libx264", "mpeg4"]
 
@@ -105,8 +105,8 @@ class Parts:
 
     def add(self, part: Part) -> None:
         """List a finished part: from now on it survives a kill."""
-        with self._list.open("a") as file:
-            file.write(_line(part))
+        with open_to_append(self._list) as file:
+            file.write(_line(part).encode())
             file.flush()
             os.fsync(file.fileno())
         self.last = part
@@ -156,16 +156,14 @@ class OpenPart:
 
     def __init__(self, parts: Parts, head: Head, first: int, start: int, rate: Fraction) -> None:
         """first: index of its first frame; start: that frame's tick; rate: frames a second."""
-        self._path = parts.folder / f"{first:08d}.mp4"
+        self._file = Replacement(parts.folder / f"{first:08d}.mp4")
         self._head, self._first, self._start = head, first, start
         self.next, self.last = first, start
         ticks = TICKS[head.codec]
         self._duration = round(ticks / rate)
         self._time_base = Fraction(1, ticks)
         options = {"video_track_timescale": str(ticks)}
-        self._container = av.open(
-            str(temporary_path(self._path)), "w", format="mp4", options=options
-        )
+        self._container = av.open(str(self._file.path), "w", format="mp4", options=options)
         self._stream = _add_stream(self._container, head, rate)
         self._stream.codec_context.time_base = self._time_base
 
@@ -183,17 +181,14 @@ class OpenPart:
         """End the file and put it in place."""
         self._mux(None)
         self._container.close()
-        temporary = temporary_path(self._path)
-        flush_to_disk(temporary)
-        os.replace(temporary, self._path)
-        return Part(self._path.name, self._first, self.next, self._start, self.last)
+        self._file.put_in_place(flush=True)
+        return Part(self._file.target.name, self._first, self.next, self._start, self.last)
 
     def drop(self) -> None:
         """Remove what was written."""
         with suppress(OSError, av.FFmpegError):
             self._container.close()
-        with suppress(OSError):
-            temporary_path(self._path).unlink(missing_ok=True)
+        self._file.drop()
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
         for packet in self._stream.encode(picture):

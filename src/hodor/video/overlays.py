@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError
+from hodor.errors import HodorError, explained
+from hodor.files import make_room, replacing
 from hodor.video.drawing import draw_overlay
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.overlay_parts import TICKS, Codec, Head, OpenPart, Parts
 from hodor.video.sinks import Finishing
-from hodor.video.writing import explained, flush_to_disk, make_room, replacing
 
 
 class OverlaySink(Finishing):
@@ -80,9 +80,8 @@ class OverlaySink(Finishing):
         if self._parts.last is None:
             return
         with explained(self._path):
-            with replacing(self._path) as temporary:
+            with replacing(self._path, flush=True) as temporary:
                 self._parts.join(temporary)
-                flush_to_disk(temporary)
             self._parts.remove()
 
     def abandon(self) -> None:

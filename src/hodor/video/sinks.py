@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from hodor.errors import HodorError
+from hodor.errors import HodorError, explained
+from hodor.files import make_folder, make_room, open_to_append, replacing, sweep, whole_lines
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.label_maps import write_label_map
-from hodor.video.writing import explained, make_folder, make_room, replacing, whole_lines
 
 
 class Sink(Protocol):
@@ -96,8 +96,7 @@ class LabelMapSink(Finishing):
         self._wide = wide
         make_folder(self._folder)
         with explained(self._folder):
-            for leftover in self._folder.glob(".*.png.tmp"):
-                leftover.unlink()
+            sweep(self._folder)
 
     def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
         """Write `<frame.name>.png`, whole or not at all."""
@@ -158,7 +157,7 @@ class RleSink(Finishing):
         self.abandon()
         if self._parts.exists():
             with explained(self._path):
-                with replacing(self._path) as temporary:
+                with replacing(self._path, flush=True) as temporary:
                     self._assemble(temporary)
                 self._parts.unlink()
 
@@ -195,7 +194,7 @@ class RleSink(Finishing):
                     f"{self._path} cannot be resumed from frame {self._next}: its parts "
                     f"({self._parts.name}) are gone; start anew."
                 )
-            self._file = self._parts.open("ab")
+            self._file = open_to_append(self._parts)
         return self._file
 
     def _assemble(self, target: Path) -> None:
@@ -206,8 +205,6 @@ class RleSink(Finishing):
             for number, line in enumerate(lines):
                 file.write((b",\n" if number else b"\n") + line.rstrip())
             file.write(b"\n]}\n")
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import safetensors
 
 from hodor.errors import WeightsError
+from hodor.files import whole_file
 from hodor.model import HodorConfig
 
 if TYPE_CHECKING:  # what is known of models is read without PyTorch
@@ -53,7 +52,7 @@ def save_model(
         WeightsError: the file cannot be written.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     dtype = dtype or torch.float32
     tensors = {
@@ -65,16 +64,8 @@ def save_model(
         "config": json.dumps(config.to_dict()),
         "about": json.dumps(dict(about)),
     }
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, fresh, metadata)
-        fresh.chmod(0o644)  # safetensors writes files that only their owner can read
-        fresh.replace(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        raise WeightsError(f"{path}: the model could not be written ({error})") from error
+    with whole_file(path, WeightsError) as fresh:
+        fresh.write_bytes(save(tensors, metadata))
 
 
 def read_info(path: Path) -> ModelInfo:
