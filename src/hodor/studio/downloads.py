@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 from hodor.errors import HodorError, explained
-from hodor.files import replacing
+from hodor.files import replacing, safe_name
 
 
 def as_download(root: Path, name: str) -> Path:
@@ -13,8 +13,8 @@ def as_download(root: Path, name: str) -> Path:
     Raises:
         HodorError: there is no such export yet, or the ZIP file cannot be written.
     """
-    path = root / name
-    if Path(name).name != name or name.startswith(".") or not path.exists():
+    path = root / safe_name(name, "export")
+    if path.is_symlink() or not path.exists():
         raise HodorError(f"{name!r} is not exported yet")
     if path.is_file():
         return path
@@ -25,6 +25,6 @@ def as_download(root: Path, name: str) -> Path:
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,  # PNGs are compressed
     ):
         for file in sorted(path.rglob("*")):
-            if file.is_file():
+            if file.is_file() and not file.is_symlink():
                 archive.write(file, file.relative_to(root))
     return target

@@ -149,10 +149,10 @@ def export(
     called = {o.id: o.name for o in objects}
     material = Material(read, session.video.name, session.video.fps, ids, called)
     control.expect(frames.length * len(names))
-    root = session.folder.root / "exports"
+    place = session.folder.place
     for name in names:
-        EXPORTS[name].write(material, root / EXPORTS[name].file)
+        EXPORTS[name].write(material, place("exports", EXPORTS[name].file))
     given = {str(i): frames_of for i, frames_of in session.state()["given"].items()}
     about = [{**o.to_dict(), "given": given.get(str(o.id), [])} for o in objects]
-    write_json(root / "objects.json", {"video": session.video.path, "objects": about})
-    return [root / EXPORTS[name].file for name in names]
+    write_json(place("exports", "objects.json"), {"video": session.video.path, "objects": about})
+    return [place("exports", EXPORTS[name].file) for name in names]

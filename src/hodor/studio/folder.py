@@ -18,10 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from hodor.errors import HodorError, MaskError, explained
-from hodor.files import open_to_append, replacing, write_json
+from hodor.errors import HodorError, MaskError, explained, one_line
+from hodor.files import open_to_append, replacing, stays_inside, write_json
 from hodor.locks import FolderLock
 from hodor.studio.plan import Origins
+from hodor.studio.runs import HIGHEST
 from hodor.video import LabelMap, read_label_map, write_label_map
 
 SETTINGS = "session.json"
@@ -60,11 +61,15 @@ class SessionFolder:
         with explained(root):
             _refuse_others(root)
             for part in PARTS:
-                (root / part).mkdir(parents=True, exist_ok=True)
+                self.place(part).mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(root, self._busy())
         self._journal: IO[bytes] | None = None
         self._flushed = 0.0
         self._fresh: set[Path] = set()
+
+    def place(self, *parts: str) -> Path:
+        """The path of something in the folder. Raises HodorError where a link leads out of it."""
+        return stays_inside(self.root, self.root.joinpath(*parts))
 
     def _busy(self) -> str:
         address = self.address()
@@ -87,14 +92,14 @@ class SessionFolder:
         Raises:
             HodorError: the file is damaged, or another version's.
         """
-        path = self.root / SETTINGS
+        path = self.place(SETTINGS)
         if not path.is_file():
             return None
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise HodorError(
-                f"{path}: cannot be read ({error}); restore it or begin anew"
+                f"{path}: cannot be read ({one_line(error)}); restore it or begin anew"
             ) from None
         if not isinstance(settings, dict) or settings.get("format") != FORMAT:
             raise HodorError(f"{path}: no session of this version of hodor (format {FORMAT})")
@@ -127,24 +132,28 @@ class SessionFolder:
 
     def maps(self, kind: str) -> list[int]:
         """Frames of which there is a label map, sorted."""
-        found = (p for p in (self.root / kind).glob("*.png") if p.stem.isdecimal())
+        found = (p for p in self.place(kind).glob("*.png") if p.stem.isdecimal())
         return sorted(int(p.stem) for p in found if p.stat().st_size)
 
     def _map(self, kind: str, frame: int) -> Path:
-        return self.root / kind / f"{frame:05d}.png"
+        return self.place(kind, f"{frame:05d}.png")
 
     def read_origins(self, length: int) -> dict[int, Origins]:
         """What the results are known to come from, by object; the journal is then rewritten."""
-        path = self.root / "confidence.jsonl"
+        path = self.place("confidence.jsonl")
         origins: dict[int, Origins] = {}
         there = set(self.maps("results"))
         for frame, values in _lines(path):
             if frame not in there or frame >= length:
                 continue
-            for name, (confidence, origin, mark) in values.items():
-                one = origins.setdefault(int(name), Origins(length))
-                one.frame[frame], one.print[frame] = origin, mark
-                one.confidence[frame] = confidence
+            # A damaged number costs one result, which is then tracked again.
+            with suppress(ValueError, TypeError, AttributeError, OverflowError):
+                for name, (confidence, origin, mark) in values.items():
+                    if not 0 < int(name) <= HIGHEST:
+                        continue
+                    one = origins.setdefault(int(name), Origins(length))
+                    one.frame[frame], one.print[frame] = origin, mark
+                    one.confidence[frame] = confidence
         with (
             explained(path),
             replacing(path, flush=True) as temporary,
@@ -157,7 +166,7 @@ class SessionFolder:
 
     def note(self, frame: int, origins: dict[int, Origins]) -> None:
         """Add one frame's line, and once a second see that lines and results are on the disk."""
-        path = self.root / "confidence.jsonl"
+        path = self.place("confidence.jsonl")
         with explained(path):
             if self._journal is None:
                 self._journal = open_to_append(path, buffering=0)
@@ -191,7 +200,7 @@ class SessionFolder:
     def server(self) -> dict[str, Any]:
         """Port, token and address of the server that last had this session; empty if unknown."""
         try:
-            found = json.loads((self.root / ".server.json").read_text(encoding="utf-8"))
+            found = json.loads(self.place(".server.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
@@ -216,6 +225,6 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, list[Any]]]]:
         return
     with path.open("rb") as file:
         for line in file:
-            with suppress(ValueError):
+            with suppress(ValueError, TypeError, RecursionError):
                 frame, values = json.loads(line)
-                yield frame, values
+                yield int(frame), values

@@ -67,7 +67,7 @@ class _Run:
         self.said = session.said()
         self.seeds = self._seeds()
         way = "forward" if one.step == 1 else "backward"
-        self.file: Path = session.folder.root / "tracker" / f"{way}.safetensors"
+        self.file: Path = session.folder.place("tracker", f"{way}.safetensors")
         self.saved = self._saved()
         self.begin = one.start if self.saved is None else self.saved[0] + one.step
         self.length = abs(one.last - self.begin) + 1

@@ -1,6 +1,7 @@
 """The objects of a session: a number for label maps, a name and a colour for people."""
 
 import re
+import unicodedata
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -35,6 +36,8 @@ class Object:
             raise HodorError(f"colour {colour!r}: it must be written #rrggbb")
         if name is not None and not 0 < len(name.strip()) <= LONGEST_NAME:
             raise HodorError(f"an object's name has 1 to {LONGEST_NAME} letters")
+        if name is not None and any(unicodedata.category(sign) in ("Cc", "Cs") for sign in name):
+            raise HodorError("an object's name has a control character, or one that is none, in it")
         return replace(self, name=(name or self.name).strip(), colour=colour or self.colour)
 
     def to_dict(self) -> dict[str, Any]:

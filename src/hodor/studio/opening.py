@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hodor.errors import HodorError, SourceError
+from hodor.errors import HodorError, SourceError, one_line
+from hodor.files import stays_inside
 from hodor.studio.exports import EXPORTS, export
-from hodor.studio.folder import SessionFolder, is_session
+from hodor.studio.folder import SETTINGS, SessionFolder, is_session
 from hodor.studio.jobs import Control, Jobs
 from hodor.studio.pictures import Pictures
 from hodor.studio.segmenters import GrabCut, Segmenter
@@ -157,10 +158,19 @@ def _places(what: str, session: Path | None) -> tuple[Path, str]:
 
 def _noted_video(root: Path) -> str:
     try:
-        settings = json.loads((root / "session.json").read_text(encoding="utf-8"))
-        return str(settings["video"]["path"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HodorError(f"{root / 'session.json'}: cannot be read ({error}); restore it") from None
+        file = stays_inside(root, root / SETTINGS)
+        noted = str(json.loads(file.read_text(encoding="utf-8"))["video"]["path"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise HodorError(
+            f"{root / SETTINGS}: cannot be read ({one_line(error)}); restore it"
+        ) from None
+    # What came in a file opens no connection, whatever it calls its video.
+    if "://" in noted or not Path(noted).is_absolute():
+        raise HodorError(
+            f"{root / SETTINGS}: names its video as {one_line(noted)!r}, which is no path of a "
+            f"file; give it: hodor studio VIDEO --session {root}"
+        )
+    return noted
 
 
 def _open_video(path: str, root: Path) -> SeekableFrames:

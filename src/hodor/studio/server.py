@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal
 import cv2
 import numpy as np
 from fastapi import Body, FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from hodor.errors import HodorError
+from hodor.errors import HodorError, one_line
 from hodor.studio.downloads import as_download
 from hodor.studio.exports import EXPORTS
 from hodor.studio.opening import Studio
@@ -26,7 +27,20 @@ PAGE = Path(__file__).parent / "page"
 WAITING = 2000
 """Events that may wait for a slow page; beyond, it is dropped and comes back by itself."""
 
-LARGEST_BODY = 64 * 2**20
+MOST_STROKES = 1000
+
+FARTHEST = 1e6
+"""Pixels from the frame's corner that a point may lie at: outside is allowed, but not anywhere."""
+
+Coordinate = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
+
+
+class PlainJson(JSONResponse):
+    """JSON in ASCII: names of files need not be text, and then have no form in UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        """As bytes."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 class Naming(BaseModel):
@@ -46,14 +60,14 @@ class Where(BaseModel):
 class Wanted(BaseModel):
     """What to export."""
 
-    formats: list[str]
+    formats: list[str] = Field(max_length=len(EXPORTS))
 
 
 class Stroke(BaseModel):
     """A line with round ends. points: (x, y) in pixels; width in pixels."""
 
-    points: list[tuple[float, float]] = Field(min_length=1, max_length=20000)
-    width: float = Field(gt=0, le=2000)
+    points: list[tuple[Coordinate, Coordinate]] = Field(min_length=1, max_length=20000)
+    width: float = Field(gt=0, le=2000, allow_inf_nan=False)
 
 
 class Shown(BaseModel):
@@ -62,15 +76,21 @@ class Shown(BaseModel):
     mend: number of an object whose mask in the frame is to be mended.
     """
 
-    box: tuple[float, float, float, float] | None = None
-    inside: list[Stroke] = []
-    outside: list[Stroke] = []
+    box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
+    inside: list[Stroke] = Field([], max_length=MOST_STROKES)
+    outside: list[Stroke] = Field([], max_length=MOST_STROKES)
     mend: int | None = None
 
 
 def make_app(studio: Studio) -> FastAPI:
     """The routes over one session. Whoever may call them is ``guard``'s to say."""
-    app = FastAPI(title="hodor studio", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="hodor studio",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        default_response_class=PlainJson,
+    )
     _errors(app)
     _reading(app, studio)
     _editing(app, studio)
@@ -89,7 +109,21 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(HodorError)
     def explain(_: Request, error: HodorError) -> JSONResponse:
         status = 409 if isinstance(error, Conflict) else 422
-        return JSONResponse({"message": str(error)}, status)
+        return PlainJson({"message": str(error)}, status)
+
+    @app.exception_handler(RequestValidationError)
+    def name_the_field(_: Request, error: RequestValidationError) -> JSONResponse:
+        # What came is not repeated: it may be no text, no number, or a million of them.
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part != "body")
+        return PlainJson({"message": one_line(f"{where}: {first['msg']}")}, 400)
+
+    # What a request made a library refuse, such as a number that does not fit.
+    for kind in (ValueError, ArithmeticError, OSError, cv2.error):
+
+        @app.exception_handler(kind)
+        def refuse(_: Request, error: Exception) -> JSONResponse:
+            return PlainJson({"message": f"this request makes no sense ({one_line(error)})"}, 400)
 
 
 def _reading(app: FastAPI, studio: Studio) -> None:
@@ -129,8 +163,9 @@ def _reading(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/exports/{name}")
     def download(name: str) -> FileResponse:
-        path = as_download(session.folder.root / "exports", name)
-        return FileResponse(path, filename=f"{session.video.name}-{path.name}")
+        path = as_download(session.folder.place("exports"), name)
+        shown = f"{session.video.name}-{path.name}".encode(errors="replace").decode()
+        return FileResponse(path, filename=shown)
 
 
 def _editing(app: FastAPI, studio: Studio) -> None:
@@ -138,10 +173,7 @@ def _editing(app: FastAPI, studio: Studio) -> None:
 
     @app.put("/api/given/{frame}/{number}")
     async def give(request: Request, frame: int, number: int, base: int | None = None) -> Event:
-        data = await request.body()
-        if len(data) > LARGEST_BODY:
-            raise HodorError("mask: too many runs")
-        mask = decode_runs(data, session.video.size) > 0
+        mask = decode_runs(await request.body(), session.video.size) > 0
         await asyncio.to_thread(session.give, frame, number, mask, base=base)
         return {"edited": session.edited(frame)}
 

@@ -10,6 +10,7 @@ import uvicorn
 
 from hodor.errors import HodorError
 from hodor.studio.guard import Guard
+from hodor.studio.limits import LONGEST_MESSAGE, Limits, PatientProtocol
 from hodor.studio.opening import Studio
 from hodor.studio.server import make_app
 
@@ -39,14 +40,16 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{LOCAL if host in ('0.0.0.0', '') else shown}:{port}/{token}/"
     studio.session.folder.write_server({"port": port, "token": token, "address": address})
-    app = Guard(make_app(studio), token=token, bound=host, port=port)
+    app = Guard(Limits(make_app(studio)), token=token, bound=host, port=port)
     config = uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=1,
+        http=PatientProtocol,
         ws="websockets-sansio",
+        ws_max_size=LONGEST_MESSAGE,
         server_header=False,
     )
     ready(address)

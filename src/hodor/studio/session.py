@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError, MaskError
+from hodor.errors import HodorError, MaskError, one_line
 from hodor.studio.folder import SessionFolder
 from hodor.studio.objects import Object, new_object
 from hodor.studio.plan import GONE, Bools, Origins, Wanted, mask_print, wanted
 from hodor.video import LabelMap
+from hodor.weights import HUB
 
 UNDO_STEPS = 200
 Event = dict[str, Any]
@@ -74,10 +75,16 @@ class Session:
         self._done: list[_Edit] = []
         self._undone: list[_Edit] = []
         settings = folder.read_settings() or {}
-        _same_video(folder.root, settings.get("video"), video)
-        self.model: str | None = model or settings.get("model")
-        self.objects = tuple(Object(**o) for o in settings.get("objects", []))
-        self._gone = {int(t): frozenset(ids) for t, ids in settings.get("gone", {}).items()}
+        try:
+            _same_video(folder.root, settings.get("video"), video)
+            self.model = model or _noted_model(settings.get("model"))
+            self.objects = tuple(Object(**o) for o in settings.get("objects", []))
+            self._gone = {int(t): frozenset(ids) for t, ids in settings.get("gone", {}).items()}
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise HodorError(
+                f"{folder.root / 'session.json'}: is damaged ({one_line(error)}); restore it or "
+                "begin anew"
+            ) from error
         self._prints: dict[int, dict[int, int]] = {}
         for frame in sorted({*folder.maps("given"), *self._gone}):
             self._index(frame)
@@ -443,6 +450,18 @@ def _ranges(frames: Bools) -> list[list[int]]:
     """Runs of True as [first, last]."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], frames.astype(np.int8), [0]])))
     return [[int(a), int(b) - 1] for a, b in edges.reshape(-1, 2)]
+
+
+def _noted_model(noted: object) -> str | None:
+    """The model that a session was begun with. What came in a file opens no connection."""
+    if noted is None:
+        return None
+    if str(noted).startswith(HUB):
+        raise HodorError(
+            f"this session was begun with the model {one_line(noted)}, which may have to be "
+            "fetched: name it again with --model"
+        )
+    return str(noted)
 
 
 def _same_video(root: Path, noted: dict[str, Any] | None, video: Video) -> None:

@@ -76,6 +76,8 @@ class Parts:
 
         Raises HodorError if the parts do not end there; OSError.
         """
+        if self.folder.is_symlink():
+            self.folder.unlink()
         if resume_from == 0:
             shutil.rmtree(self.folder, ignore_errors=True)
         if not self._list.exists():

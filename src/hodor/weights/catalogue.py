@@ -14,7 +14,9 @@ if TYPE_CHECKING:  # models are found without PyTorch
     from hodor.model import Hodor
 
 DEFAULT = "small"
-_HUB = "hub:"
+HUB = "hub:"
+"""Begins the name of a model that is fetched from the Hugging Face hub"""
+
 _HUB_FILE = "model.safetensors"
 
 
@@ -39,8 +41,8 @@ def model_path(which: str) -> Path:
         path = _folder() / f"{which}.safetensors"
         verify(path, bundled[which])
         return path
-    if which.startswith(_HUB):
-        return _download(which.removeprefix(_HUB))
+    if which.startswith(HUB):
+        return _download(which.removeprefix(HUB))
     path = Path(which)
     if not path.is_file():
         raise WeightsError(
