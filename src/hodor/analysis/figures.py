@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.analysis.extras import needed
 from hodor.analysis.retrieval import Retrieval
 from hodor.errors import explained
+from hodor.extras import needed
 from hodor.video import LabelMap, draw_overlay
 
 DPI = 160
@@ -22,8 +22,8 @@ PAPER_WINDOWS = {1: 74.3, 4: 77.2, 7: 77.5}
 
 def canvas(rows: int, columns: int, aspect: float) -> tuple[Any, Any]:
     """A figure and (rows, columns) axes for frames whose height is ``aspect`` times their width."""
-    needed("matplotlib").use("Agg")
-    plt = needed("matplotlib.pyplot")
+    needed("matplotlib", "analysis").use("Agg")
+    plt = needed("matplotlib.pyplot", "analysis")
     size = (PANEL * columns, (PANEL * aspect + 0.25) * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     return figure, axes
@@ -34,7 +34,7 @@ def save(figure: Any, path: Path) -> None:
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=DPI)
-    needed("matplotlib.pyplot").close(figure)
+    needed("matplotlib.pyplot", "analysis").close(figure)
 
 
 def retrieval_figure(found: Retrieval, path: Path, title: str) -> None:
@@ -68,8 +68,8 @@ def scatter_figure(
     """
     figure, axes = canvas(1, 1, 1.0)
     figure.set_size_inches(11, 9)
-    boxes = needed("matplotlib.offsetbox")
-    colours = needed("matplotlib").colormaps["tab20"]
+    boxes = needed("matplotlib.offsetbox", "analysis")
+    colours = needed("matplotlib", "analysis").colormaps["tab20"]
     axis, known = axes[0, 0], list(dict.fromkeys(groups))
     axis.scatter(points[:, 0], points[:, 1], s=4, color="0.8")
     chosen = np.unique(np.linspace(0, len(points) - 1, min(most, len(points))).round().astype(int))

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hodor.analysis.extras import needed
 from hodor.analysis.table import Descriptor
 from hodor.errors import explained
+from hodor.extras import needed
 from hodor.files import replacing
 
 _PAGE = """<!doctype html>
@@ -56,7 +56,7 @@ def hover_page(
 
     Raises HodorError where plotly is missing or the file cannot be written.
     """
-    go: Any = needed("plotly.graph_objects")
+    go: Any = needed("plotly.graph_objects", "analysis")
     figure = go.Figure()
     groups = [f"{row.sequence} {row.object}" for row in rows]
     for group in dict.fromkeys(groups):

@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.analysis.extras import needed
 from hodor.errors import DataError, explained
+from hodor.extras import needed
 from hodor.files import replacing
 
 FORMAT = "hodor-descriptors-1"
@@ -81,7 +81,7 @@ def write_table(
 
     Raises DataError where there is none, HodorError where pyarrow is missing or the disk is full.
     """
-    pa, parquet = needed("pyarrow"), needed("pyarrow.parquet")
+    pa, parquet = needed("pyarrow", "analysis"), needed("pyarrow.parquet", "analysis")
     kept = list(rows)
     if not kept:
         raise DataError(f"{path}: there are no descriptors to write")
@@ -123,7 +123,7 @@ def _schema(pa: Any, channels: int) -> Any:
 
 def read_table(path: Path) -> DescriptorTable:
     """Read what ``write_table`` wrote. Raises DataError for any other file."""
-    parquet = needed("pyarrow.parquet")
+    parquet = needed("pyarrow.parquet", "analysis")
     try:
         table = parquet.read_table(path)
     except (OSError, ValueError) as error:

@@ -66,12 +66,11 @@ def convert(
     """
     console = Console(stderr=True)
     format_of(to)
-    if fps is not None and not 0 < fps < math.inf:
-        raise HodorError(f"--fps {fps:g}: give frames per second over 0, such as 25")
+    checked_rate(fps)
     called = names_of(name)
     with ExitStack() as opened:
         shown = opened.enter_context(open_source(source, fps=fps)) if source else None
-        track = read_track(given, from_format, _reading(shown, fps, video))
+        track = read_track(given, from_format, reading_of(shown, fps, video))
         if shown is not None:
             track = with_video(track, shown)
         track = replace(track, names={**track.names, **called})
@@ -125,7 +124,18 @@ class _Tally:
         return replace(track, frames=frames)
 
 
-def _reading(source: Source | None, fps: float | None, video: str | None) -> Reading:
+def checked_rate(fps: float | None) -> None:
+    """Raises HodorError for a rate that is none."""
+    if fps is not None and not 0 < fps < math.inf:
+        raise HodorError(f"--fps {fps:g}: give frames per second over 0, such as 25")
+
+
+def reading_of(source: Source | None, fps: float | None, video: str | None) -> Reading:
+    """What a format may leave open, from the video where it is at hand.
+
+    Raises:
+        HodorError: the source is live.
+    """
     if source is None:
         return Reading(fps=fps, video=video)
     if source.live:

@@ -14,6 +14,7 @@ from hodor.errors import LIST_ITEM, HodorError
 COMMANDS = {
     "track": "Follow objects through a video, a folder of images or a camera.",
     "convert": "Convert masks between formats: CVAT, COCO, YouTube-VIS, YOLO, mattes, ...",
+    "measure": "Numbers over time: area, place, shape and speed of each object.",
     "studio": "Draw, follow, correct and export masks in the browser.",
     "train": "Train a model from still images with masks.",
     "evaluate": "Score results, models and baselines on DAVIS, YouTube-VOS, MOSE, LVOS.",

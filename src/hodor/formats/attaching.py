@@ -39,7 +39,7 @@ def with_video(track: Track, source: Source) -> Track:
                 f"{track.video}: frame {waiting.name} is not in {source.name}, or not in this order"
             )
 
-    return replace(track, frames=frames, video=source.name, fps=source.fps)
+    return replace(track, frames=frames, video=source.name, fps=source.fps, timed=True)
 
 
 def _belong(labelled: Labelled, frame: Frame) -> bool:

@@ -126,7 +126,8 @@ def read_coco(path: Path, reading: Reading) -> Track:
                 raise wrong(path, "file of COCO instances", error) from error
 
     video = str(about.get("description") or path.stem)
-    return Track(flattened(frames, warnings), video, rate, names, warnings)
+    timed = bool(reading.fps or about.get("fps"))
+    return Track(flattened(frames, warnings), video, rate, names, warnings, timed)
 
 
 def _by_image(annotations: Iterable[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:

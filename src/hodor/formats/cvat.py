@@ -211,7 +211,9 @@ def read_cvat(path: Path, reading: Reading) -> Track:
                 raise wrong(path, "CVAT 1.1 XML", error) from error
             yield Shapes(index, name, index / reading.rate, sides, masks)
 
-    return Track(flattened(frames, warnings), path.stem, reading.rate, names, warnings)
+    return Track(
+        flattened(frames, warnings), path.stem, reading.rate, names, warnings, reading.timed
+    )
 
 
 def _indices(found: _Found) -> list[int]:

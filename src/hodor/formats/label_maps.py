@@ -44,19 +44,22 @@ def read_png(path: Path, reading: Reading) -> Track:
         for index, file in enumerate(files):
             yield Labelled(index, file.stem, index / reading.rate, read_label_map(file))
 
-    return Track(frames, path.resolve().name, reading.rate)
+    return Track(frames, path.resolve().name, reading.rate, timed=reading.timed)
 
 
 def _read_results(path: Path, reading: Reading) -> Track:
     files = mask_files(path / "labels")
     confidence = _confidence(path / "summary.json", len(files))
+    stated = _rate(path / "summary.json") if reading.fps is None else None
+    rate = stated or reading.rate
 
     def frames() -> Iterator[Labelled]:
         for index, file in enumerate(files):
             known = {i: c[index] for i, c in confidence.items() if c[index] is not None}
-            yield Labelled(index, file.stem, index / reading.rate, read_label_map(file), known)
+            yield Labelled(index, file.stem, index / rate, read_label_map(file), known)
 
-    return Track(frames, _source(path), reading.rate)
+    timed = reading.timed or stated is not None
+    return Track(frames, _source(path), rate, timed=timed)
 
 
 def _confidence(summary: Path, count: int) -> dict[int, list[float]]:
@@ -69,6 +72,14 @@ def _confidence(summary: Path, count: int) -> dict[int, list[float]]:
     except UNLIKE as error:
         raise wrong(summary, "summary of hodor track", error) from error
     return {number: series for number, series in values.items() if len(series) == count}
+
+
+def _rate(summary: Path) -> float | None:
+    """Frames per second of a run's video; None where its summary does not say."""
+    try:
+        return float(json.loads(summary.read_text(encoding="utf-8"))["source_fps"])
+    except (OSError, *UNLIKE):
+        return None
 
 
 def _source(path: Path) -> str:
@@ -111,7 +122,8 @@ def read_png_per_object(path: Path, reading: Reading) -> Track:
             ]
             yield Shapes(index, name, index / reading.rate, one_size(path, name, masks), masks)
 
-    return Track(flattened(frames, warnings), path.resolve().name, reading.rate, {}, warnings)
+    called = path.resolve().name
+    return Track(flattened(frames, warnings), called, reading.rate, {}, warnings, reading.timed)
 
 
 def one_size(path: Path, name: str, masks: list[tuple[int, Any]]) -> tuple[int, int]:

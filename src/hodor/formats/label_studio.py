@@ -136,7 +136,7 @@ def read_label_studio(path: Path, reading: Reading) -> Track:
                 raise wrong(path, "export of Label Studio with brush masks", error) from error
 
     video = str(tasks[0].get("data", {}).get("video", path.stem)) if tasks else path.stem
-    return Track(flattened(frames, warnings), video, reading.rate, names, warnings)
+    return Track(flattened(frames, warnings), video, reading.rate, names, warnings, reading.timed)
 
 
 def regions_of(task: dict[str, Any], kind: str) -> list[dict[str, Any]]:

@@ -103,7 +103,8 @@ def read_label_studio_video(path: Path, reading: Reading) -> Track:
             yield Shapes(index, reading.name_of(index), index / rate, size, masks)
 
     name = str(data.get("name") or stem(str(data.get("video", path.stem))))
-    return Track(flattened(frames, warnings), name, rate, names, warnings)
+    timed = bool(reading.fps or data.get("fps"))
+    return Track(flattened(frames, warnings), name, rate, names, warnings, timed)
 
 
 def _numbered(regions: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:

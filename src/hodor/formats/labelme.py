@@ -114,7 +114,7 @@ def read_labelme(path: Path, reading: Reading) -> Track:
                 raise wrong(file, "labelme's JSON", error) from error
 
     video = path.stem if path.is_file() else path.resolve().name
-    return Track(flattened(frames, warnings), video, reading.rate, names, warnings)
+    return Track(flattened(frames, warnings), video, reading.rate, names, warnings, reading.timed)
 
 
 KINDS = ("mask", "polygon", "rectangle")

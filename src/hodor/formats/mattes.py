@@ -150,7 +150,8 @@ def read_mattes(path: Path, reading: Reading) -> Track:
         return _of_videos(videos, reading) if videos else _of_folders(folders, reading)
 
     rate = _rate(next(iter(videos.values()))) if videos and not reading.fps else reading.rate
-    return Track(flattened(frames, warnings), path.resolve().name, rate, {}, warnings)
+    timed = bool(videos) or reading.timed
+    return Track(flattened(frames, warnings), path.resolve().name, rate, {}, warnings, timed)
 
 
 def _is_matte(file: Path) -> bool:

@@ -73,4 +73,6 @@ def read_mots(path: Path, reading: Reading) -> Track:
                 raise wrong(path, "file of MOTS", error) from error
             yield Shapes(index, reading.name_of(index), index / reading.rate, size, masks)
 
-    return Track(flattened(frames, warnings), path.stem, reading.rate, called, warnings)
+    return Track(
+        flattened(frames, warnings), path.stem, reading.rate, called, warnings, reading.timed
+    )

@@ -107,7 +107,8 @@ def read_npz(path: Path, reading: Reading) -> Track:
                 confidence=confidence,
             )
 
-    return Track(frames, str(about.get("video", path.stem)), rate, names)
+    timed = bool(reading.fps) or "fps" in about
+    return Track(frames, str(about.get("video", path.stem)), rate, names, timed=timed)
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:

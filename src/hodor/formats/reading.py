@@ -29,6 +29,11 @@ class Reading:
         """Frames per second."""
         return self.fps or DEFAULT_FPS
 
+    @property
+    def timed(self) -> bool:
+        """Whether the rate is the user's word."""
+        return self.fps is not None
+
     def name_of(self, index: int) -> str:
         """The name of the frame at a position."""
         if self.frames is not None and index < len(self.frames):

@@ -119,7 +119,8 @@ def read_rle(path: Path, reading: Reading) -> Track:
 
     names = {int(number): str(name) for number, name in head.get("names", {}).items()}
     rate = reading.fps or float(head.get("fps", reading.rate))
-    return Track(flattened(frames, warnings), str(head["video"]), rate, names, warnings)
+    timed = bool(reading.fps) or "fps" in head
+    return Track(flattened(frames, warnings), str(head["video"]), rate, names, warnings, timed)
 
 
 def _shapes(record: dict[str, Any], head: dict[str, Any]) -> Shapes:

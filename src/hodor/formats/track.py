@@ -42,7 +42,8 @@ class Track:
 
     frames: gives all frames in order, each time it is called; one is in memory at a time.
     video: the video's name. fps: its nominal rate. names: what objects are, by id; two objects
-    may be of one name. warnings: messages for the user, complete once `frames` has ended.
+    may be of one name. warnings: messages for the user, complete once `frames` has ended. timed:
+    whether times and rate are the video's; else they are those of the usual rate.
     """
 
     frames: Callable[[], Iterator[Labelled]]
@@ -50,6 +51,7 @@ class Track:
     fps: float
     names: Mapping[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    timed: bool = False
 
     def name_of(self, number: int) -> str:
         """What an object is called."""

@@ -97,7 +97,8 @@ def read_yolo(path: Path, reading: Reading) -> Track:
             ]
             yield Shapes(index, file.stem, index / reading.rate, size, masks)
 
-    return Track(flattened(frames, warnings), root.resolve().name, reading.rate, names, warnings)
+    called = root.resolve().name
+    return Track(flattened(frames, warnings), called, reading.rate, names, warnings, reading.timed)
 
 
 def _classes(path: Path) -> dict[int, str]:

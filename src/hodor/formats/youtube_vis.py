@@ -128,7 +128,8 @@ def read_youtube_vis(path: Path, reading: Reading) -> Track:
             except UNLIKE as error:
                 raise wrong(path, "file of YouTube-VIS", error) from error
 
-    return Track(flattened(frames, warnings), name or path.stem, rate, names, warnings)
+    timed = bool(reading.fps or video.get("fps"))
+    return Track(flattened(frames, warnings), name or path.stem, rate, names, warnings, timed)
 
 
 def _shapes(

@@ -1,0 +1,117 @@
+"""``hodor measure``."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from hodor.cli.convert import checked_rate, reading_of
+from hodor.cli.names import names_of
+from hodor.formats import FORMATS, Track, read_track, with_video
+from hodor.formats.track import counted
+from hodor.measuring import (
+    Measurement,
+    Units,
+    as_written,
+    curves_figure,
+    measure,
+    write_measurements,
+)
+from hodor.measuring.table import check_table
+from hodor.video import open_source
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(name="measure")
+def measure_command(
+    given: Path = typer.Argument(
+        ..., metavar="IN", help="OUT of hodor track, or masks in any format that convert reads."
+    ),
+    out: Path | None = typer.Option(
+        None, help="Table to write, .csv or .parquet. Default: measurements.csv in IN or beside it."
+    ),
+    um_per_pixel: float | None = typer.Option(
+        None, help="Micrometres that a pixel's side is long, such as 0.65. Default: pixels."
+    ),
+    fps: float | None = typer.Option(
+        None, help="Frames per second, where IN does not state them; else speeds are per frame."
+    ),
+    source: str | None = typer.Option(None, help="The video: gives frames' names and times."),
+    from_format: str | None = typer.Option(
+        None, "--from", help=f"Format of IN: {', '.join(FORMATS)}. Default: what it looks like."
+    ),
+    video: str | None = typer.Option(None, help="Which video, if IN holds several."),
+    name: list[str] = typer.Option([], help="What an object is called, such as 1=cell."),
+) -> None:
+    """Measure objects over time: area, place, shape, speed; a row for each object and frame.
+
+    Writes a table, and a picture with a curve for each object beside it.
+
+    hodor measure out --um-per-pixel 0.65 --fps 4
+    """
+    console = Console(stderr=True)
+    checked_rate(fps)
+    units = Units(um_per_pixel)
+    table = out or _beside(given)
+    check_table(table)
+    with ExitStack() as opened:
+        shown = opened.enter_context(open_source(source, fps=fps)) if source else None
+        track = read_track(given, from_format, reading_of(shown, fps, video))
+        if shown is not None:
+            track = with_video(track, shown)
+        track = replace(track, names={**track.names, **names_of(name)})
+        units = replace(units, seconds=track.timed)
+        rows = _measured(track, units, console)
+    write_measurements(rows, table, units)
+    tell(rows, units, console)
+    for warning in track.warnings:
+        console.print(f"[yellow]warning[/]: {warning}", highlight=False)
+    console.print(f"table in {table}", highlight=False)
+    if find_spec("matplotlib") is None:
+        console.print("no picture of the curves: pip install 'hodor-vos[analysis]' draws one")
+        return
+    curves_figure(rows, table.with_suffix(".png"), units)
+    console.print(f"curves in {table.with_suffix('.png')}", highlight=False)
+
+
+def tell(rows: list[Measurement], units: Units, console: Console) -> None:
+    """Say in a line for each object how large and how fast it was."""
+    for number in sorted({row.object for row in rows}):
+        own = [row for row in rows if row.object == number]
+        seen = [row for row in own if row.visible]
+        areas = [row.area for row in seen]
+        speeds = [row.speed for row in seen if row.speed is not None]
+        speed = (
+            f", mean speed {sum(speeds) / len(speeds):.3g} {as_written(units.speed)}"
+            if speeds
+            else ""
+        )
+        console.print(
+            f"  object {number} ({own[0].name}): visible in {len(seen)} of "
+            f"{counted(len(own), 'frame')}, area {min(areas):.4g} to {max(areas):.4g} "
+            f"{as_written(units.area)}{speed}",
+            highlight=False,
+        )
+    if not units.seconds:
+        console.print("  speeds are per frame: --fps or --source makes them per second")
+
+
+def _measured(track: Track, units: Units, console: Console) -> list[Measurement]:
+    columns = (SpinnerColumn(), TextColumn("rows: {task.completed}"))
+    rows: list[Measurement] = []
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as p:
+        for row in p.track(measure(track, units)):
+            rows.append(row)
+    return rows
+
+
+def _beside(given: Path) -> Path:
+    """Where the table goes by itself: into a run's folder; a folder of masks is left alone."""
+    if (given / "labels").is_dir():
+        return given / "measurements.csv"
+    return given.with_name(f"{given.stem if given.is_file() else given.name}-measurements.csv")

@@ -1,0 +1,42 @@
+"""Packages of an extra: loaded when needed, and named when missing."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from hodor.errors import HodorError
+
+
+def needed(module: str, extra: str) -> Any:
+    """A module that comes with an extra of this package.
+
+    Args:
+        module: its full name, such as ``pyarrow.parquet``.
+        extra: the extra's name, such as ``analysis``.
+
+    Raises:
+        HodorError: it is not installed; says what to install.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise HodorError(missing(str(error.name), extra)) from error
+
+
+def check(extra: str, *modules: str) -> None:
+    """Find out before minutes of work whether an extra is there, without loading it.
+
+    Raises:
+        HodorError: a module is not installed; says what to install.
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise HodorError(missing(module, extra))
+
+
+def missing(module: str, extra: str) -> str:
+    """What to tell somebody who lacks a module."""
+    return (
+        f"this needs {module}, which is not installed: pip install 'hodor-vos[{extra}]', or in a "
+        f"checkout pip install '.[{extra}]'"
+    )

@@ -1,0 +1,86 @@
+"""``hodor measure``: from a run, or from masks of other tools, to a table and a picture."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from formats.tracks import track_of
+
+from hodor.formats import write_track
+
+Hodor = Callable[..., Any]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with masks/: a square that moves by 5 pixels a frame."""
+    monkeypatch.chdir(tmp_path)
+    maps = [np.zeros((40, 60), np.uint8) for _ in range(3)]
+    for t, label_map in enumerate(maps):
+        label_map[5 + 3 * t : 15 + 3 * t, 5 + 4 * t : 15 + 4 * t] = 1
+    write_track(track_of(maps), "masks", "png")
+    write_track(track_of(maps), "masks.json", "rle")
+    return tmp_path
+
+
+def rows(file: str) -> list[dict[str, str]]:
+    with Path(file).open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_masks_become_a_table_and_a_picture_beside_them(hodor: Hodor, here: Path) -> None:
+    ran = hodor("measure", "masks", "--name", "1=cell")
+    assert ran.code == 0, ran.err
+    assert "object 1 (cell): visible in 3 of 3 frames, area 100 to 100 px²" in ran.err
+    assert "mean speed 5 px/frame" in " ".join(ran.err.split())
+    assert "--fps or --source makes them per second" in ran.err
+    table = rows("masks-measurements.csv")
+    assert [row["speed_px_per_frame"] for row in table] == ["", "5.0", "5.0"]
+    assert Path("masks-measurements.png").stat().st_size > 5000
+
+
+def test_scale_and_rate_give_micrometres_a_second(hodor: Hodor, here: Path) -> None:
+    ran = hodor("measure", "masks", "--um-per-pixel", 0.65, "--fps", 4, "--out", "cells.csv")
+    assert ran.code == 0, ran.err
+    assert "per second" not in ran.err
+    assert rows("cells.csv")[1]["speed_um_per_s"] == "13.0"  # 5 px x 0.65 um x 4 a second
+    assert rows("cells.csv")[1]["time_s"] == "0.25"
+
+
+def test_a_format_that_states_the_rate_needs_none(hodor: Hodor, here: Path) -> None:
+    assert hodor("measure", "masks.json").code == 0
+    assert rows("masks-measurements.csv")[1]["speed_px_per_s"] == "125.0"
+
+
+def test_a_runs_folder_takes_the_table_with_confidence_and_rate(hodor: Hodor, here: Path) -> None:
+    Path("out").mkdir()
+    Path("masks").rename("out/labels")
+    summary = {"source": "clip", "source_fps": 50, "confidence": {"1": [1.0, 0.5, 0.25]}}
+    Path("out/summary.json").write_text(json.dumps(summary))
+    assert hodor("measure", "out").code == 0
+    table = rows("out/measurements.csv")
+    assert [row["confidence"] for row in table] == ["1.0", "0.5", "0.25"]
+    assert table[1]["speed_px_per_s"] == "250.0"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing"], "nothing does not exist"),
+        (["masks", "--out", "cells.xlsx"], "a table is written as .csv or .parquet"),
+        (["masks", "--um-per-pixel", "0"], "give a number over 0, such as 0.65"),
+        (["masks", "--fps", "-1"], "give frames per second over 0"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    hodor: Hodor, here: Path, words: list[str], message: str
+) -> None:
+    ran = hodor("measure", *words)
+    assert ran.code == 1
+    assert message in " ".join(ran.err.split())
+    assert len(ran.err.splitlines()) == 1
+    assert not list(here.glob("*.csv"))
