@@ -1,14 +1,13 @@
 """Frames by number, in any order: what a page that scrubs through a video asks for.
 
-Tracking reads from the front (``videos``), which holds for every file. Here a file's packets are
-listed once, without decoding; a frame is then reached from the keyframe before it.
+Tracking reads from the front (``videos``), which holds for every file and says what number a frame
+has. Here a file's packets are listed once, without decoding; a frame is then reached from the
+keyframe before it. Where packets may not tell what decodes, all of the file is decoded once.
 """
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -21,6 +20,7 @@ from av.video.stream import VideoStream
 from hodor.errors import SourceError
 from hodor.video.containers import Upright
 from hodor.video.frames import Closing, Frame, Source, numbered_name
+from hodor.video.listing import Listing, list_frames
 from hodor.video.sources import open_source
 from hodor.video.videos import VideoSource
 
@@ -75,7 +75,7 @@ def open_seekable(what: str | Path, *, fps: float | None = None) -> SeekableFram
         source.close()
         raise SourceError(f"{what} is live: it has no frames to go back to; record it first.")
     if isinstance(source, VideoSource):
-        listing = _list(source)
+        listing = list_frames(source)
         if listing is not None:
             return SeekableVideo(source, listing)
     return FramesInOrder(source)
@@ -87,15 +87,20 @@ class FramesInOrder(Closing):
     def __init__(self, source: Source) -> None:
         self._source = source
         self._frames: Iterator[Frame] = iter(())
-        self._next = -1
+        self._next: int | None = None
         self._jumps = not isinstance(source, VideoSource)
         self.name, self.fps = source.name, source.fps
-        known = source.length if self._jumps else None
-        self.length = known or sum(1 for _ in source.frames())
+        if isinstance(source, VideoSource):
+            self.length = sum(1 for _ in source.pictures())
+        else:
+            self.length = source.length or sum(1 for _ in source.frames())
+        if self.length == 0:
+            next(source.frames(), None)  # which says what is wrong
 
     def read(self, index: int) -> Frame:
         """See `SeekableFrames`."""
-        if self._jumps or not self._next <= index <= self._next + NEAR:
+        near = self._next is not None and self._next <= index <= self._next + NEAR
+        if self._jumps or not near:
             self._frames, self._next = self._source.frames(index), index
         for frame in self._frames:
             self._next = frame.index + 1
@@ -112,25 +117,17 @@ class FramesInOrder(Closing):
         self._source.close()
 
 
-@dataclass(frozen=True)
-class _Listing:
-    """Presentation times of a file's frames, in order, and the numbers of its keyframes."""
-
-    times: list[int]
-    keys: list[int]
-    time_base: Fraction
-
-
 class SeekableVideo(Closing):
     """Frames by number of a video file whose packets all state their times."""
 
-    def __init__(self, source: VideoSource, listing: _Listing) -> None:
+    def __init__(self, source: VideoSource, listing: Listing) -> None:
         self._input = source.input
         self._listing = listing
         self._upright = Upright()
         self._open: tuple[InputContainer, VideoStream] | None = None
         self._pictures: Iterator[VideoFrame] = iter(())
         self._next: int | None = None
+        self._from = 0
         self._kept: OrderedDict[int, VideoFrame] = OrderedDict()
         self.name, self.fps, self.length = source.name, source.fps, len(listing.times)
 
@@ -183,8 +180,8 @@ class SeekableVideo(Closing):
         before: VideoFrame | None = None
         for picture in self._pictures:
             number = self._number(picture)
-            if number is None:
-                continue
+            if number is None or number < self._from:
+                continue  # Shown before its keyframe: after a seek what it is made of is missing.
             self._next = number + 1
             self._keep(number, picture)
             if number == index:
@@ -223,7 +220,7 @@ class SeekableVideo(Closing):
                 container.seek(self._listing.times[key], stream=stream)
         except (av.FFmpegError, OSError) as error:
             raise SourceError(f"{self._input.label} cannot be read any more ({error}).") from error
-        self._pictures, self._next = _decoded(container, stream), key
+        self._pictures, self._next, self._from = _decoded(container, stream), key, key
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
@@ -236,30 +233,3 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
                 continue
     except (av.FFmpegError, OSError):
         return
-
-
-def _list(source: VideoSource) -> _Listing | None:
-    """Times of all frames by the packets alone; None where packets do not tell them."""
-    times: list[int] = []
-    keys: list[int] = []
-    container, stream = source.input.open()
-    with container:
-        if container.format.name == "avi" and stream.codec_context.has_b_frames:
-            return None
-        try:
-            for packet in container.demux(stream):
-                if packet.size == 0 or packet.is_discard:
-                    continue
-                if packet.pts is None:
-                    return None
-                times.append(packet.pts)
-                if packet.is_keyframe:
-                    keys.append(packet.pts)
-        except (av.FFmpegError, OSError):
-            pass  # a file that was cut off has frames up to there
-        base = stream.time_base
-    if base is None or not keys or len(set(times)) != len(times):
-        return None
-    times.sort()
-    numbers = sorted(bisect_left(times, time) for time in keys)
-    return _Listing(times, numbers, base)

@@ -1,8 +1,13 @@
-"""Video files: every frame that decodes, once, with its own time and the right way up."""
+"""Video files: every frame that decodes, once, with its own time and the right way up.
+
+Here is what numbers frames, for tracking and studio alike: the pictures that decode when a file is
+read from its beginning, in the order in which they are shown, are frames 0, 1, 2, ... A packet that
+gives no picture has no number.
+"""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -46,7 +51,7 @@ class VideoSource(Closing):
         """
         tally = _Tally(constant_rate=self._fixed_fps is not None)
         clock, upright = _Clock(self.fps), Upright()
-        for index, picture in enumerate(self._pictures(tally)):
+        for index, picture in enumerate(self.pictures(tally)):
             time = clock.read(picture, tally)
             # No seeking: where a seek lands depends on container and codec, and a frame too many
             # or too few would shift every mask that follows. Decoding is cheap beside tracking.
@@ -54,7 +59,9 @@ class VideoSource(Closing):
                 yield Frame(index, numbered_name(index), upright.pixels(picture), time)
         self._conclude(tally, clock)
 
-    def _pictures(self, tally: "_Tally") -> Iterator[VideoFrame]:
+    def pictures(self, tally: "_Tally | None" = None) -> Iterator[VideoFrame]:
+        """The picture of every frame, in order, as it was decoded: what numbers frames."""
+        tally = tally or _Tally(constant_rate=False)
         for picture in self._decode("AUTO", tally):
             if picture.is_corrupt and tally.comes_late(picture):
                 continue  # The remains of a lost frame, given after its successors.
@@ -86,17 +93,29 @@ class VideoSource(Closing):
                 f"{label} opens, but none of its frames decodes; it is damaged or incomplete. "
                 "Copy or export it again."
             )
+        lost = tally.lost_before_first
+        if lost:
+            self._warn(
+                f"{label} lacks its beginning: it starts within a group of pictures, and {lost} "
+                f"frame{'s' * (lost > 1)} before the first that decodes cannot be shown; frame 0 "
+                "is the first that can."
+            )
         if tally.ended_early(clock.last):
             of = f" of about {self.estimated_length}" if self.estimated_length else ""
-            self.warnings.append(
-                f"{label} is truncated: {tally.pictures}{of} frames could be decoded, reading "
-                f"stopped at {clock.last:.2f} s."
+            self._warn(
+                f"{label} is truncated: {tally.pictures}{of} frames could be decoded; reading "
+                f"stopped at {clock.last:.2f} s, and the end is missing."
             )
-        elif tally.faults:
-            self.warnings.append(
-                f"{label} is damaged (faults met: {tally.faults}): {tally.pictures} frames could "
-                f"be decoded, up to {clock.last:.2f} s; pictures near a fault may be broken."
+        elif tally.faults and not lost:
+            self._warn(
+                f"{label} is damaged (faults met in its middle: {tally.faults}): {tally.pictures} "
+                f"frames could be decoded, up to {clock.last:.2f} s; pictures near a fault may be "
+                "broken."
             )
+
+    def _warn(self, message: str) -> None:
+        if message not in self.warnings:  # a file may be read twice
+            self.warnings.append(message)
 
 
 def ends(url: str) -> bool:
@@ -119,6 +138,9 @@ class _Tally:
     pictures: int = 0
     last_packet: int | None = None
     last_picture: int | None = None
+    first_packet: int | None = None
+    first_picture: int | None = None
+    _before: list[int] = field(default_factory=list)
 
     def describe(self, container: InputContainer, stream: VideoStream) -> None:
         self.declared = stream.frames
@@ -133,12 +155,32 @@ class _Tally:
         self.faults += packet.is_corrupt
         if packet.pts is not None and not packet.is_discard:
             self.last_packet = max(packet.pts, self.last_packet or packet.pts)
+            first = packet.pts if self.first_packet is None else self.first_packet
+            self.first_packet = min(packet.pts, first)
+            if self.first_picture is None or packet.pts < self.first_picture:
+                self._before.append(packet.pts)
 
     def add_picture(self, picture: VideoFrame) -> None:
         self.pictures += 1
         self.faults += picture.is_corrupt
         if picture.pts is not None:
             self.last_picture = max(picture.pts, self.last_picture or picture.pts)
+            if self.first_picture is None:
+                self.first_picture = picture.pts
+
+    @property
+    def lost_before_first(self) -> int:
+        """Packets of frames before the first picture: of a file that begins within a group."""
+        if self.constant_rate or self.first_picture is None:
+            return 0
+        return sum(pts < self.first_picture for pts in self._before)
+
+    @property
+    def lost_seconds(self) -> float:
+        """From the first packet to the first picture."""
+        if not self.lost_before_first or self.first_picture is None or self.first_packet is None:
+            return 0.0
+        return float((self.first_picture - self.first_packet) * self.time_base)
 
     def comes_late(self, picture: VideoFrame) -> bool:
         """Whether a later picture was given before."""
@@ -165,7 +207,8 @@ class _Tally:
         if self.duration is None or self.pictures == 0:
             return False
         interval = last_time / max(self.pictures - 1, 1)
-        return last_time + interval < self.duration - max(3 * interval, 0.2)
+        known = self.lost_seconds + last_time + interval
+        return known < self.duration - max(3 * interval, 0.2)
 
 
 @dataclass
