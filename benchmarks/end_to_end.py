@@ -16,7 +16,8 @@ from common import parser, show
 
 from hodor.assets import sample_masks
 from hodor.bench import PRECISIONS, clip, write_video
-from hodor.tracking import Result, Tracker, track_video
+from hodor.runs import track_video
+from hodor.tracking import Result, Tracker
 from hodor.video import (
     Frame,
     LabelMapSink,

@@ -12,7 +12,8 @@ import torch
 from common import parser, show
 
 from hodor.bench import clip, grid_of_boxes, peak_memory, write_video
-from hodor.tracking import Tracker, track_video
+from hodor.runs import track_video
+from hodor.tracking import Tracker
 from hodor.video import LabelMapSink, open_reference_masks, open_source, write_label_map
 
 LENGTHS = (200, 1000, 5000)

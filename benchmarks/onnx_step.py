@@ -18,7 +18,7 @@ from hodor import Tracker, load_model
 from hodor.bench import clip, grid_of_boxes, medians
 from hodor.onnx import OnnxNetwork, export
 from hodor.tracking import TrackerOptions, network_print
-from hodor.tracking.onnx_runtime import OnnxRuntime
+from hodor.tracking.onnx.runtime import OnnxRuntime
 
 HEIGHT, WIDTH = 480, 854
 FRAMES = 4  # that are stepped through, again and again

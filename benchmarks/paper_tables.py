@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hodor.bench import describe_machine
-from hodor.cli.scoring import davis_scores
+from hodor.evaluation import davis_scores
 from hodor.tracking import choose_device
 from hodor.training import MODEL, Listener, Progress, load_recipe, to_plain, train
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hodor.allocator import keep_freed_memory
     from hodor.errors import HodorError
     from hodor.model import Hodor, HodorConfig
+    from hodor.runs import track_to_folder
     from hodor.tracking import Result, Tracker
     from hodor.weights import load_model
 
@@ -23,6 +24,7 @@ __all__ = [
     "Tracker",
     "keep_freed_memory",
     "load_model",
+    "track_to_folder",
 ]
 
 _ROOM = {
@@ -33,6 +35,7 @@ _ROOM = {
     "Tracker": "tracking",
     "keep_freed_memory": "allocator",
     "load_model": "weights",
+    "track_to_folder": "runs",
 }
 
 __getattr__ = names_of(__name__, _ROOM)

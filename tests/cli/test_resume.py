@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from video.tiny_videos import write_video
 
-from hodor.tracking.pipeline import COMMIT_EVERY
+from hodor.runs.pipeline import COMMIT_EVERY
 from hodor.video import write_label_map
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]

@@ -6,7 +6,7 @@ import torch
 
 from hodor.model import HodorConfig
 from hodor.tracking import Geometry, TrackerOptions, image_of, mask_of
-from hodor.tracking.torch_images import to_source
+from hodor.tracking.torch.images import to_source
 
 CPU = torch.device("cpu")
 

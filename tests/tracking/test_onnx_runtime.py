@@ -21,13 +21,13 @@ from hodor.tracking import (
     load_state,
     mask_of,
     network_print,
-    numpy_images,
-    numpy_output,
-    numpy_patches,
     save_state,
-    torch_output,
 )
-from hodor.tracking.onnx_runtime import OnnxRuntime
+from hodor.tracking.onnx import images as onnx_images
+from hodor.tracking.onnx import label_map as onnx_label_map
+from hodor.tracking.onnx import patches as onnx_patches
+from hodor.tracking.onnx.runtime import OnnxRuntime
+from hodor.tracking.torch import label_map as torch_label_map
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -244,7 +244,7 @@ def test_images_are_those_that_pytorch_makes(source: Any, make_network: Any) -> 
     frame = np.random.default_rng(0).integers(0, 255, (*source, 3), np.uint8)
     geometry = Geometry.of(source, TrackerOptions(size=64))
     config = make_network().config
-    ours = numpy_images.image_of(frame, geometry, config)
+    ours = onnx_images.image_of(frame, geometry, config)
     assert ours.shape == (1, 3, *geometry.padded)
     np.testing.assert_allclose(ours, image_of(frame, geometry, config, CPU), atol=2e-5)
 
@@ -255,7 +255,7 @@ def test_masks_are_those_that_pytorch_makes(place: Any, side: int) -> None:
     mask = np.zeros((360, 640), bool)
     mask[place[0] : place[0] + side, place[1] : place[1] + side] = True
     geometry = Geometry.of(mask.shape, TrackerOptions(size=64))
-    ours, vanished = numpy_images.mask_of(mask, geometry)
+    ours, vanished = onnx_images.mask_of(mask, geometry)
     theirs, theirs_vanished = mask_of(mask, geometry, CPU)
     np.testing.assert_array_equal(ours, theirs)
     assert vanished == theirs_vanished
@@ -266,12 +266,12 @@ def test_patches_are_those_that_pytorch_makes() -> None:
     masks[1] = 0
     masks[1, 8, 16] = 1  # misses all central pixels
     for grid in ((1, 1), (3, 3), (2, 5)):
-        cells = numpy_patches.background_cells(masks.numpy(), grid)
+        cells = onnx_patches.background_cells(masks.numpy(), grid)
         theirs = patch_masks(masks[None], grid)[1][0]
         np.testing.assert_allclose(cells, theirs, atol=1e-6)
-        small = numpy_patches.to_stride_8(cells)
+        small = onnx_patches.to_stride_8(cells)
         np.testing.assert_allclose(small, to_stride_8(theirs[None])[0], atol=1e-6)
-    objects = numpy_patches.objects_to_stride_8(masks.numpy())
+    objects = onnx_patches.objects_to_stride_8(masks.numpy())
     np.testing.assert_allclose(objects, objects_to_stride_8(masks[None])[0], atol=1e-6)
     assert objects[1].max() == 1
 
@@ -287,13 +287,13 @@ def test_label_maps_are_those_that_pytorch_makes(
     size = (geometry.padded[0] // 4, geometry.padded[1] // 4)
     logits = torch.nn.functional.interpolate(coarse[None], size, mode="bicubic")[0]
     channels = tuple(range(250, 250 + objects))
-    theirs = torch_output.fast_label_map(logits, channels, geometry)
-    ours = numpy_output.fast_label_map(logits.numpy(), channels, geometry)
+    theirs = torch_label_map.fast_label_map(logits, channels, geometry)
+    ours = onnx_label_map.fast_label_map(logits.numpy(), channels, geometry)
     assert ours.dtype == theirs.dtype
     assert (ours != theirs).mean() < 2e-4
     assert len(np.unique(ours)) > min(objects, 5) // 2
-    sure = numpy_output.sure_winner(logits.numpy(), 10)
-    np.testing.assert_array_equal(sure, torch_output.sure_winner(logits, 10))
-    monkeypatch.setattr(numpy_output, "VALUES", 36 * 13 * 20)  # in many parts
-    again = numpy_output.fast_label_map(logits.numpy(), channels, geometry)
+    sure = onnx_label_map.sure_winner(logits.numpy(), 10)
+    np.testing.assert_array_equal(sure, torch_label_map.sure_winner(logits, 10))
+    monkeypatch.setattr(onnx_label_map, "VALUES", 36 * 13 * 20)  # in many parts
+    again = onnx_label_map.fast_label_map(logits.numpy(), channels, geometry)
     np.testing.assert_array_equal(again, ours)

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from hodor.assets import sample_clip, sample_masks
 from hodor.cli.track import tell
-from hodor.tracking import Tracker, track_video, write_summary
-from hodor.video import LabelMapSink, OverlaySink, Sink, open_reference_masks, open_source
+from hodor.runs import Outputs, track_to_folder
+from hodor.tracking import Tracker
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -25,16 +25,14 @@ def demo(
     for part in ("labels", "overlay.mp4", "summary.json"):
         old = out / part
         shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
-    tracker = Tracker.from_pretrained(device=device)
-    with open_source(str(sample_clip())) as source:
-        masks = open_reference_masks(sample_masks())
-        sinks: list[Sink] = [
-            LabelMapSink(out / "labels"),
-            OverlaySink(out / "overlay.mp4", source.fps),
-        ]
-        summary = track_video(tracker, source, masks, sinks)
-    write_summary(out / "summary.json", summary.to_dict(tracker))
-    tell(console, summary, tracker, out)
+    summary = track_to_folder(
+        sample_clip(),
+        sample_masks(),
+        out,
+        tracker=Tracker.from_pretrained(device=device),
+        outputs=Outputs(overlay=True),
+    )
+    tell(console, summary, out)
     console.print(
         f"  {out / 'overlay.mp4'}: the clip with what was found\n"
         f"  {out / 'labels'}: a PNG of object ids for each frame\n"

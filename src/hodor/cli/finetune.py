@@ -3,17 +3,33 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from hodor.cli.held_out import HeldOutScores, Watched, score, watched_stills, watched_video
-from hodor.cli.training_runs import run, training_room
-from hodor.data import Videos
+from hodor.cli.training_runs import run
+from hodor.data import Stills, Videos
 from hodor.errors import DataError, HodorError
+from hodor.evaluation import (
+    AnnotatedSequence,
+    HeldOutScores,
+    score_held_out,
+    still_sequences,
+    video_sequences,
+)
+from hodor.extras import check
 from hodor.tracking import Tracker
+from hodor.training import (
+    Recipe,
+    changed,
+    check_data,
+    finetune_recipe,
+    kept_for_measuring,
+    one_dataset,
+    open_dataset,
+)
 from hodor.weights import DEFAULT, load_model, model_path
 
 FEWEST = 5  # annotations: one is kept for measuring
@@ -43,21 +59,22 @@ def finetune(
 
     hodor train finetune --frames frames --masks masks --out mine
     """
-    training = training_room()
+    check("train", "pydantic")
     console = Console(stderr=True)
-    stated, sequences = prepare(training, images, annotations, masks, frames, model, steps, changes)
-    for line in training.check_data(stated)[0]:
+    stated, sequences = prepare(images, annotations, masks, frames, model, steps, changes)
+    for line in check_data(stated)[0]:
         console.print(line, highlight=False)
-    before = score(Tracker.from_pretrained(model, device=device), sequences, out / "before")
-    trained = run(training, stated, out, device=device, resume=resume, console=console)
+    before = score_held_out(
+        Tracker.from_pretrained(model, device=device), sequences, out / "before"
+    )
+    trained = run(stated, out, device=device, resume=resume, console=console)
     tracker = Tracker.from_pretrained(str(trained), device=device)
-    after = score(tracker, sequences, out / "after")
+    after = score_held_out(tracker, sequences, out / "after")
     write(out, stated.data[0].without, before, after)
     show(console, model, trained, before, after)
 
 
 def prepare(
-    training: Any,
     images: Path | None,
     annotations: Path | None,
     masks: Path | None,
@@ -65,7 +82,7 @@ def prepare(
     model: str,
     steps: int,
     changes: list[str],
-) -> tuple[Any, list[Watched]]:
+) -> tuple[Recipe, list[AnnotatedSequence]]:
     """The recipe, and the sequences that it must not see. Raises HodorError."""
     if (images is None) == (frames is None) or (annotations is None) == (masks is None):
         raise HodorError(
@@ -73,27 +90,25 @@ def prepare(
         )
     if frames is not None and annotations is not None:
         raise HodorError("finetune: --frames goes with --masks, a folder of label maps")
-    dataset = training.one_dataset(
-        images=images, annotations=annotations, masks=masks, frames=frames
-    )
-    opened = training.open_dataset(dataset)
+    dataset = one_dataset(images=images, annotations=annotations, masks=masks, frames=frames)
+    opened = open_dataset(dataset)
     stems = opened.stems()
     if len(stems) < FEWEST:
         raise DataError(
             f"{images or frames}: {len(stems)} annotated images; fine-tuning needs at least "
             f"{FEWEST}, of which one in five is kept for measuring"
         )
-    kept = training.kept_for_measuring(stems)
+    kept = kept_for_measuring(stems)
     if isinstance(opened, Videos):
         # The first annotated frame is where tracking starts.
         kept = [stem for stem in kept if stem != stems[0]] or [stems[-1]]
-        sequences = watched_video(opened, kept)
+        sequences = video_sequences(opened, kept)
     else:
         others = tuple(stem for stem in stems if stem not in kept)
-        measured = training.open_dataset(replace(dataset, without=others))
-        sequences = watched_stills(measured, measured.stems())
+        measured = cast(Stills, open_dataset(replace(dataset, without=others)))
+        sequences = still_sequences(measured, measured.stems())
     network = load_model(model)
-    stated = training.finetune_recipe(
+    stated = finetune_recipe(
         replace(dataset, without=tuple(kept)),
         opened.shape(),
         str(model_path(model)) if Path(model).is_file() else model,
@@ -102,7 +117,7 @@ def prepare(
         parameters=sum(p.numel() for p in network.parameters()),
         steps=steps,
     )
-    return training.changed(stated, changes), sequences
+    return changed(stated, changes), sequences
 
 
 def write(out: Path, kept: tuple[str, ...], before: HeldOutScores, after: HeldOutScores) -> None:

@@ -1,17 +1,21 @@
 """``hodor track``."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hodor.cli.track_job import Job, follow
-from hodor.cli.track_list import track_list
+from hodor.cli.names import names_of
 from hodor.cli.tracker_options import with_tracker_options
-from hodor.tracking import Choices, Summary, Tracker, track_video
-from hodor.tracking import Progress as Step
-from hodor.video import LiveSource, ReferenceMasks, Sink, Source
+from hodor.errors import HodorError, MaskError
+from hodor.runs import Outputs, Summary, read_list, track_many, track_to_folder, unfinished
+from hodor.runs import Progress as Step
+from hodor.tracking import Choices, Tracker
 from hodor.weights import DEFAULT
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -78,37 +82,77 @@ def track(
     console = Console(stderr=True)
     if (source is None) == (video_list is None):
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
-    job = Job(
-        source=source or "",
-        masks=masks,
-        references=references,
-        out=out,
-        model=model,
-        runtime=runtime,
-        overlay=overlay,
-        rle=rle,
-        formats=tuple(formats),
-        names=tuple(name),
+    outputs = Outputs(
+        overlay=overlay, rle=rle, formats=tuple(formats), names=names_of(name),
         save_references=save_references,
-        resume=resume_run,
-        **chosen.by_name,
-    )
+    )  # fmt: skip
+    tracker = partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name)
     if video_list is not None:
-        track_list(console, video_list, job, workers=workers, ray_address=ray)
+        if masks or references or save_references:
+            raise HodorError("track: with --list, masks and references stand in the list")
+        crew = Crew(workers, ray, gpus=float(chosen.device.startswith("cuda")))
+        _track_list(console, video_list, out, tracker, outputs, crew, resume=resume_run)
         return
-    summary, tracker = follow(job, lambda *run: _run(console, *run))
-    tell(console, summary, tracker, out)
+    if masks is None and references is None:
+        raise MaskError("nothing to follow: give --masks FILE (or FOLDER) or --references FILE")
+    with _bar(console, str(source)) as progress:
+        summary = track_to_folder(
+            str(source), masks, out, tracker=tracker, references=references, outputs=outputs,
+            resume=resume_run, progress=progress,
+        )  # fmt: skip
+    tell(console, summary, out)
 
 
-def _run(
+class Crew(NamedTuple):
+    """Who tracks the videos of a list."""
+
+    workers: int
+    ray_address: str | None
+    gpus: float
+
+
+def _track_list(
     console: Console,
-    tracker: Tracker,
-    source: Source,
-    masks: ReferenceMasks | None,
-    sinks: list[Sink],
-    state: Path,
-    summary: Summary | None,
-) -> Summary:
+    path: Path,
+    out: Path,
+    tracker: Callable[[], Tracker],
+    outputs: Outputs,
+    crew: Crew,
+    *,
+    resume: bool,
+) -> None:
+    """Track all videos of a list that are not finished yet; tell of each as it ends.
+
+    Raises HodorError where, when all others are done, some videos failed.
+    """
+    videos = read_list(path)
+    waiting = unfinished(videos, out, resume=resume)
+    if len(waiting) < len(videos):
+        finished = len(videos) - len(waiting)
+        console.print(f"{finished} of {len(videos)} videos are finished already")
+    failures = []
+    for outcome in track_many(waiting, out, tracker=tracker, outputs=outputs, **crew._asdict()):
+        if outcome.error is None:
+            console.print(f"{outcome.name}: {_in_short(outcome.value)}", highlight=False)
+        else:
+            failures.append(f"{outcome.name}: {outcome.error}")
+            console.print(f"[red]{outcome.name}[/]: {outcome.error}", highlight=False)
+    if failures:
+        raise HodorError(
+            f"{len(failures)} of {len(waiting)} videos failed, the others are finished; --resume "
+            "tries again. " + "; ".join(failures)
+        )
+
+
+def _in_short(summary: Summary) -> str:
+    speed = summary.tracked / summary.seconds if summary.seconds else 0.0
+    warnings = f", {len(summary.warnings)} warnings" if summary.warnings else ""
+    return f"{summary.frames} frames, {speed:.1f} frames/s{warnings}"
+
+
+@contextmanager
+def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
+    """What shows the progress of one video; a stop by the user says how to go on."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -116,35 +160,37 @@ def _run(
         TimeRemainingColumn(),
         TextColumn("{task.fields[speed]}"),
     )
+    live = False
     # In a log file even a bar that is gone leaves an empty line.
     shown = console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
-        length = source.length or source.estimated_length
-        task = bar.add_task(source.name, total=length, completed=tracker.next_index, speed="")
+        task = bar.add_task(Path(source).name, total=None, speed="")
 
         def report(step: Step) -> None:
+            nonlocal live
+            live = step.latency is not None
+            if step.done == 1:  # a run that is gone on with begins where it stopped
+                bar.reset(task, total=step.total, completed=step.frame.index)
             late = "" if step.latency is None else f", {1000 * step.latency:.0f} ms behind"
             speed = bar.tasks[0].speed
             text = "" if speed is None else f"{speed:.1f} frames/s{late}"
             bar.update(task, completed=step.frame.index + 1, speed=text)
 
         try:
-            return track_video(
-                tracker, source, masks, sinks, state=state, summary=summary, report=report
-            )
+            yield report
         except KeyboardInterrupt:
-            if not isinstance(source, LiveSource):
+            if not live:
                 console.print("stopped; the same command with --resume goes on from here")
             raise
 
 
-def tell(console: Console, summary: Summary, tracker: Tracker, out: Path) -> None:
+def tell(console: Console, summary: Summary, out: Path) -> None:
     """Say what was done, what was odd, and where the results are."""
-    values = summary.to_dict(tracker)
+    values = summary.to_dict()
     console.print(
         f"{summary.frames} frames, objects {', '.join(map(str, values['objects']))}: "
         f"{values['frames_per_second']:.1f} frames/s end to end on {values['device']} "
-        f"({values['precision']}, size {tracker.options.size})",
+        f"({values['precision']}, size {values['options']['size']})",
         highlight=False,
     )
     for i, numbers in values["confidence"].items():

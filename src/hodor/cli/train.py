@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.progress import Progress
 from typer.core import TyperGroup
 
+from hodor import extras
 from hodor.cli.finetune import finetune
-from hodor.cli.training_runs import run, training_room
+from hodor.cli.training_runs import run
 from hodor.errors import HodorError
+from hodor.training import Recipe, check_data, load_recipe, make_batches, to_plain
 
 
 class RecipeUnlessNamed(TyperGroup):
@@ -66,18 +68,18 @@ def recipe(
 
     torchrun --nproc-per-node 4 -m hodor train my.yaml --out runs/my
     """
-    training = training_room()
-    stated = training.load_recipe(recipe, changes, scale=scale)
+    extras.check("train", "pydantic")
+    stated = load_recipe(recipe, changes, scale=scale)
     console = Console(stderr=True)
     if resolve is not None:
-        resolve.write_text(json.dumps(training.to_plain(stated), indent=1), encoding="utf-8")
+        resolve.write_text(json.dumps(to_plain(stated), indent=1), encoding="utf-8")
     if check or every_file:
-        show_check(training, stated, console, every=every_file)
+        show_check(stated, console, every=every_file)
     if resolve is not None or check or every_file:
         return
     if out is None:
         raise HodorError("hodor train: --out FOLDER is missing: it is where the run goes")
-    model = run(training, stated, out, device=device, resume=resume, console=console)
+    model = run(stated, out, device=device, resume=resume, console=console)
     console.print(
         f"model in {model}; try it: hodor track my.mp4 --masks first.png --model {model} --out out"
         f"{os.linesep}pictures and curves: tensorboard --logdir {out}",
@@ -85,12 +87,12 @@ def recipe(
     )
 
 
-def show_check(training: Any, stated: Any, console: Console, *, every: bool) -> None:
+def show_check(stated: Recipe, console: Console, *, every: bool) -> None:
     """Print the recipe with all defaults, and what its data is. Raises HodorError for trouble."""
     typer.echo(stated.to_yaml())
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("reading", total=None)
-        lines, troubles = training.check_data(
+        lines, troubles = check_data(
             stated,
             every=every,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
@@ -99,7 +101,7 @@ def show_check(training: Any, stated: Any, console: Console, *, every: bool) -> 
         console.print(line, highlight=False)
     if troubles:
         raise HodorError("; ".join(troubles))
-    training.make_batches(stated).make(0)
+    make_batches(stated).make(0)
     console.print(f"{stated.name}: recipe and data are in order", highlight=False)
 
 

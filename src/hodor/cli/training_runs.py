@@ -1,34 +1,19 @@
 """A training run with a bar on the screen, for the commands that train."""
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hodor.errors import HodorError
+from hodor.evaluation import davis_scores
 from hodor.tracking import choose_device
+from hodor.training import Listener, Recipe, Validate, launched, train
+from hodor.training import Progress as Update
 
 
-def training_room() -> Any:
-    """The room ``training``; its extra may be missing."""
-    try:
-        import pydantic  # noqa: F401  (checks recipes)
-
-        from hodor import training
-    except ImportError as error:
-        raise HodorError(
-            f"training needs more packages ({error.name} is missing): "
-            "pip install 'hodor-vos[train]'"
-        ) from error
-    return training
-
-
-def run(
-    training: Any, stated: Any, out: Path, *, device: str, resume: bool, console: Console
-) -> Path:
+def run(recipe: Recipe, out: Path, *, device: str, resume: bool, console: Console) -> Path:
     """Train, with a bar that shows loss and time left; the model's file."""
-    launch = training.launched()
+    launch = launched()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -37,32 +22,31 @@ def run(
         TextColumn("{task.fields[loss]}"),
     )
     with Progress(*columns, console=console, disable=not launch.first) as bar:
-        task = bar.add_task(stated.name, total=stated.optimisation.iterations, loss="")
-        listener = training.Listener(
-            report=lambda p: bar.update(
-                task,
-                completed=p.step,
-                loss=f"loss {p.loss:.3f}, IoU {p.iou:.2f}, {1 / max(p.seconds, 1e-9):.1f} it/s",
-            ),
+        task = bar.add_task(recipe.name, total=recipe.optimisation.iterations, loss="")
+
+        def report(update: Update) -> None:
+            speed = 1 / max(update.seconds, 1e-9)
+            loss = f"loss {update.loss:.3f}, IoU {update.iou:.2f}, {speed:.1f} it/s"
+            bar.update(task, completed=update.step, loss=loss)
+
+        listener = Listener(
+            report=report,
             tell=lambda line: bar.console.print(line, highlight=False),
-            validate=validator(stated, device),
+            validate=_validate(recipe, device),
         )
-        model: Path = training.train(
-            stated,
+        return train(
+            recipe,
             out,
             device=choose_device(device),
             resume=resume,
             launch=launch,
             listener=listener,
         )
-    return model
 
 
-def validator(stated: Any, device: str) -> Any:
-    """What scores a model's file on the recipe's validation videos, or None."""
-    if stated.validation is None:
+def _validate(recipe: Recipe, device: str) -> Validate | None:
+    """What scores a model's file on the recipe's validation videos, if it has any."""
+    wanted = recipe.validation
+    if wanted is None:
         return None
-    from hodor.cli.scoring import davis_scores
-
-    wanted = stated.validation
-    return davis_scores(stated.root / wanted.davis, wanted.year, wanted.split, device)
+    return davis_scores(recipe.root / wanted.davis, wanted.year, wanted.split, device)

@@ -1,4 +1,10 @@
-"""Benchmarks and their scores, baselines, comparisons, reports, and clips made of stills."""
+"""Benchmarks and their scores, baselines, comparisons, reports, and clips made of stills.
+
+What needs PyTorch is loaded when first used: scoring, and each process that helps with it, does
+without.
+"""
+
+from typing import TYPE_CHECKING
 
 from hodor.evaluation.baselines import copy_masks, optical_flow
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence, is_scored
@@ -47,14 +53,27 @@ from hodor.evaluation.scores import (
 from hodor.evaluation.split_folders import LvosDataset, MoseDataset, YouTubeVosDataset
 from hodor.evaluation.submission import check_submission, write_submission
 from hodor.evaluation.tracked import Step, Tracked, track_dataset, track_sequence
+from hodor.lazy import names_of
+
+if TYPE_CHECKING:
+    from hodor.evaluation.held_out import (
+        AnnotatedSequence,
+        HeldOutScores,
+        score_held_out,
+        still_sequences,
+        video_sequences,
+    )
+    from hodor.evaluation.validation import davis_scores
 
 __all__ = [
     "BASELINES",
+    "AnnotatedSequence",
     "Benchmark",
     "BenchmarkSequence",
     "Cutout",
     "DavisDataset",
     "FrameScore",
+    "HeldOutScores",
     "Judged",
     "Keyframe",
     "LvosDataset",
@@ -82,6 +101,7 @@ __all__ = [
     "comparison_table",
     "copy_masks",
     "cut_out",
+    "davis_scores",
     "is_scored",
     "judge",
     "make_clip",
@@ -97,15 +117,29 @@ __all__ = [
     "run_method",
     "score_folder",
     "score_folders",
+    "score_held_out",
     "score_table",
     "sequence_means",
     "statistics",
+    "still_sequences",
     "table_2",
     "track_dataset",
     "track_sequence",
     "undone",
+    "video_sequences",
     "write_csv",
     "write_davis",
     "write_page",
     "write_submission",
 ]
+
+_WITH_TORCH = {
+    "AnnotatedSequence": "held_out",
+    "HeldOutScores": "held_out",
+    "score_held_out": "held_out",
+    "still_sequences": "held_out",
+    "video_sequences": "held_out",
+    "davis_scores": "validation",
+}
+
+__getattr__ = names_of(__name__, _WITH_TORCH)

@@ -1,4 +1,4 @@
-"""One frame at a time: the tracker, its memory, and a whole video's run.
+"""One frame at a time: the tracker and its memory.
 
 What needs PyTorch is loaded when first used: a tracker with exported files does without.
 """
@@ -9,27 +9,24 @@ from hodor.lazy import names_of
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.history import Described
 from hodor.tracking.options import EVERYWHERE, Choices, TrackerOptions
-from hodor.tracking.pipeline import Progress, Summary, resume, track_video, write_summary
 from hodor.tracking.result import Result
 from hodor.tracking.runtime import Runtime
 from hodor.tracking.state import References, load_state, save_state
 from hodor.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
-    from hodor.tracking.devices import choose_device, choose_precision
-    from hodor.tracking.torch_images import image_of, mask_of
-    from hodor.tracking.torch_runtime import network_print
+    from hodor.tracking.torch.devices import choose_device, choose_precision
+    from hodor.tracking.torch.images import image_of, mask_of
+    from hodor.tracking.torch.runtime import network_print
 
 __all__ = [
     "EVERYWHERE",
     "Choices",
     "Described",
     "Geometry",
-    "Progress",
     "References",
     "Result",
     "Runtime",
-    "Summary",
     "Tracker",
     "TrackerOptions",
     "choose_device",
@@ -38,18 +35,15 @@ __all__ = [
     "load_state",
     "mask_of",
     "network_print",
-    "resume",
     "save_state",
-    "track_video",
-    "write_summary",
 ]
 
 _WITH_TORCH = {
-    "choose_device": "devices",
-    "choose_precision": "devices",
-    "image_of": "torch_images",
-    "mask_of": "torch_images",
-    "network_print": "torch_runtime",
+    "choose_device": "torch.devices",
+    "choose_precision": "torch.devices",
+    "image_of": "torch.images",
+    "mask_of": "torch.images",
+    "network_print": "torch.runtime",
 }
 
 __getattr__ = names_of(__name__, _WITH_TORCH)

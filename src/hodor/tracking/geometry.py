@@ -1,4 +1,4 @@
-"""The sizes that a frame goes through; ``torch_images`` and ``numpy_images`` do it."""
+"""The sizes that a frame goes through; ``torch.images`` and ``onnx.images`` do it."""
 
 from dataclasses import dataclass
 from typing import Any

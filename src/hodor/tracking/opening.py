@@ -22,14 +22,14 @@ def open_runtime(model: str, runtime: str, device: Any, precision: str) -> Runti
     """
     if runtime == "onnx":
         from hodor.onnx import OnnxNetwork
-        from hodor.tracking.onnx_runtime import OnnxRuntime
+        from hodor.tracking.onnx.runtime import OnnxRuntime
 
         if precision not in ("auto", "fp32"):
             raise HodorError(f"precision {precision!r}: exported files compute in fp32")
         return OnnxRuntime(OnnxNetwork.open(Path(model), str(device)))
     if runtime != "torch":
         raise HodorError(f"runtime {runtime!r}: it must be one of {', '.join(RUNTIMES)}")
-    from hodor.tracking.torch_runtime import TorchRuntime
+    from hodor.tracking.torch.runtime import TorchRuntime
     from hodor.weights import load_model
 
     return TorchRuntime(load_model(model), device, precision)

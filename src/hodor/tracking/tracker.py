@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # a tracker with exported files does without PyTorch
     import torch
 
     from hodor.model import Hodor
-    from hodor.tracking.torch_runtime import TorchRuntime
+    from hodor.tracking.torch.runtime import TorchRuntime
 
 # Added to logits beyond ``reach``: so little that a clear match is found again after an occlusion
 # (docs, Weights).
@@ -67,7 +67,7 @@ class Tracker:
         if isinstance(network, Runtime):
             self.runtime = network
         else:
-            from hodor.tracking.torch_runtime import TorchRuntime
+            from hodor.tracking.torch.runtime import TorchRuntime
 
             self.runtime = TorchRuntime(network, device, precision)
         self.options = options or TrackerOptions().changed(self.runtime.about.get("tracking", {}))

@@ -2,7 +2,7 @@
 
 from hodor.training.datasets import check_data, make_batches, open_dataset, open_datasets
 from hodor.training.finetune import finetune_recipe, kept_for_measuring, one_dataset
-from hodor.training.loop import MODEL, Listener, Progress, train
+from hodor.training.loop import MODEL, Listener, Progress, Validate, train
 from hodor.training.losses import Loss, LossSettings, clip_loss
 from hodor.training.plain import to_plain
 from hodor.training.processes import Launch, launched
@@ -32,6 +32,7 @@ __all__ = [
     "Recipe",
     "Running",
     "Step",
+    "Validate",
     "Validation",
     "bundled_recipes",
     "changed",

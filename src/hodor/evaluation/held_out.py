@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hodor.data import NOWHERE, Stills, Videos, WholeClips, make_whole_clip
 from hodor.errors import DataError
-from hodor.evaluation import boundary_accuracy, region_similarity
+from hodor.evaluation.metrics import boundary_accuracy, region_similarity
 from hodor.tracking import Tracker
 from hodor.video import draw_overlay, read_image
 
@@ -25,7 +25,7 @@ Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Watched:
+class AnnotatedSequence:
     """A sequence whose label maps are known in some frames."""
 
     name: str
@@ -49,7 +49,7 @@ class HeldOutScores(NamedTuple):
         return (self.j + self.f) / 2
 
 
-def watched_stills(stills: Stills, names: Sequence[str]) -> list[Watched]:
+def still_sequences(stills: Stills, names: Sequence[str]) -> list[AnnotatedSequence]:
     """Each image as a sequence of six views, moved, turned and cropped as in S4 of the paper.
 
     Args:
@@ -68,11 +68,11 @@ def watched_stills(stills: Stills, names: Sequence[str]) -> list[Watched]:
         clip = make_whole_clip(still, None, int(still.labels.max()), size, settings, g)
         labels = np.where(clip.labels == NOWHERE, np.uint8(0), clip.labels)
         if labels[0].any():
-            found.append(Watched(name, clip.images.__iter__, dict(enumerate(labels))))
+            found.append(AnnotatedSequence(name, clip.images.__iter__, dict(enumerate(labels))))
     return found
 
 
-def watched_video(videos: Videos, without: Sequence[str]) -> list[Watched]:
+def video_sequences(videos: Videos, without: Sequence[str]) -> list[AnnotatedSequence]:
     """A video from its first annotated frame on; scored are the frames that were kept away.
 
     Args:
@@ -85,21 +85,23 @@ def watched_video(videos: Videos, without: Sequence[str]) -> list[Watched]:
     scored = [i for i in annotated if i > first and video.frames[i].stem in without]
     paths = video.frames[first : max(scored, default=first) + 1]
     labels = {i - first: videos.labels(video.masks[video.frames[i].stem]) for i in (first, *scored)}
-    return [Watched(video.name, lambda: (read_image(path) for path in paths), labels)]
+    return [AnnotatedSequence(video.name, lambda: (read_image(path) for path in paths), labels)]
 
 
-def track(tracker: Tracker, watched: Watched) -> dict[int, tuple[Image, Image]]:
+def _track(tracker: Tracker, sequence: AnnotatedSequence) -> dict[int, tuple[Image, Image]]:
     """Frame and predicted label map of each annotated frame, the first left out."""
     tracker.reset()
     found = {}
-    for number, frame in enumerate(watched.frames()):
-        result = tracker.step(frame, watched.labels[0] if number == 0 else None)
-        if number and number in watched.labels:
+    for number, frame in enumerate(sequence.frames()):
+        result = tracker.step(frame, sequence.labels[0] if number == 0 else None)
+        if number and number in sequence.labels:
             found[number] = (frame, result.label_map.astype(np.uint8))
     return found
 
 
-def score(tracker: Tracker, sequences: Sequence[Watched], draw: Path | None) -> HeldOutScores:
+def score_held_out(
+    tracker: Tracker, sequences: Sequence[AnnotatedSequence], draw: Path | None
+) -> HeldOutScores:
     """Track sequences from their first masks, and compare.
 
     Args:
@@ -108,29 +110,32 @@ def score(tracker: Tracker, sequences: Sequence[Watched], draw: Path | None) -> 
         draw: folder for pictures of the first sequences: truth above, what was found below.
     """
     values: list[tuple[float, float]] = []
-    for number, watched in enumerate(sequences):
-        found = track(tracker, watched)
-        ids = [int(i) for i in np.unique(watched.labels[0]) if i]
+    for number, sequence in enumerate(sequences):
+        found = _track(tracker, sequence)
+        ids = [int(i) for i in np.unique(sequence.labels[0]) if i]
         for at, (_, result) in found.items():
             for i in ids:
-                masks = (watched.labels[at] == i)[None], (result == i)[None]
+                masks = (sequence.labels[at] == i)[None], (result == i)[None]
                 values.append(
                     (float(region_similarity(*masks)[0]), float(boundary_accuracy(*masks)[0]))
                 )
         if draw is not None and number < SHOWN:
-            picture(draw / f"{watched.name}.png", watched, found, ids)
+            _write_picture(draw / f"{sequence.name}.png", sequence, found, ids)
     j, f = np.mean(values, 0) if values else (float("nan"), float("nan"))
     return HeldOutScores(float(j), float(f), len(values))
 
 
-def picture(
-    path: Path, watched: Watched, found: dict[int, tuple[Image, Image]], ids: Sequence[int]
+def _write_picture(
+    path: Path,
+    sequence: AnnotatedSequence,
+    found: dict[int, tuple[Image, Image]],
+    ids: Sequence[int],
 ) -> None:
     """Write the truth of up to six frames, and below it what was found."""
     rows: list[list[Image]] = [[], []]
     for at, (frame, result) in list(found.items())[:FRAMES]:
         width = max(1, round(frame.shape[1] * TALL / frame.shape[0]))
-        for row, labels in zip(rows, (watched.labels[at], result), strict=True):
+        for row, labels in zip(rows, (sequence.labels[at], result), strict=True):
             drawn = draw_overlay(frame, labels, ids)
             small = cv2.resize(drawn, (width, TALL), interpolation=cv2.INTER_AREA)
             row.append(small.astype(np.uint8, copy=False))

@@ -1,4 +1,4 @@
-"""A whole video: read, track and write at the same time, and go on after a kill."""
+"""One video through its sinks: read, track and write at once, and go on after a kill."""
 
 import queue
 import threading
@@ -11,9 +11,7 @@ from typing import Any
 
 from hodor.errors import HodorError, MaskError
 from hodor.files import write_json
-from hodor.tracking.result import Result
-from hodor.tracking.state import load_state, save_state
-from hodor.tracking.tracker import Tracker
+from hodor.tracking import Result, Tracker, load_state, save_state
 from hodor.video import Frame, LabelMap, ReferenceMasks, Sink, Source
 
 COMMIT_EVERY = 100  # frames; what a kill can cost
@@ -28,6 +26,8 @@ class Progress:
     result: Result
     done: int
     """Frames tracked in this run"""
+    total: int | None
+    """Frames of the source, as far as it tells; of a live one None"""
     latency: float | None
     """Seconds since a live source captured the frame"""
 
@@ -45,6 +45,8 @@ class Summary:
     warnings: list[str] = field(default_factory=list)
     confidence: "dict[int, array[float]]" = field(default_factory=dict)
     """By id, one value a frame; NaN before the object was known"""
+    setup: dict[str, Any] = field(default_factory=dict)
+    """Model, options, runtime, device and precision, as plain values"""
 
     def add(self, result: Result) -> None:
         """Take in one frame."""
@@ -59,23 +61,30 @@ class Summary:
             if text not in self.warnings:
                 self.warnings.append(text)
 
-    def to_dict(self, tracker: Tracker) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        runtime = tracker.runtime
         return {
             "source": self.source,
             "frames": self.frames,
             "objects": sorted(self.confidence),
             "frames_per_second": round(self.tracked / self.seconds, 3) if self.seconds else None,
             "seconds": round(self.seconds, 3),
-            "model": {"name": runtime.about.get("name"), "backbone": runtime.config.backbone},
-            "runtime": runtime.name,
-            "device": runtime.device_name,
-            "precision": runtime.precision,
-            "options": asdict(tracker.options),
+            **self.setup,
             "warnings": self.warnings,
             "confidence": {str(i): _plain(v, self.frames) for i, v in self.confidence.items()},
         }
+
+
+def _setup(tracker: Tracker) -> dict[str, Any]:
+    """What tracks, as plain values."""
+    runtime = tracker.runtime
+    return {
+        "model": {"name": runtime.about.get("name"), "backbone": runtime.config.backbone},
+        "runtime": runtime.name,
+        "device": runtime.device_name,
+        "precision": runtime.precision,
+        "options": asdict(tracker.options),
+    }
 
 
 def _plain(values: Sequence[float], frames: int) -> list[float | None]:
@@ -92,7 +101,7 @@ def track_video(
     *,
     state: Path | None = None,
     summary: Summary | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[Progress], None] = lambda _: None,
 ) -> Summary:
     """Follow objects through a source and write results as they come.
 
@@ -105,12 +114,14 @@ def track_video(
         sinks: where results go.
         state: file for the tracker's state, saved at every commit, removed at the end.
         summary: of the killed run that this one goes on from.
-        report: called after every frame.
+        progress: called after every frame.
 
     Raises:
         HodorError: the source, a mask or a sink failed. What was written is intact.
     """
     summary = summary or Summary(source.name)
+    summary.setup = _setup(tracker)
+    total = source.length or source.estimated_length
     writer = _Writer(sinks)
     began = time.perf_counter()
     try:
@@ -122,7 +133,7 @@ def track_video(
             if summary.frames % COMMIT_EVERY == 0:
                 writer.commit(_saver(state, tracker, summary))
             latency = None if frame.captured is None else time.monotonic() - frame.captured
-            report(Progress(frame, result, summary.tracked, latency))
+            progress(Progress(frame, result, summary.tracked, total, latency))
         # With all of it noted, a kill while the files are being finished can be resumed too.
         if summary.frames % COMMIT_EVERY != 0:
             writer.commit(_saver(state, tracker, summary))

@@ -1,6 +1,6 @@
-"""Label maps with work only where the winner is in doubt: ``torch_output`` with NumPy.
+"""Label maps with work only where the winner is in doubt: ``torch.label_map`` with NumPy.
 
-All channels compete in every cell in doubt, where ``torch_output`` takes the likeliest sixteen.
+All channels compete in every cell in doubt, where ``torch.label_map`` takes the likeliest sixteen.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def fast_label_map(
 def sure_winner(logits: Floats, background: int) -> Integers:
     """Who wins all pixels of a cell: (y, x), 0 background, 1..O objects, or ``IN_DOUBT``.
 
-    See ``torch_output.sure_winner``.
+    See ``torch.label_map.sure_winner``.
     """
     behind, objects = logits[:background], logits[background:]
     best, ground = objects.max(0), behind.max(0)
@@ -70,7 +70,7 @@ def sure_winner(logits: Floats, background: int) -> Integers:
 
 
 class _Along(NamedTuple):
-    """The frame's pixels along one axis; see ``torch_output``."""
+    """The frame's pixels along one axis; see ``torch.label_map``."""
 
     cell: Integers
     used: NDArray[np.bool_]

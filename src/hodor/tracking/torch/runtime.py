@@ -23,11 +23,11 @@ from hodor.model import (
     objects_to_stride_8,
     to_stride_8,
 )
-from hodor.tracking.devices import choose_device, choose_precision
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.runtime import Given, Patches, Recalled, Runtime
-from hodor.tracking.torch_images import image_of, mask_of, to_source
-from hodor.tracking.torch_output import fast_label_map
+from hodor.tracking.torch.devices import choose_device, choose_precision
+from hodor.tracking.torch.images import image_of, mask_of, to_source
+from hodor.tracking.torch.label_map import fast_label_map
 
 
 class TorchRuntime(Runtime):

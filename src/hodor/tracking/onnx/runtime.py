@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from hodor.onnx import OnnxNetwork
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.numpy_images import channels_resized, image_of, mask_of, upsampled
-from hodor.tracking.numpy_output import fast_label_map
-from hodor.tracking.numpy_patches import background_cells, objects_to_stride_8, to_stride_8
+from hodor.tracking.onnx.images import channels_resized, image_of, mask_of, upsampled
+from hodor.tracking.onnx.label_map import fast_label_map
+from hodor.tracking.onnx.patches import background_cells, objects_to_stride_8, to_stride_8
 from hodor.tracking.runtime import Given, Patches, Recalled, Runtime
 
 Floats = NDArray[np.float32]
@@ -159,7 +159,7 @@ def softmax(logits: Floats) -> Floats:
 
 
 def override(probabilities: Floats, channels: tuple[int, ...], given: Given | None) -> Floats:
-    """Put given masks into probabilities (K + O, h, w); see ``torch_runtime.override``."""
+    """Put given masks into probabilities (K + O, h, w); see ``torch.runtime.override``."""
     if given is None or not given.masks:
         return probabilities
     background = len(probabilities) - len(channels)

@@ -7,8 +7,8 @@ import torch
 from hodor.tracking import TrackerOptions
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.result import label_map_of
-from hodor.tracking.torch_output import CANDIDATES, IN_DOUBT, fast_label_map, sure_winner
-from hodor.tracking.torch_runtime import source_probabilities
+from hodor.tracking.torch.label_map import CANDIDATES, IN_DOUBT, fast_label_map, sure_winner
+from hodor.tracking.torch.runtime import source_probabilities
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -94,7 +94,7 @@ def test_objects_that_are_nowhere_win_nothing() -> None:
 
 
 def test_all_cells_can_be_in_doubt_and_are_done_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hodor.tracking import torch_output as output
+    from hodor.tracking.torch import label_map as output
 
     geometry = Geometry.of((97, 151), TrackerOptions(size=64))
     cells = (geometry.padded[0] // 4, geometry.padded[1] // 4)

@@ -1,11 +1,13 @@
-"""J and F of a model's file, for commands that train."""
+"""J and F of a model's file while it is trained."""
 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from hodor.evaluation import DavisDataset, score_folder, track_dataset
+from hodor.evaluation.davis import DavisDataset
+from hodor.evaluation.scores import score_folder
+from hodor.evaluation.tracked import track_dataset
 from hodor.tracking import Tracker
 
 

@@ -1,4 +1,4 @@
-"""From a frame to what the network sees, and back: what ``torch_images`` does, with NumPy."""
+"""From a frame to what the network sees, and back: what ``torch.images`` does, with NumPy."""
 
 import cv2
 import numpy as np

@@ -12,7 +12,8 @@ import pytest
 from video.tiny_videos import write_video
 
 from hodor.errors import HodorError, MaskError
-from hodor.tracking import Progress, Summary, Tracker, pipeline, resume, track_video, write_summary
+from hodor.runs import Progress, Summary, pipeline, resume, track_video, write_summary
+from hodor.tracking import Tracker
 from hodor.video import (
     Frame,
     LabelMapSink,
@@ -33,7 +34,8 @@ import re
 import sys
 from pathlib import Path
 import numpy as np
-from hodor.tracking import Tracker, TrackerOptions, track_video
+from hodor.runs import track_video
+from hodor.tracking import Tracker, TrackerOptions
 from hodor.video import Frame, LabelMapSink
 from hodor.weights import load_model
 
@@ -71,7 +73,7 @@ def report(step):
 
 network = load_model(sys.argv[1])
 tracker = Tracker(network, TrackerOptions(size=32), device="cpu", precision="fp32")
-track_video(tracker, Long(), FirstMask(), [LabelMapSink(sys.argv[2])], report=report)
+track_video(tracker, Long(), FirstMask(), [LabelMapSink(sys.argv[2])], progress=report)
 """
 
 
@@ -126,7 +128,7 @@ def test_every_frame_of_a_video_is_tracked_and_written(
             RleSink(tmp_path / "masks.json", video=source.name),
             OverlaySink(tmp_path / "overlay.mp4", source.fps),
         ]
-        summary = track_video(tracker, source, masks, sinks, report=steps.append)
+        summary = track_video(tracker, source, masks, sinks, progress=steps.append)
         pixels = [frame.pixels for frame in source.frames()]
     assert [path.name for path in sorted((tmp_path / "labels").iterdir())] == [
         f"{t:05d}.png" for t in range(12)
@@ -155,7 +157,7 @@ def test_masks_of_later_frames_are_given_in_their_frames(
     with open_source(video) as source:
         masks = open_reference_masks(folder)
         summary = track_video(tracker, source, masks, [LabelMapSink(tmp_path / "labels")])
-    values = summary.to_dict(tracker)
+    values = summary.to_dict()
     assert values["objects"] == [3, 7]
     assert values["confidence"]["3"][:3] == [None, None, 1.0]
     assert values["confidence"]["7"][:6] == [None] * 5 + [1.0]
@@ -174,7 +176,7 @@ def test_the_summary_tells_what_was_done_and_how(
         masks = open_reference_masks(tmp_path / "first.png")
         summary = track_video(tracker, source, masks, [])
     path = tmp_path / "summary.json"
-    write_summary(path, summary.to_dict(tracker))
+    write_summary(path, summary.to_dict())
     values = json.loads(path.read_text())
     assert values["frames"] == 12
     assert values["objects"] == [3, 7]
@@ -210,7 +212,7 @@ def test_references_need_no_masks(
     tracker.add_references(teacher.references())
     with open_source(video) as source:
         summary = track_video(tracker, source, None, [LabelMapSink(tmp_path / "labels")])
-    assert summary.to_dict(tracker)["objects"] == [3, 7]
+    assert summary.to_dict()["objects"] == [3, 7]
     assert len(list((tmp_path / "labels").iterdir())) == 12
 
 
@@ -278,7 +280,7 @@ def test_a_run_on_a_camera_is_finished_by_stopping_it(
     write_label_map(tmp_path / "first.png", scene.labels[0])
     masks = open_reference_masks(tmp_path / "first.png")
     sink = RleSink(tmp_path / "masks.json", video="camera")
-    summary = track_video(make_tracker(), Camera(), masks, [sink], report=report)  # type: ignore[arg-type]
+    summary = track_video(make_tracker(), Camera(), masks, [sink], progress=report)  # type: ignore[arg-type]
     assert summary.frames == 5
     assert len(json.loads((tmp_path / "masks.json").read_text())["frames"]) == 5
     assert all(0 < latency < 60 for latency in latencies)
@@ -380,7 +382,7 @@ def test_reading_stays_only_a_few_frames_ahead(
 
     tracker = make_tracker()
     tracker.step(scene.frames[0], scene.labels[0])
-    summary = track_video(tracker, Counting(), None, [], report=report)  # type: ignore[arg-type]
+    summary = track_video(tracker, Counting(), None, [], progress=report)  # type: ignore[arg-type]
     assert summary.frames == 39
     assert 1 <= most <= 8
 

@@ -1,0 +1,226 @@
+"""One video to a folder: its results, what they need, and where a killed run goes on."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hodor.errors import HodorError, MaskError
+from hodor.files import make_folder, write_json
+from hodor.formats import FormatsSink, Reading, as_label_maps, format_of
+from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
+from hodor.tracking import References, Tracker
+from hodor.video import (
+    ImagesSource,
+    LabelMapSink,
+    LiveSource,
+    OverlaySink,
+    ReferenceMasks,
+    RleSink,
+    Sink,
+    Source,
+    open_reference_masks,
+    open_source,
+)
+
+STATE = ".state.safetensors"
+RUN = ".run.json"
+GIVEN = "given"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What a run writes into its folder beside ``labels/`` and ``summary.json``."""
+
+    overlay: bool = False
+    """``overlay.mp4``: the video with its masks drawn on it"""
+    rle: bool = False
+    """``masks.json``: COCO run lengths"""
+    formats: tuple[str, ...] = ()
+    """Other formats, by their names in ``hodor.formats.FORMATS``; written at the end"""
+    names: Mapping[int, str] = field(default_factory=dict)
+    """What objects are called in them, by id"""
+    save_references: Path | None = None
+    """File for the objects' descriptors, to follow them in another video"""
+
+
+LABELS_ONLY = Outputs()
+
+
+def track_to_folder(
+    source: str | Path,
+    masks: str | Path | None,
+    out: str | Path,
+    *,
+    tracker: Tracker | Callable[[], Tracker] = Tracker.from_pretrained,
+    references: str | Path | None = None,
+    outputs: Outputs = LABELS_ONLY,
+    resume: bool = False,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Summary:
+    """Follow objects through a video and write the results into a folder: ``hodor track``.
+
+    ``out`` gets ``labels/`` (a PNG of ids for each frame, under the frame's name),
+    ``summary.json``, and what ``outputs`` asks for. All is written when this returns.
+
+    Args:
+        source: video file, folder or pattern of images, camera (``0``, ``camera:1``) or URL.
+        masks: a file of masks for the first frame, a folder with one for each annotated frame, or
+            a file of any format of ``hodor.formats``; None with ``references``.
+        out: the folder; made if it is not there.
+        tracker: a tracker without objects, or what makes one when the inputs are found good;
+            default: the bundled model.
+        references: objects from another video, as ``References.save`` wrote them.
+        outputs: what is written beside label maps.
+        resume: go on where a killed run with the same inputs stopped.
+        progress: called after every frame.
+
+    Raises:
+        HodorError: an input cannot be used, ``out`` holds results already, or was begun with other
+            settings. What was written before stays whole.
+    """
+    run = _Inputs(str(source), _path(masks), Path(out), _path(references), outputs)
+    if run.masks is None and run.references is None:
+        raise MaskError("nothing to follow: give masks or references")
+    for wanted in outputs.formats:
+        format_of(wanted)
+    with open_source(run.source) as frames:
+        if frames.live and resume:
+            raise HodorError(f"{source}: a live source cannot be resumed; take another folder")
+        _refuse_results(run.out, resume_run=resume)
+        given, names = _given(run, frames)
+        ready = tracker if isinstance(tracker, Tracker) else tracker()
+        summary = _begin(run.out, run.settings(ready), ready, resume_run=resume)
+        if summary is None and run.references is not None:
+            ready.add_references(References.load(run.references))
+        summary = summary or Summary(frames.name)
+        sinks = _sinks(run, frames, given, ready, summary, names)
+        state = run.out / STATE
+        track_video(ready, frames, given, sinks, state=state, summary=summary, progress=progress)
+    _finish(run, frames, ready, summary)
+    return summary
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a run is asked for."""
+
+    source: str
+    masks: Path | None
+    out: Path
+    references: Path | None
+    outputs: Outputs
+
+    def settings(self, tracker: Tracker) -> dict[str, Any]:
+        """What a run that goes on must have in common with the one that was killed."""
+        settings: dict[str, Any] = {
+            "source": self.source,
+            "masks": None if self.masks is None else str(self.masks),
+            "references": None if self.references is None else str(self.references),
+            "model": tracker.model_print,
+            "runtime": tracker.runtime.name,
+            "options": str(tracker.options),
+            "overlay": self.outputs.overlay,
+            "rle": self.outputs.rle,
+        }
+        if self.outputs.formats:
+            names = {str(i): name for i, name in self.outputs.names.items()}
+            settings |= {"formats": list(self.outputs.formats), "names": names}
+        return settings
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _finish(run: _Inputs, source: Source, tracker: Tracker, summary: Summary) -> None:
+    if isinstance(source, LiveSource) and source.dropped:
+        summary.warnings.append(f"{source.dropped} frames came too late and were dropped")
+    write_summary(run.out / "summary.json", summary.to_dict())
+    (run.out / RUN).unlink(missing_ok=True)
+    if run.outputs.save_references is not None:
+        # Last, so that a file that cannot be written costs nothing else.
+        tracker.references().save(run.outputs.save_references)
+
+
+def is_finished(out: Path) -> bool:
+    """Whether a folder holds all results of a run."""
+    return (out / "summary.json").is_file() and not (out / RUN).is_file()
+
+
+def is_begun(out: Path) -> bool:
+    """Whether a folder holds a run that has not come to its end."""
+    return (out / RUN).is_file()
+
+
+def _refuse_results(out: Path, *, resume_run: bool) -> None:
+    """Raises HodorError if the folder holds results that a run would mix with its own."""
+    if not resume_run:
+        if (out / "labels").is_dir() and any((out / "labels").iterdir()):
+            raise HodorError(
+                f"{out}: holds results already; choose another folder, or go on with a stopped run "
+                "by --resume"
+            )
+    elif is_finished(out):
+        raise HodorError(f"{out}: the run in it is finished; there is nothing to resume")
+
+
+def _given(run: _Inputs, source: Source) -> tuple[ReferenceMasks | None, dict[int, str]]:
+    """Masks of any format, and names of objects; what is no image file is put into OUT/given."""
+    if run.masks is None:
+        return None, dict(run.outputs.names)
+    frames = source.names if isinstance(source, ImagesSource) else None
+    reading = Reading(fps=source.fps, frames=frames)
+    masks, names = as_label_maps(run.masks, run.out / GIVEN, reading)
+    return open_reference_masks(masks), names | dict(run.outputs.names)
+
+
+def _begin(
+    out: Path, settings: dict[str, Any], tracker: Tracker, *, resume_run: bool
+) -> Summary | None:
+    """Make the results' folder, or find where a killed run stopped (None: from the start)."""
+    note, state = out / RUN, out / STATE
+    if resume_run and _noted(note) not in (None, settings):
+        raise HodorError(
+            f"{out}: was begun with other settings ({note.read_text()}); resume with the same"
+        )
+    make_folder(out)
+    write_json(note, settings)
+    if resume_run and state.is_file():
+        return resume(tracker, state)
+    state.unlink(missing_ok=True)
+    return None
+
+
+def _noted(note: Path) -> Any:
+    """Settings of the run that was begun here; None where a kill came before they were noted."""
+    try:
+        return json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _sinks(
+    run: _Inputs,
+    source: Source,
+    masks: ReferenceMasks | None,
+    tracker: Tracker,
+    summary: Summary,
+    names: dict[int, str],
+) -> list[Sink]:
+    out, start = run.out, tracker.next_index
+    largest = max([*tracker.ids, *(masks.ids if masks else ())], default=0)
+    sinks: list[Sink] = [LabelMapSink(out / "labels", wide=largest > 255, resume_from=start)]
+    if run.outputs.overlay:
+        sinks.append(OverlaySink(out / "overlay.mp4", source.fps, resume_from=start))
+    if run.outputs.rle:
+        sinks.append(RleSink(out / "masks.json", video=source.name, resume_from=start))
+    if run.outputs.formats:
+        sinks.append(
+            FormatsSink(
+                out, run.outputs.formats, source=source, reopen=lambda: open_source(run.source),
+                confidence=summary.confidence, names=names, resume_from=start,
+            )
+        )  # fmt: skip
+    return sinks

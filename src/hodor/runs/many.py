@@ -1,0 +1,137 @@
+"""Many videos, each to a folder of its own, on processes of this machine or on a Ray cluster."""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from hodor.errors import LIST_ITEM, HodorError
+from hodor.jobs import Outcome, run_jobs
+from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
+from hodor.runs.pipeline import Summary
+from hodor.tracking import Tracker
+
+COLUMNS = ("source", "masks", "references", "name")
+
+
+@dataclass(frozen=True)
+class ListedVideo:
+    """One line of the list."""
+
+    name: str
+    source: str
+    masks: Path | None
+    references: Path | None
+
+
+def read_list(path: Path) -> list[ListedVideo]:
+    """The videos of a CSV file; relative paths are taken from its folder.
+
+    Raises HodorError that lists everything that is wrong with it.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            lines = list(reader)
+            head = reader.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise HodorError(f"{path} cannot be read as CSV ({error})") from error
+    if "source" not in head or set(head) - set(COLUMNS):
+        raise HodorError(
+            f"{path}: its first line must name columns among {', '.join(COLUMNS)}, with source; "
+            f"found {', '.join(map(str, head)) or 'nothing'}"
+        )
+    problems: list[str] = []
+    found = [_line(line, n, path.parent, problems) for n, line in enumerate(lines, 2)]
+    names = [one.name for one in found]
+    problems += [
+        f"two videos are called {name}; give a column name, since results go to OUT/NAME"
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    if not found:
+        problems.append("it names no video")
+    if problems:
+        lines_of = "".join(f"\n{LIST_ITEM}{problem}" for problem in problems)
+        raise HodorError(f"{path} has {len(problems)} problems; nothing was tracked:{lines_of}")
+    return found
+
+
+def _line(line: dict[str, str], number: int, folder: Path, problems: list[str]) -> ListedVideo:
+    values = {name: (line.get(name) or "").strip() for name in COLUMNS}
+    source = values["source"]
+    if not source:
+        problems.append(f"line {number}: no source")
+    elif "://" not in source:
+        source = str(folder / source)
+        if not Path(source).exists() and "*" not in source:
+            problems.append(f"line {number}: {source} does not exist")
+    paths = {name: folder / values[name] for name in ("masks", "references") if values[name]}
+    problems += [
+        f"line {number}: {path} does not exist" for path in paths.values() if not path.exists()
+    ]
+    if not paths:
+        problems.append(f"line {number}: neither masks nor references, so nothing to follow")
+    name = values["name"] or Path(source).stem
+    return ListedVideo(name, source, paths.get("masks"), paths.get("references"))
+
+
+def unfinished(videos: Sequence[ListedVideo], out: Path, *, resume: bool) -> list[ListedVideo]:
+    """Videos whose results in ``out``/NAME are not whole.
+
+    Raises:
+        HodorError: there are results already, and they are not to be gone on with.
+    """
+    begun = [video.name for video in videos if (out / video.name).exists()]
+    if begun and not resume:
+        raise HodorError(
+            f"{out}: holds results of {begun[0]} already; choose another folder, or go on by "
+            "--resume"
+        )
+    return [video for video in videos if not is_finished(out / video.name)]
+
+
+def track_many(
+    videos: Sequence[ListedVideo],
+    out: Path,
+    *,
+    tracker: Callable[[], Tracker],
+    outputs: Outputs,
+    workers: int = 1,
+    ray_address: str | None = None,
+    gpus: float = 0,
+) -> Iterator[Outcome]:
+    """Track each video to ``out``/NAME; one that was begun is gone on with.
+
+    Args:
+        videos: what is to be tracked; see ``unfinished``.
+        out: the folder of the folders.
+        tracker: makes the tracker of a video; can be pickled.
+        outputs: what is written for each video.
+        workers, ray_address, gpus: as for ``hodor.jobs.run_jobs``.
+
+    Yields:
+        As a video ends, its outcome: a ``Summary``, or what was wrong in one line.
+    """
+    jobs = {video.name: _Job(video, out / video.name, tracker, outputs) for video in videos}
+    return run_jobs(_track, jobs, workers=workers, ray_address=ray_address, gpus=gpus)
+
+
+class _Job(NamedTuple):
+    video: ListedVideo
+    out: Path
+    tracker: Callable[[], Tracker]
+    outputs: Outputs
+
+
+def _track(job: _Job) -> Summary:
+    """Track one video of a list; what a lost worker has done of it is gone on with."""
+    return track_to_folder(
+        job.video.source,
+        job.video.masks,
+        job.out,
+        tracker=job.tracker,
+        references=job.video.references,
+        outputs=job.outputs,
+        resume=is_begun(job.out),
+    )
