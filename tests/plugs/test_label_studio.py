@@ -94,6 +94,7 @@ def test_it_is_up_and_says_which_model(post: Any) -> None:
     assert setup["model_version"].startswith("hodor-")
 
 
+@pytest.mark.slow
 def test_masks_drawn_on_one_image_are_followed_through_the_others(
     post: Any, make_tracker: Callable[..., Tracker], scene: Any
 ) -> None:

@@ -388,6 +388,7 @@ def test_reading_stays_only_a_few_frames_ahead(
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_video(
     tiny_model: Path, run_python: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ from hodor.studio.opening import Studio, TrackerSettings, open_studio
 from hodor.tracking import Tracker
 from hodor.video import read_label_map
 
+pytestmark = pytest.mark.slow
+
 LENGTH = 40
 Finish = Callable[[Studio], dict[str, Any]]
 

@@ -109,6 +109,7 @@ def test_downloads_stay_within_the_exports(running: Any) -> None:
         assert httpx.get(f"{running.address}api/exports/{name}").status_code in (404, 422), name
 
 
+@pytest.mark.slow
 def test_a_killed_server_goes_on_at_the_same_address_with_all_that_was_said(
     serve: Callable[..., Any], clip: Path, tiny_model: Path, tmp_path: Path, square: Any
 ) -> None:

@@ -162,6 +162,7 @@ def test_a_closer_view_is_taken_alike(both: MakeBoth, make_scene: Any) -> None:
 @pytest.mark.parametrize(
     "changes", [{"joint_objects": False}, {"barebones": True, "embeddings": False}], ids=str
 )
+@pytest.mark.slow
 def test_networks_of_other_forms_are_followed_alike(
     both: MakeBoth, make_network: Callable[..., Hodor], scene: Any, changes: Any
 ) -> None:

@@ -49,6 +49,7 @@ def started(make_tracker: MakeTracker, scene: Any, until: int = 6, **options: An
     return tracker
 
 
+@pytest.mark.slow
 def test_a_saved_state_goes_on_identically_in_another_process(
     make_tracker: MakeTracker,
     scene: Any,

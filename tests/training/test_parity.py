@@ -11,6 +11,8 @@ from recordings import recorded_network, recording
 from hodor.model import normalise, released_name
 from hodor.training import ClipModel, Loss, LossSettings, Prediction, clip_loss, schedule
 
+pytestmark = pytest.mark.slow
+
 # README of the recordings, section 7: suggested tolerances, relative.
 LOSSES = 1e-5
 GRADIENTS = {

@@ -490,6 +490,7 @@ def test_two_overlays_in_one_folder_do_not_meet(tmp_path: Path) -> None:
     assert len(video_frames(tmp_path / "b.mp4")) == 7
 
 
+@pytest.mark.slow
 def test_the_overlay_depends_on_nothing_but_its_frames(tmp_path: Path) -> None:
     """An encoder that reads memory it has not written gives another video now and then.
 

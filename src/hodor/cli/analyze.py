@@ -15,6 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hodor import __version__, analysis
+from hodor.cli.app import App
 from hodor.cli.benchmarks import Named, with_benchmark
 from hodor.errors import HodorError
 from hodor.evaluation import (
@@ -31,7 +32,7 @@ from hodor.tracking import References, Tracker
 from hodor.video import open_reference_masks, open_source
 from hodor.weights import DEFAULT
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = App(no_args_is_help=True)
 
 
 def _picture(out: Path) -> Path:

@@ -7,10 +7,11 @@ import typer
 from rich.console import Console
 
 from hodor.bench import BenchOptions, bench_table, measure
+from hodor.cli.app import App
 from hodor.errors import HodorError
 from hodor.weights import DEFAULT
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = App()
 
 
 @app.command()

@@ -56,6 +56,7 @@ with_benchmark = gathered(
             help="The list in ImageSets/YEAR (default val), or the folder (default valid)."
         ),
     },
+    "Benchmark",
 )
 """For a command that takes ``Named``"""
 

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from hodor.cli.app import App
 from hodor.cli.names import names_of
 from hodor.errors import HodorError
 from hodor.formats import (
@@ -26,7 +27,7 @@ from hodor.formats import (
 from hodor.formats.track import counted
 from hodor.video import ImagesSource, Source, label_map_objects, open_source
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = App()
 NAMES = ", ".join(FORMATS)
 
 

@@ -7,11 +7,12 @@ import typer
 from rich.console import Console
 
 from hodor.assets import sample_clip, sample_masks
+from hodor.cli.app import App
 from hodor.cli.track import tell
 from hodor.runs import Outputs, track_to_folder
 from hodor.tracking import Tracker
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = App()
 
 
 @app.command()

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from typer.core import TyperGroup
 
+from hodor.cli.app import App
 from hodor.cli.benchmarks import ALL_FRAMES, Named, with_benchmark
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError
@@ -58,7 +59,7 @@ class Scoring(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=Scoring, add_completion=False, pretty_exceptions_enable=False)
+app = App(cls=Scoring)
 
 
 @app.command(SCORE)

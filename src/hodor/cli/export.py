@@ -5,15 +5,11 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from hodor.cli.app import App
 from hodor.errors import HodorError
 from hodor.weights import DEFAULT
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Write a model in the formats of other runtimes.",
-)
+app = App(no_args_is_help=True, help="Write a model in the formats of other runtimes.")
 
 
 @app.callback()

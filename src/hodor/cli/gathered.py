@@ -9,12 +9,14 @@ from typing import Annotated, Any
 Command = Callable[..., None]
 
 
-def gathered(kind: type, options: Mapping[str, Any]) -> Callable[[Command], Command]:
+def gathered(kind: type, options: Mapping[str, Any], group: str) -> Callable[[Command], Command]:
     """Let a command that takes a dataclass ``kind`` have an option for each of its fields.
 
     The options stand where that parameter stands. options: typer's, by field; their types and
-    defaults are the fields'.
+    defaults are the fields'. group: the section of the help that they are in.
     """
+    for option in options.values():
+        option.rich_help_panel = group
     shared = [
         Parameter(
             field.name,

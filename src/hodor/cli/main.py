@@ -1,7 +1,9 @@
 """Entry point: commands are imported when they are called, so that --help answers at once."""
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -9,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from hodor import __version__
 from hodor.allocator import keep_freed_memory
+from hodor.cli.app import App
 from hodor.errors import LIST_ITEM, HodorError
 
 COMMANDS = {
@@ -21,12 +24,17 @@ COMMANDS = {
     "analyze": "Descriptors as data: tables, retrieval, t-SNE, heat maps, finding again.",
     "export": "Write a model as ONNX files, which run without PyTorch.",
     "weights": "List, describe, check and convert models.",
+    "doctor": "Say what is installed and how it does, to paste into a report.",
     "bench": "Measure the tracker on this machine: time by stage, work, memory.",
     "demo": "Follow the objects of a small bundled clip.",
 }
 
 # Installed with hodor, unless it was installed without its dependencies for exported models alone.
 WITH_HODOR = ("torch", "torchvision", "timm", "huggingface_hub")
+
+
+WIDEST = 200
+"""Columns of help in a terminal that has them"""
 
 
 class Lazy(TyperGroup):
@@ -36,24 +44,43 @@ class Lazy(TyperGroup):
         """Names in the order of the help."""
         return list(COMMANDS)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Without words, show the help where help is shown."""
+        if not args:
+            typer.echo(ctx.get_help())
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command, or what was probably meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(f"there is no command {name!r}. {_meant(name)}hodor --help lists all.")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, or for the overview only its name and line."""
         if cmd_name not in COMMANDS:
             return None
         # Importing PyTorch takes seconds, and the list of commands does not need it.
         if not any(word in COMMANDS for word in sys.argv[1:]):
-            return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
+            return TyperCommand(cmd_name, short_help=COMMANDS[cmd_name])
         module: Any = import_module(f"hodor.cli.{cmd_name}")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
 
 
-app = typer.Typer(
+def _meant(name: str) -> str:
+    if Path(name).exists():
+        return f"Did you mean hodor track {name}? "
+    close = get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]}? " if close else ""
+
+
+app = App(
     cls=Lazy,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    context_settings={"max_content_width": WIDEST},
     help="Follow any objects through any video, given their masks in one frame.",
 )
 

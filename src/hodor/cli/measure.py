@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from hodor.cli.app import App
 from hodor.cli.convert import checked_rate, reading_of
 from hodor.cli.names import names_of
 from hodor.formats import FORMATS, Track, read_track, with_video
@@ -24,7 +25,7 @@ from hodor.measuring import (
 from hodor.measuring.table import check_table
 from hodor.video import open_source
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = App()
 
 
 @app.command(name="measure")

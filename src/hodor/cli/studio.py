@@ -6,8 +6,9 @@ import typer
 from rich.console import Console
 
 from hodor import studio as room
+from hodor.cli.app import App
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = App()
 
 
 @app.command()

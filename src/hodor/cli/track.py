@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hodor.cli.app import App
 from hodor.cli.names import names_of
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError, MaskError
@@ -18,7 +19,7 @@ from hodor.runs import Progress as Step
 from hodor.tracking import Choices, Tracker
 from hodor.weights import DEFAULT
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = App()
 
 
 @app.command()

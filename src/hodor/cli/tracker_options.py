@@ -45,5 +45,5 @@ OPTIONS = {
     ),
 }
 
-with_tracker_options = gathered(Choices, OPTIONS)
+with_tracker_options = gathered(Choices, OPTIONS, "How the model follows")
 """For a command that takes ``Choices``"""

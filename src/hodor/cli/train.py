@@ -11,6 +11,7 @@ from rich.progress import Progress
 from typer.core import TyperGroup
 
 from hodor import extras
+from hodor.cli.app import App
 from hodor.cli.finetune import finetune
 from hodor.cli.training_runs import run
 from hodor.errors import HodorError
@@ -27,11 +28,9 @@ class RecipeUnlessNamed(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
+app = App(
     cls=RecipeUnlessNamed,
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
     help="Train a model as a recipe states, or fine-tune one on your own images or video.",
 )
 

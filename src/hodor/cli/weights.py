@@ -8,16 +8,12 @@ import torch
 import typer
 from rich.console import Console
 
+from hodor.cli.app import App
 from hodor.errors import WeightsError
 from hodor.model import Hodor, HodorConfig, convert_released
 from hodor.weights import bundled_models, model_path, read_info, save_model, sha256, verify
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="List, describe, check and convert models.",
-)
+app = App(no_args_is_help=True, help="List, describe, check and convert models.")
 
 
 @app.command("list")

@@ -1,0 +1,78 @@
+"""Help and mistyped words: whole names at 80 columns, groups, no markup, what was meant."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from hodor.cli.main import COMMANDS, app
+
+Hodor = Callable[..., Any]
+
+
+def tree(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Words of all commands that have options."""
+    for name, one in getattr(command, "commands", {}).items():
+        yield from tree(one, (*words, name))
+    if not getattr(command, "commands", {}):
+        yield words
+
+
+@pytest.fixture(params=COMMANDS)
+def command(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Any]:
+    """The name of a command, and the command."""
+    monkeypatch.setattr("sys.argv", ["hodor", request.param])
+    group = typer.main.get_command(app)
+    return request.param, group.get_command(None, request.param)  # type: ignore[attr-defined, arg-type]
+
+
+def test_every_option_stands_whole_and_without_markup_at_80_columns(
+    hodor: Hodor, command: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name, root = command
+    for words in tree(root):
+        here = root
+        for word in words:
+            here = here.commands[word]
+        ran = hodor(name, *words, "--help")
+        assert ran.code == 0, ran.err
+        told = [line for line in ran.out.splitlines() if not line.lstrip().startswith("hodor ")]
+        assert max(map(len, told)) <= 80, "lines of a program may be longer"
+        for parameter in here.params:
+            for option in (*parameter.opts, *parameter.secondary_opts):
+                assert option.startswith("--") is False or option in ran.out
+        for raw in ("…", "[/", "[bold]", "╭", "\b"):
+            assert raw not in ran.out
+
+
+def test_options_stand_in_groups(hodor: Hodor) -> None:
+    said = hodor("track", "--help").out
+    head, tail = said.split("How the model follows:")
+    assert "--masks" in head
+    assert "--window" in tail
+
+
+def test_lines_of_a_program_in_help_stay_lines(hodor: Hodor) -> None:
+    said = hodor("convert", "--help").out.splitlines()
+    assert "  hodor convert annotations.xml masks --to png" in said
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("trck", "track"), ("mesure", "measure"), ("evalute", "evaluate"), ("docter", "doctor")],
+)
+def test_a_mistyped_command_is_told_what_was_meant(hodor: Hodor, word: str, meant: str) -> None:
+    ran = hodor(word)
+    assert ran.code == 2
+    assert f"there is no command '{word}'. Did you mean {meant}?" in ran.err
+
+
+def test_a_video_in_the_place_of_a_command_is_told_of_track(
+    hodor: Hodor, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.mp4").touch()
+    assert "Did you mean hodor track clip.mp4?" in hodor("clip.mp4").err
+    assert "Did you mean" not in hodor("qqqq").err
