@@ -1,14 +1,22 @@
 """Every choice that makes a network, as plain data."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
-from hodor.errors import WeightsError
+from hodor.errors import WeightsError, one_line
 
 SIZE_MULTIPLE = 32  # sides of an image are padded to a multiple of this
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+
+TIMM_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?\Z")
+"""A model of timm and its tag. Names with a scheme, such as hf-hub:, make timm ask the network."""
+
+LARGEST = {"channels": 4096, "heads": 256, "encoder_layers": 64, "decoder_layers": 64}
+"""More than any network needs: beyond, a damaged file would only fill the memory."""
+MOST_CELLS = 1024
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,21 @@ class HodorConfig:
             if get_origin(hint) is Literal and value not in get_args(hint):
                 allowed = ", ".join(map(repr, get_args(hint)))
                 raise WeightsError(f"config: {name} is {value!r}; it must be one of {allowed}")
+        if not TIMM_NAME.match(self.backbone):
+            raise WeightsError(
+                f"config: backbone is {one_line(ascii(self.backbone))}; it must be swin_tiny or "
+                "the plain name of a timm model"
+            )
+        for name, most in LARGEST.items():
+            if getattr(self, name) > most:
+                raise WeightsError(f"config: {name} is {getattr(self, name)}; at most {most}")
+        if self.stride_4_channels > LARGEST["channels"] or self.cells > MOST_CELLS:
+            raise WeightsError(
+                f"config: fine_channels may be at most {LARGEST['channels']}, and background_grid "
+                f"have at most {MOST_CELLS} cells"
+            )
+        if self.heads < 1 or self.channels < 1:
+            raise WeightsError("config: channels and heads must be 1 or more")
         if self.channels % (2 * self.heads) or self.channels % 16:
             raise WeightsError(
                 f"config: channels is {self.channels} with {self.heads} heads; it must be a "
@@ -153,7 +176,10 @@ class HodorConfig:
         fixed: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        return cls(**fixed)
+        try:
+            return cls(**fixed)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise WeightsError(f"config: a value is of the wrong kind ({error})") from error
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, for JSON."""

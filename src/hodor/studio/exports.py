@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from hodor.errors import explained
@@ -37,6 +38,7 @@ class Material:
     frames: Callable[[], Iterator[Tracked]]
     video: str
     fps: float
+    pixel_aspect: Fraction
     ids: Sequence[int]
     names: Mapping[int, str]
 
@@ -60,7 +62,7 @@ def _rle(material: Material, path: Path) -> None:
 
 
 def _overlay(material: Material, path: Path) -> None:
-    _through(OverlaySink(path, material.fps), material)
+    _through(OverlaySink(path, material.fps, pixel_aspect=material.pixel_aspect), material)
 
 
 def _through(sink: Sink, material: Material) -> None:
@@ -147,7 +149,8 @@ def export(
 
     ids = [o.id for o in objects]
     called = {o.id: o.name for o in objects}
-    material = Material(read, session.video.name, session.video.fps, ids, called)
+    video = session.video
+    material = Material(read, video.name, video.fps, frames.pixel_aspect, ids, called)
     control.expect(frames.length * len(names))
     place = session.folder.place
     for name in names:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -16,9 +17,21 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from hodor.errors import SourceError
+from hodor.video.playlists import check_playlist
 
 NETWORK_TIMEOUT = 10.0
 """Seconds without data after which a stream counts as ended, so that no thread waits for ever."""
+
+LOCAL = ("file", "crypto", "data")
+"""Protocols of FFmpeg that a file on this machine may use: none of them asks the network."""
+
+REMOTE = (
+    "http", "https", "httpproxy", "tls", "tcp", "udp", "rtp", "srtp", "rtmp", "rtmps", "srt",
+    "crypto", "data",
+)  # fmt: skip
+"""Protocols that what a URL names may use: none of them reads files of this machine."""
+
+COVER = Disposition.attached_pic
 
 # FFmpeg draws any text as a terminal's screen: not what a user means who names a text file.
 TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
@@ -49,12 +62,14 @@ class Input:
     def open(self) -> tuple[InputContainer, VideoStream]:
         """Open and choose the picture's stream. Raises SourceError in one line."""
         timeout = NETWORK_TIMEOUT if self.is_url else None
+        if self.format is None and not self.is_url:
+            check_playlist(Path(self.target))
         try:
             container = av.open(
                 self.target,
                 "r",
                 format=self.format,
-                options=dict(self.options),
+                options=self._protocols() | dict(self.options),
                 metadata_errors="replace",
                 timeout=timeout,
             )
@@ -66,19 +81,28 @@ class Input:
             container.close()
             raise
 
+    def _protocols(self) -> dict[str, str]:
+        if self.format is not None:
+            return {}  # a device, which needs none
+        return {"protocol_whitelist": ",".join(REMOTE if self.is_url else LOCAL)}
+
     def _picture_stream(self, container: InputContainer) -> VideoStream:
         if container.format.name in TEXT_FORMATS:
             raise SourceError(f"{self.label} is text, not a video; give a video or images.")
-        for stream in container.streams.video:
-            if stream.disposition & Disposition.attached_pic:
-                continue  # The cover picture of a song.
-            if stream.codec_context is None:
-                raise SourceError(
-                    f"{self.label} is encoded in a way that the installed PyAV cannot decode; "
-                    "convert it to H.264."
-                )
-            return stream
-        raise SourceError(f"{self.label} holds no video (format {container.format.name}).")
+        # The cover picture of a song is no video.
+        streams = [s for s in container.streams.video if not s.disposition & COVER]
+        if not streams:
+            raise SourceError(f"{self.label} holds no video (format {container.format.name}).")
+        stream = streams[0]
+        if stream.frames == 1:
+            # An animated AVIF has its first picture by itself before the sequence.
+            stream = max(streams, key=lambda s: s.frames)
+        if stream.codec_context is None:
+            raise SourceError(
+                f"{self.label} is encoded in a way that the installed PyAV cannot decode; "
+                "convert it to H.264."
+            )
+        return stream
 
     def _why_closed(self, error: Exception) -> str:
         if isinstance(error, av.error.InvalidDataError):
@@ -122,6 +146,12 @@ def nominal_rate(stream: VideoStream) -> float | None:
     """Frames per second that the stream states, or None."""
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else None
+
+
+def pixel_aspect(stream: VideoStream) -> Fraction:
+    """Width over height of a pixel, as the file states it, before its pictures are turned."""
+    stated = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    return Fraction(stated) if stated and stated > 0 else Fraction(1)
 
 
 def short_name(given: Input) -> str:

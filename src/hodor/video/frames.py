@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -44,6 +45,7 @@ class Source(Protocol):
     length: number of frames where the source states it, else None.
     estimated_length: `length`, or a guess from duration and rate for a progress bar, or None.
     fps: nominal frames per second; the true times are in the frames.
+    pixel_aspect: width over height of a pixel when the frame is shown; 1 but for anamorphic video.
     live: whether frames that come too late are dropped (cameras and streams).
     warnings: messages for the user, gathered while reading; complete once `frames` has ended.
     """
@@ -56,6 +58,8 @@ class Source(Protocol):
     def estimated_length(self) -> int | None: ...
     @property
     def fps(self) -> float: ...
+    @property
+    def pixel_aspect(self) -> Fraction: ...
     @property
     def live(self) -> bool: ...
     @property
@@ -84,6 +88,9 @@ class Source(Protocol):
 
 class Closing:
     """The ``with`` statement for sources: leaving it closes."""
+
+    pixel_aspect = Fraction(1)
+    """Of images and arrays, which do not say; see `Source`"""
 
     def close(self) -> None:
         """Give back what is held; a source that holds nothing between frames has nothing to do."""

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from hodor.errors import SourceError
-from hodor.video.containers import Input, Upright, nominal_rate, short_name
+from hodor.video.containers import Input, Upright, nominal_rate, pixel_aspect, short_name
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
 
 JOIN_SECONDS = 2.0
@@ -52,6 +52,7 @@ class LiveSource(Closing):
         self.dropped = 0
         self._reader: _Reader | None = None
         self._opened: tuple[InputContainer, VideoStream] | None = self._input.open()
+        self.pixel_aspect = pixel_aspect(self._opened[1])
         self.fps = fps or nominal_rate(self._opened[1]) or DEFAULT_FPS
 
     def frames(self, start: int = 0) -> Iterator[Frame]:

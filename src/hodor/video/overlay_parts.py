@@ -19,7 +19,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError
+from hodor.errors import HodorError, one_line
 from hodor.files import Replacement, open_to_append, replacing, whole_lines
 
 Codec = Literal["libx264", "mpeg4"]
@@ -44,11 +44,13 @@ LIMITED_RANGE = 1
 
 @dataclass(frozen=True)
 class Head:
-    """What all parts share: sides in pixels (even) and the encoder."""
+    """What all parts share: sides in pixels (even), the encoder, and a pixel's width to height."""
 
     height: int
     width: int
     codec: Codec
+    pixel_width: int = 1
+    pixel_height: int = 1
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,13 @@ class Parts:
 
     def _read(self) -> tuple[Head, list[Part]]:
         lines = whole_lines(self._list)
-        return Head(**json.loads(next(lines))), [Part(**json.loads(line)) for line in lines]
+        try:
+            return Head(**json.loads(next(lines))), [Part(**json.loads(line)) for line in lines]
+        except (ValueError, TypeError, StopIteration) as error:
+            raise HodorError(
+                f"{self._list} is damaged ({one_line(error)}), and the overlay cannot go on from "
+                "it: start anew in another folder, or remove this one's results first"
+            ) from error
 
 
 class OpenPart:
@@ -201,6 +209,9 @@ class OpenPart:
 def _add_stream(container: OutputContainer, head: Head, rate: Fraction) -> VideoStream:
     stream: VideoStream = container.add_stream(head.codec, rate, options=dict(OPTIONS[head.codec]))
     stream.width, stream.height, stream.pix_fmt = head.width, head.height, "yuv420p"
+    if head.pixel_width != head.pixel_height:
+        aspect = Fraction(head.pixel_width, head.pixel_height)
+        stream.codec_context.sample_aspect_ratio = aspect
     stream.codec_context.colorspace = BT709
     stream.codec_context.color_primaries = BT709
     stream.codec_context.color_trc = BT709

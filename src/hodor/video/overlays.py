@@ -16,6 +16,8 @@ from hodor.video.frames import Frame, LabelMap
 from hodor.video.overlay_parts import TICKS, Codec, Head, OpenPart, Parts
 from hodor.video.sinks import Finishing
 
+SQUARE = Fraction(1)
+
 
 class OverlaySink(Finishing):
     """MP4 video (H.264, yuv420p) of the frames with their objects, at the frames' own times.
@@ -30,18 +32,20 @@ class OverlaySink(Finishing):
         path: str | Path,
         fps: float,
         *,
+        pixel_aspect: Fraction = SQUARE,
         alpha: float = 0.45,
         codec: Codec | None = None,
         resume_from: int = 0,
     ) -> None:
         """fps: the source's nominal rate, for the encoder and the last frame's duration.
+        pixel_aspect: the source's, which players are told.
         codec: else H.264 if PyAV has an encoder for it, or MPEG-4. resume_from: index of the first
         frame to come; the frame before it was the last before a commit; 0 for a new run.
         Raises HodorError if the parts do not end there.
         """
         self._path = Path(path)
         self._rate = Fraction(fps).limit_denominator(1001)
-        self._alpha = alpha
+        self._alpha, self._pixel_aspect = alpha, pixel_aspect
         self._resume_from = resume_from
         self._open: OpenPart | None = None
         self.warnings: list[str] = []
@@ -97,7 +101,14 @@ class OverlaySink(Finishing):
                 f"({self._parts.folder.name}) are gone; start anew."
             )
         height, width = picture.shape[:2]
-        head = Head(height + height % 2, width + width % 2, self._codec)
+        aspect = self._pixel_aspect
+        head = Head(
+            height + height % 2,
+            width + width % 2,
+            self._codec,
+            aspect.numerator,
+            aspect.denominator,
+        )
         self._parts.begin(head)
         return head
 

@@ -8,6 +8,7 @@ keyframe before it. Where packets may not tell what decodes, all of the file is 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -34,13 +35,15 @@ NEAR = 24
 class SeekableFrames(Protocol):
     """Frames by number. Not to be used by two threads at once.
 
-    name, fps: as of a source. length: number of frames.
+    name, fps, pixel_aspect: as of a source. length: number of frames.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def fps(self) -> float: ...
+    @property
+    def pixel_aspect(self) -> Fraction: ...
     @property
     def length(self) -> int: ...
 
@@ -89,7 +92,7 @@ class FramesInOrder(Closing):
         self._frames: Iterator[Frame] = iter(())
         self._next: int | None = None
         self._jumps = not isinstance(source, VideoSource)
-        self.name, self.fps = source.name, source.fps
+        self.name, self.fps, self.pixel_aspect = source.name, source.fps, source.pixel_aspect
         if isinstance(source, VideoSource):
             self.length = sum(1 for _ in source.pictures())
         else:
@@ -130,6 +133,7 @@ class SeekableVideo(Closing):
         self._from = 0
         self._kept: OrderedDict[int, VideoFrame] = OrderedDict()
         self.name, self.fps, self.length = source.name, source.fps, len(listing.times)
+        self.pixel_aspect = source.pixel_aspect
 
     def read(self, index: int) -> Frame:
         """See `SeekableFrames`. A frame that is lost in a damaged file is the one before it."""

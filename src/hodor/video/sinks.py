@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from hodor.errors import HodorError, explained
+from hodor.errors import HodorError, explained, one_line
 from hodor.files import make_folder, make_room, open_to_append, replacing, sweep, whole_lines
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.label_maps import write_label_map
@@ -125,24 +125,27 @@ class RleSink(Finishing):
         self._parts = self._path.with_name(f".{self._path.name}.parts.jsonl")
         self._file: IO[bytes] | None = None
         self._next = resume_from
+        self._size: list[int] | None = None
         make_room(self._path)
         with explained(self._parts):
             self._resume(resume_from)
 
     def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
-        """Add the frame's line: index, name, time in seconds, objects."""
+        """Add the frame's line: index, name, time in seconds, objects; its size if it changed."""
         height, width = label_map.shape
         with explained(self._parts):
             file = self._open_parts()
             if file.tell() == 0:
-                file.write(_line({"video": self._video, "size": [height, width]}))
-            line = {
+                self._size = [height, width]
+                file.write(_line({"video": self._video, "size": self._size}))
+            line: dict[str, Any] = {
                 "index": frame.index,
                 "name": frame.name,
                 "time": round(frame.time, 6),
-                "objects": _objects(label_map, ids),
             }
-            file.write(_line(line))
+            if self._size != [height, width]:
+                line["size"] = [height, width]
+            file.write(_line(line | {"objects": _objects(label_map, ids)}))
 
     def commit(self) -> None:
         """Flush the lines to the disk."""
@@ -175,11 +178,16 @@ class RleSink(Finishing):
         if not self._parts.exists():
             return
         keep, last = 0, -1
-        for line in whole_lines(self._parts):
-            index = json.loads(line).get("index", -1)
-            if index >= resume_from:
-                break
-            keep, last = keep + len(line), index
+        try:
+            for line in whole_lines(self._parts):
+                record = json.loads(line)
+                index = int(record.get("index", -1))
+                if index >= resume_from:
+                    break
+                keep, last = keep + len(line), index
+                self._size = record["size"] if index < 0 else self._size
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise damaged(self._parts, error) from error
         if last + 1 != resume_from:
             raise HodorError(
                 f"{self._path} cannot be resumed from frame {resume_from}: frames up to {last} are "
@@ -205,6 +213,14 @@ class RleSink(Finishing):
             for number, line in enumerate(lines):
                 file.write((b",\n" if number else b"\n") + line.rstrip())
             file.write(b"\n]}\n")
+
+
+def damaged(notes: Path, error: Exception) -> HodorError:
+    """What is said of notes for a resumed run that cannot be read."""
+    return HodorError(
+        f"{notes} is damaged ({one_line(error)}), and the run cannot go on from it: start anew in "
+        "another folder, or remove this one's results first"
+    )
 
 
 def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from hodor.errors import SourceError
-from hodor.video.containers import Input, Upright, nominal_rate, short_name
+from hodor.video.containers import Input, Upright, nominal_rate, pixel_aspect, short_name
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
 
 RESTART_SECONDS = 1.0
@@ -40,9 +40,12 @@ class VideoSource(Closing):
         container, stream = self.input.open()
         with container:
             rate = nominal_rate(stream) or DEFAULT_FPS
+            aspect = pixel_aspect(stream)
             self.fps = fps or rate
             self.length: int | None = stream.frames or None
             self.estimated_length = self.length or _guess_length(container, stream, rate)
+        first = next(self.pictures(), None) if aspect != 1 else None
+        self.pixel_aspect = 1 / aspect if first and first.rotation % 180 else aspect
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """Every frame that decodes. A damaged file adds one warning at its end.

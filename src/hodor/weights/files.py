@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors
 
-from hodor.errors import WeightsError
+from hodor.errors import WeightsError, one_line
 from hodor.files import whole_file
 from hodor.model import HodorConfig
 
@@ -89,9 +89,13 @@ def read_info(path: Path) -> ModelInfo:
             f"{path}: safetensors without a hodor config (format {metadata.get('format')!r}, "
             f"expected {FORMAT!r}); it was not written by hodor"
         )
-    return ModelInfo(
-        HodorConfig.from_dict(json.loads(metadata["config"])), json.loads(metadata["about"])
-    )
+    try:
+        config, about = json.loads(metadata["config"]), json.loads(metadata["about"])
+        return ModelInfo(HodorConfig.from_dict(dict(config)), dict(about))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise WeightsError(
+            f"{path}: what it says of itself is damaged ({one_line(error)}); get the file again"
+        ) from error
 
 
 def read_model(path: Path, device: "torch.device | str" = "cpu") -> "Hodor":
@@ -120,6 +124,12 @@ def read_model(path: Path, device: "torch.device | str" = "cpu") -> "Hodor":
     if problems:
         more = f"; and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise WeightsError(f"{path}: " + "; ".join(problems[:10]) + more)
+    broken = [name for name, value in state.items() if not value.isfinite().all()]
+    if broken:
+        raise WeightsError(
+            f"{path}: {len(broken)} of {len(state)} tensors hold numbers that are none (nan or "
+            f"infinite), the first {broken[0]}: training went wrong, or the file is damaged"
+        )
     network.load_state_dict(state)
     network.about = info.about
     return network.to(device).eval()
