@@ -213,7 +213,14 @@ def _sinks(
     largest = max([*tracker.ids, *(masks.ids if masks else ())], default=0)
     sinks: list[Sink] = [LabelMapSink(out / "labels", wide=largest > 255, resume_from=start)]
     if run.outputs.overlay:
-        sinks.append(OverlaySink(out / "overlay.mp4", source.fps, resume_from=start))
+        sinks.append(
+            OverlaySink(
+                out / "overlay.mp4",
+                source.fps,
+                pixel_aspect=source.pixel_aspect,
+                resume_from=start,
+            )
+        )
     if run.outputs.rle:
         sinks.append(RleSink(out / "masks.json", video=source.name, resume_from=start))
     if run.outputs.formats:
