@@ -137,6 +137,57 @@ def test_an_alpha_channel_is_refused(tmp_path: Path, mode: str) -> None:
         read_label_map(tmp_path / "m.png")
 
 
+def disc() -> NDArray[np.uint8]:
+    """Black and white, (60, 80), with an edge of all directions."""
+    drawn = Image.new("L", (80, 60))
+    ImageDraw.Draw(drawn).ellipse((20, 10, 60, 50), fill=255)
+    return np.asarray(drawn)
+
+
+def in_colours(grey: NDArray[np.uint8], alpha: int | None = None) -> NDArray[np.uint8]:
+    planes = [grey] * 3 if alpha is None else [*[grey] * 3, np.full_like(grey, alpha)]
+    return np.stack(planes, -1)
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.bmp", "m.jpg", "m.webp", "m.gif"])
+def test_black_and_white_in_colours_is_one_object(tmp_path: Path, name: str) -> None:
+    found = read_label_map(save(tmp_path / name, in_colours(disc())))
+    assert np.mean(found != (disc() == 255)) < 0.002
+    assert found.max() == 1
+
+
+def test_white_on_transparent_is_one_object(tmp_path: Path) -> None:
+    white = np.full((60, 80, 4), 255, np.uint8)
+    white[..., 3] = disc()
+    for name, pixels in (("a.png", white), ("b.png", in_colours(disc(), 255))):
+        found = read_label_map(save(tmp_path / name, pixels))
+        np.testing.assert_array_equal(found, disc() == 255)
+
+
+def test_shades_at_edges_are_split_at_a_threshold_that_is_named(tmp_path: Path) -> None:
+    soft = cv2.GaussianBlur(disc(), (3, 3), 0)
+    masks = open_reference_masks(save(tmp_path / "m.png", in_colours(soft)))
+    (warning,) = masks.warnings
+    assert "1 mask is black and white with shades at the edges (m.png)" in warning
+    assert "from 128 of 255 on are object 1" in warning
+    assert open_reference_masks(save(tmp_path / "n.png", in_colours(disc()))).warnings == []
+
+
+def test_a_grey_object_beside_a_white_one_is_not_swallowed(tmp_path: Path) -> None:
+    two = disc().copy()
+    two[5:25, 62:78] = 128
+    for name in ("m.png", "m.jpg"):
+        with pytest.raises(MaskError):
+            read_label_map(save(tmp_path / name, in_colours(two)))
+
+
+def test_a_photo_is_no_black_and_white_mask(tmp_path: Path) -> None:
+    photo = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8), np.uint8), (80, 60))
+    for name in ("m.png", "m.jpg"):
+        with pytest.raises(MaskError):
+            read_label_map(save(tmp_path / name, in_colours(photo)))
+
+
 @pytest.mark.parametrize("name", ["m.jpg", "m.webp", "m.gif"])
 def test_formats_that_change_pixels_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(MaskError, match="changes pixels") as error:

@@ -1,5 +1,6 @@
 """``hodor track``."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,8 @@ from hodor.tracking import Choices, Tracker
 from hodor.weights import DEFAULT
 
 app = App()
+WRITTEN = "What is written"
+MANY = "Many videos"
 
 
 @app.command()
@@ -46,19 +49,28 @@ def track(
         "torch", help="What runs the model: torch, or onnx, which needs no PyTorch."
     ),
     chosen: Choices = Choices(),
-    overlay: bool = typer.Option(False, "--overlay", help="Also write overlay.mp4."),
-    rle: bool = typer.Option(False, "--rle", help="Also write masks.json with COCO RLE."),
+    overlay: bool = typer.Option(
+        False, "--overlay", help="Also write overlay.mp4.", rich_help_panel=WRITTEN
+    ),
+    rle: bool = typer.Option(
+        False, "--rle", help="Also write masks.json with COCO RLE.", rich_help_panel=WRITTEN
+    ),
     formats: list[str] = typer.Option(
         [],
         "--format",
         help="Also write another format at the end, such as cvat, coco, youtube-vis or prores; may "
         "be repeated. hodor convert --help lists all.",
+        rich_help_panel=WRITTEN,
     ),
     name: list[str] = typer.Option(
-        [], help="With --format: what an object is called, such as 1=cat; may be repeated."
+        [],
+        help="With --format: what an object is called, such as 1=cat; may be repeated.",
+        rich_help_panel=WRITTEN,
     ),
     save_references: Path | None = typer.Option(
-        None, help="Write the objects' descriptors, to follow them in another video."
+        None,
+        help="Write the objects' descriptors, to follow them in another video.",
+        rich_help_panel=WRITTEN,
     ),
     resume_run: bool = typer.Option(False, "--resume", help="Go on where a killed run stopped."),
     video_list: Path | None = typer.Option(
@@ -66,10 +78,13 @@ def track(
         "--list",
         help="Instead of SOURCE: a CSV file with columns source and masks (or references), and "
         "name if wanted; results in OUT/NAME.",
+        rich_help_panel=MANY,
     ),
-    workers: int = typer.Option(1, min=1, help="With --list: processes."),
+    workers: int = typer.Option(1, min=1, help="With --list: processes.", rich_help_panel=MANY),
     ray: str | None = typer.Option(
-        None, help="With --list: address of a Ray cluster, auto, or local for one made here."
+        None,
+        help="With --list: address of a Ray cluster, auto, or local for one made here.",
+        rich_help_panel=MANY,
     ),
 ) -> None:
     """Follow objects through SOURCE, given their masks in one frame.
@@ -95,13 +110,22 @@ def track(
         _track_list(console, video_list, out, tracker, outputs, crew, resume=resume_run)
         return
     if masks is None and references is None:
-        raise MaskError("nothing to follow: give --masks FILE (or FOLDER) or --references FILE")
+        raise MaskError(_how_to_begin(str(source)))
     with _bar(console, str(source)) as progress:
         summary = track_to_folder(
             str(source), masks, out, tracker=tracker, references=references, outputs=outputs,
             resume=resume_run, progress=progress,
         )  # fmt: skip
     tell(console, summary, out)
+
+
+def _how_to_begin(source: str) -> str:
+    video = shlex.quote(source)
+    return (
+        "nothing to follow: give --masks FILE, which shows the objects of the first frame. To draw "
+        f"it in the browser: hodor studio {video}. From a box: hodor mask {video} --box "
+        "LEFT,TOP,RIGHT,BOTTOM --out first.png. Objects of another video: --references FILE"
+    )
 
 
 class Crew(NamedTuple):

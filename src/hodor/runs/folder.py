@@ -95,6 +95,8 @@ def track_to_folder(
         if summary is None and run.references is not None:
             ready.add_references(References.load(run.references))
         summary = summary or Summary(frames.name)
+        guessed = given.warnings if given is not None else []
+        summary.warnings += [told for told in guessed if told not in summary.warnings]
         sinks = _sinks(run, frames, given, ready, summary, names)
         state = run.out / STATE
         track_video(ready, frames, given, sinks, state=state, summary=summary, progress=progress)

@@ -120,7 +120,7 @@ def track_video(
         HodorError: the source, a mask or a sink failed. What was written is intact.
     """
     summary = summary or Summary(source.name)
-    summary.setup = _setup(tracker)
+    summary.setup = {"source_fps": round(source.fps, 6)} | _setup(tracker)
     total = source.length or source.estimated_length
     writer = _Writer(sinks)
     began = time.perf_counter()

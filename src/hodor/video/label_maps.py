@@ -7,6 +7,7 @@ from PIL import Image
 
 from hodor.errors import MaskError, explained
 from hodor.files import replacing
+from hodor.video.black_and_white import black_and_white
 from hodor.video.drawing import davis_palette
 from hodor.video.frames import LabelMap
 from hodor.video.smoothing import find_smoothing
@@ -28,20 +29,22 @@ HOW_TO_SAVE = (
 )
 
 
-def read_label_map(path: str | Path) -> LabelMap:
+def read_label_map(path: str | Path, shaded: list[Path] | None = None) -> LabelMap:
     """Read a mask file as (H, W) uint8, or uint16 if an id is above 255. 0 is background.
 
     Palette images (mode P) give their indices, never their colours. In 8-bit and 16-bit greyscale
     images the values are the ids, with one exception: where the only value beside 0 is the
     greatest one (255, or 65535 in 16 bits; white in a bilevel image) the image is a binary mask
-    and its object gets the id 1.
-    Raises MaskError for what would have to be guessed: colours, smoothed edges, JPEG. The message
-    lists what was found, with areas in pixels.
+    and its object gets the id 1. So does what is white in a black-and-white picture in colours or
+    of a format that changes pixels; where edges have shades, pixels from 128 of 255 on are white,
+    and the path is added to `shaded`.
+    Raises MaskError for what would have to be guessed: colours, smoothed edges, greys in JPEG. The
+    message lists what was found, with areas in pixels.
     """
     path = Path(path)
     try:
         with Image.open(path) as image:
-            return _ids(image, path)
+            return _ids(image, path, [] if shaded is None else shaded)
     except FileNotFoundError as error:
         raise MaskError(f"{path} does not exist; check the path.") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -74,8 +77,14 @@ def write_label_map(path: str | Path, label_map: LabelMap, *, wide: bool = False
         image.save(temporary, "PNG", compress_level=PNG_LEVEL)
 
 
-def _ids(image: Image.Image, path: Path) -> LabelMap:
-    if image.format not in EXACT_FORMATS:
+def _ids(image: Image.Image, path: Path, shaded: list[Path]) -> LabelMap:
+    exact = image.format in EXACT_FORMATS
+    if not exact or image.mode in ("LA", "RGB", "RGBA"):
+        found = black_and_white(image, exact=exact)
+        if found is not None:
+            shaded += [path] if found.shades else []
+            return found.white.astype(np.uint8)
+    if not exact:
         raise MaskError(
             f"{path} is a {image.format} file, which changes pixels; a mask must keep them. "
             f"{_found(image)} {HOW_TO_SAVE}"

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hodor.errors import MaskError
+from hodor.video.black_and_white import HALF
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.label_maps import MASK_SUFFIXES, label_map_objects, read_label_map
 
@@ -29,13 +30,13 @@ def open_reference_masks(
     if not path.exists():
         raise MaskError(f"{path} does not exist; give a mask file or a folder of masks.")
     if path.is_file():
-        _check([path], [], size)
-        return ReferenceMasks(first=path)
+        shaded = _check([path], [], size)
+        return ReferenceMasks(first=path, shaded=shaded)
     files = sorted(file for file in path.iterdir() if _is_mask(file))
     if not files:
         raise MaskError(f"{path} holds no masks; give a folder of PNG files, one a frame.")
-    _check(files, _clashes(files, source_names or ()), size)
-    masks = ReferenceMasks(by_name={file.stem: file for file in files})
+    shaded = _check(files, _clashes(files, source_names or ()), size)
+    masks = ReferenceMasks(by_name={file.stem: file for file in files}, shaded=shaded)
     if source_names is not None:
         masks.expect(source_names)
     return masks
@@ -44,7 +45,15 @@ def open_reference_masks(
 class ReferenceMasks:
     """Label maps by frame. Only paths are kept; a map is read when its frame comes."""
 
-    def __init__(self, *, first: Path | None = None, by_name: Mapping[str, Path] | None = None):
+    def __init__(
+        self,
+        *,
+        first: Path | None = None,
+        by_name: Mapping[str, Path] | None = None,
+        shaded: Sequence[Path] = (),
+    ) -> None:
+        """shaded: files in which shades between black and white were split."""
+        self._shaded = tuple(shaded)
         self._first = first
         self._by_name = dict(by_name or {})
         self._by_number = {
@@ -76,6 +85,19 @@ class ReferenceMasks:
         files = {self._first, *self._by_name.values()} - {None}
         found = (label_map_objects(read_label_map(file)) for file in files if file is not None)
         return sorted({number for objects in found for number in objects})
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was guessed of the files, in one message."""
+        if not self._shaded:
+            return []
+        count = len(self._shaded)
+        files = "1 mask is" if count == 1 else f"{count} masks are"
+        which = _some([path.name for path in self._shaded])
+        return [
+            f"{files} black and white with shades at the edges ({which}): pixels from {HALF} of "
+            "255 on are object 1"
+        ]
 
     def unmatched(self, names: Iterable[str]) -> list[str]:
         """Mask files that belong to none of the frames `names`, by file name."""
@@ -110,10 +132,12 @@ class ReferenceMasks:
         return path
 
 
-def _check(files: Sequence[Path], problems: list[str], size: tuple[int, int] | None) -> None:
+def _check(files: Sequence[Path], problems: list[str], size: tuple[int, int] | None) -> list[Path]:
+    """Files in which shades were split. Raises MaskError with all that is wrong."""
+    shaded: list[Path] = []
     for file in files:
         try:
-            shape = read_label_map(file).shape
+            shape = read_label_map(file, shaded).shape
         except MaskError as error:
             problems.append(str(error))
             continue
@@ -123,6 +147,7 @@ def _check(files: Sequence[Path], problems: list[str], size: tuple[int, int] | N
         head = f"{len(problems)} problems with the masks: " if len(problems) > 1 else ""
         rest = f" ... and {len(problems) - LISTED} more." if len(problems) > LISTED else ""
         raise MaskError(head + " ".join(problems[:LISTED]) + rest)
+    return shaded
 
 
 def _clashes(files: Sequence[Path], source_names: Collection[str]) -> list[str]:
