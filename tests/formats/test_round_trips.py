@@ -22,9 +22,9 @@ from hodor.errors import HodorError, MaskError
 from hodor.formats import (
     FORMATS,
     Labelled,
-    Reading,
+    ReadOptions,
     Track,
-    Writing,
+    WriteOptions,
     guess_format,
     read_track,
     write_track,
@@ -36,9 +36,9 @@ POLYGONS = ["coco-polygons", "cvat-polygons", "labelme-polygons"]
 BOXES = ["label-studio-video"]
 NO_IDS = ["yolo"]
 EXACT = [name for name in ALL if name not in POLYGONS + BOXES + NO_IDS]
-COUNTED = ["cvat", "cvat-polygons", "mots", "label-studio-video", "prores", "ffv1"]
+COUNTED = ["cvat", "cvat-polygons", "mots", "label-studio-video", "prores", "ffv1", "tiff"]
 """They count frames and know no names of them."""
-NAMELESS = ["png", "png-per-object", "prores", "ffv1", "rgba"]
+NAMELESS = ["png", "png-per-object", "prores", "ffv1", "rgba", "tiff"]
 """They know ids of objects and nothing else."""
 CONFIDENT = ["rle", "youtube-vis", "coco", "coco-polygons", "label-studio", "labelme", "npz"]
 
@@ -47,8 +47,8 @@ def round_trip(
     track: Track, name: str, folder: Path, **writing: float
 ) -> tuple[Track, list[Labelled]]:
     path = folder / FORMATS[name].file
-    write_track(track, path, name, Writing(**writing))
-    back = read_track(path, name, Reading(size=SIZE))
+    write_track(track, path, name, WriteOptions(**writing))
+    back = read_track(path, name, ReadOptions(size=SIZE))
     return back, list(back.frames())
 
 
@@ -81,7 +81,7 @@ def test_polygons_stay_within_their_tolerance(name: str, tmp_path: Path) -> None
     path = tmp_path / FORMATS[name].file
     sizes = []
     for tolerance in (1.0, 3.0):
-        write_track(track, path / str(tolerance), name, Writing(tolerance=tolerance))
+        write_track(track, path / str(tolerance), name, WriteOptions(tolerance=tolerance))
         (frame,) = read_track(path / str(tolerance), name).frames()
         length = np.count_nonzero(np.diff(blob, axis=0)) + np.count_nonzero(np.diff(blob, axis=1))
         wrong = np.count_nonzero(frame.label_map != blob)
@@ -133,7 +133,7 @@ def test_frames_keep_their_names_or_take_those_of_the_video(name: str, tmp_path:
         return
     assert [frame.name for frame in frames] == [f"{index:05d}" for index in range(COUNT)]
     path = tmp_path / FORMATS[name].file
-    named = read_track(path, name, Reading(frames=names, size=SIZE))
+    named = read_track(path, name, ReadOptions(frames=names, size=SIZE))
     assert [frame.name for frame in named.frames()] == names
 
 

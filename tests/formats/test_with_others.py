@@ -19,8 +19,8 @@ from hodor.errors import HodorError, MaskError
 from hodor.formats import (
     FORMATS,
     Labelled,
-    Reading,
-    Writing,
+    ReadOptions,
+    WriteOptions,
     from_detections,
     read_track,
     to_detections,
@@ -35,7 +35,7 @@ IDS = (1, 7, 300)
 
 def write(name: str, path: Path, **writing: Any) -> Any:
     """Write the hard track; the content of a JSON file."""
-    write_track(hard_track(), path, name, Writing(**writing))
+    write_track(hard_track(), path, name, WriteOptions(**writing))
     return json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else None
 
 
@@ -302,7 +302,7 @@ def test_one_of_several_videos_is_chosen_by_name(tmp_path: Path) -> None:
     (tmp_path / "vis.json").write_text(json.dumps(content))
     with pytest.raises(MaskError, match=r"2 videos \(clip ü, other\); name one by --video"):
         read_track(tmp_path / "vis.json")
-    chosen = read_track(tmp_path / "vis.json", reading=Reading(video="other"))
+    chosen = read_track(tmp_path / "vis.json", options=ReadOptions(video="other"))
     assert not any(frame.label_map.any() for frame in chosen.frames())
 
 
@@ -389,7 +389,7 @@ def test_frames_that_were_left_out_stay_in_their_places(name: str, tmp_path: Pat
     whole = hard_track()
     few = replace(whole, frames=lambda: (f for f in whole.frames() if f.index in (1, 4)))
     path = tmp_path / "few"
-    write_track(few, path, name, Writing(tolerance=0.0))
+    write_track(few, path, name, WriteOptions(tolerance=0.0))
     maps = [frame.label_map for frame in read_track(path, name).frames()]
     assert [index for index, found in enumerate(maps) if found.any()] == [1, 4]
     if name != "label-studio-video":

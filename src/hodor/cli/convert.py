@@ -16,16 +16,17 @@ from hodor.errors import HodorError
 from hodor.formats import (
     FORMATS,
     Labelled,
-    Reading,
+    ReadOptions,
     Track,
-    Writing,
+    WriteOptions,
     format_of,
+    options_of,
     read_track,
     with_video,
     write_track,
 )
 from hodor.formats.track import counted
-from hodor.video import ImagesSource, Source, label_map_objects, open_source
+from hodor.video import Source, label_map_objects, open_source
 
 app = App()
 NAMES = ", ".join(FORMATS)
@@ -36,7 +37,7 @@ def convert(
     given: Path = typer.Argument(
         ..., metavar="IN", help="File or folder with masks, such as OUT of hodor track."
     ),
-    out: Path = typer.Argument(..., help="File or folder to write; a folder must be new."),
+    out: Path = typer.Argument(..., help="File or folder to write; it must be new."),
     to: str = typer.Option(..., help=f"Format to write: {NAMES}."),
     from_format: str | None = typer.Option(
         None, "--from", help="Format to read. Default: what IN looks like."
@@ -59,6 +60,7 @@ def convert(
         help="Names of image files, for formats that refer to them: {name} and {index} stand for a "
         "frame's.",
     ),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace OUT if it is a file."),
 ) -> None:
     """Convert masks of a video, IN, to another format, OUT.
 
@@ -69,18 +71,20 @@ def convert(
     format_of(to)
     checked_rate(fps)
     called = names_of(name)
+    if out.is_file() and not overwrite:
+        raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
     with ExitStack() as opened:
         shown = opened.enter_context(open_source(source, fps=fps)) if source else None
-        track = read_track(given, from_format, reading_of(shown, fps, video))
+        track = read_track(given, from_format, read_options(shown, fps, video))
         if shown is not None:
-            track = with_video(track, shown)
+            track = with_video(track, shown, whole=format_of(to).whole)
         track = replace(track, names={**track.names, **called})
         columns = (SpinnerColumn(), TextColumn("frames read: {task.completed}"))
         tally = _Tally(called)
         with Progress(
             *columns, console=console, transient=True, disable=not console.is_terminal
         ) as bar:
-            write_track(tally.counting(track, bar), out, to, Writing(tolerance, files))
+            write_track(tally.counting(track, bar), out, to, WriteOptions(tolerance, files))
     console.print(
         f"{counted(tally.frames, 'frame')}, objects {tally.listed}: {out} ({to})", highlight=False
     )
@@ -131,16 +135,14 @@ def checked_rate(fps: float | None) -> None:
         raise HodorError(f"--fps {fps:g}: give frames per second over 0, such as 25")
 
 
-def reading_of(source: Source | None, fps: float | None, video: str | None) -> Reading:
+def read_options(source: Source | None, fps: float | None, video: str | None) -> ReadOptions:
     """What a format may leave open, from the video where it is at hand.
 
     Raises:
         HodorError: the source is live.
     """
     if source is None:
-        return Reading(fps=fps, video=video)
+        return ReadOptions(fps=fps, video=video)
     if source.live:
         raise HodorError(f"{source.name} is live, and its frames are gone; name a file or folder")
-    names = source.names if isinstance(source, ImagesSource) else None
-    height, width = next(source.frames()).pixels.shape[:2]
-    return Reading(fps=source.fps, frames=names, size=(height, width), video=video)
+    return options_of(source, fps=fps, video=video)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from hodor.cli.app import App
-from hodor.cli.convert import checked_rate, reading_of
+from hodor.cli.convert import checked_rate, read_options
 from hodor.cli.names import names_of
 from hodor.formats import FORMATS, Track, read_track, with_video
 from hodor.formats.track import counted
@@ -62,7 +62,7 @@ def measure_command(
     check_table(table)
     with ExitStack() as opened:
         shown = opened.enter_context(open_source(source, fps=fps)) if source else None
-        track = read_track(given, from_format, reading_of(shown, fps, video))
+        track = read_track(given, from_format, read_options(shown, fps, video))
         if shown is not None:
             track = with_video(track, shown)
         track = replace(track, names={**track.names, **names_of(name)})

@@ -11,30 +11,31 @@ if TYPE_CHECKING:
     from hodor.formats.attaching import with_video
     from hodor.formats.catalogue import (
         FORMATS,
-        Format,
         format_of,
         guess_format,
         read_track,
         write_track,
     )
     from hodor.formats.detections import from_detections, to_detections
-    from hodor.formats.given import as_label_maps
+    from hodor.formats.format import Format
+    from hodor.formats.given import GivenMasks, as_label_maps, options_of
     from hodor.formats.label_studio import BrushTasks, brush_region
     from hodor.formats.polygons import filled, joined, outline
-    from hodor.formats.reading import Reading
+    from hodor.formats.reading import ReadOptions
     from hodor.formats.sink import FormatsSink
     from hodor.formats.track import Labelled, Track
-    from hodor.formats.writing import Writing
+    from hodor.formats.writing import WriteOptions
 
 __all__ = [
     "FORMATS",
     "BrushTasks",
     "Format",
     "FormatsSink",
+    "GivenMasks",
     "Labelled",
-    "Reading",
+    "ReadOptions",
     "Track",
-    "Writing",
+    "WriteOptions",
     "as_label_maps",
     "brush_region",
     "filled",
@@ -42,6 +43,7 @@ __all__ = [
     "from_detections",
     "guess_format",
     "joined",
+    "options_of",
     "outline",
     "read_track",
     "to_detections",
@@ -52,24 +54,26 @@ __all__ = [
 _FILE = {
     "with_video": "attaching",
     "FORMATS": "catalogue",
-    "Format": "catalogue",
+    "Format": "format",
     "format_of": "catalogue",
     "guess_format": "catalogue",
     "read_track": "catalogue",
     "write_track": "catalogue",
     "from_detections": "detections",
     "to_detections": "detections",
+    "GivenMasks": "given",
     "as_label_maps": "given",
+    "options_of": "given",
     "BrushTasks": "label_studio",
     "brush_region": "label_studio",
     "filled": "polygons",
     "joined": "polygons",
     "outline": "polygons",
-    "Reading": "reading",
+    "ReadOptions": "reading",
     "FormatsSink": "sink",
     "Labelled": "track",
     "Track": "track",
-    "Writing": "writing",
+    "WriteOptions": "writing",
 }
 
 __getattr__ = names_of(__name__, _FILE)

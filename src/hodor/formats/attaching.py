@@ -3,32 +3,49 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from hodor.errors import MaskError
+from hodor.formats.frame_numbers import same_frame
 from hodor.formats.track import Labelled, Track
-from hodor.video import Frame, Source
+from hodor.video import Frame, LabelMap, Source
 
 
-def with_video(track: Track, source: Source) -> Track:
+def with_video(track: Track, source: Source, *, whole: bool = False) -> Track:
     """The same track with the video's names, times and rate, and its pixels.
 
-    A frame of the track belongs to the frame of the same name; where both names are numbers, to
-    that of the same number. Reading the track raises MaskError if a frame of it is not in the
-    video, in the same order, or is of another size.
+    A frame of the track belongs to the frame of the same name; to one that is called by a number
+    (those of every video are) if it ends with that number; and what CVAT calls frame_000007 itself
+    to number 7.
+
+    Args:
+        track: of the same video.
+        source: the video.
+        whole: whether frames of the video that are not in the track come too, without objects.
+
+    Raises:
+        MaskError: when the track is read: a frame of it is not in the video, in the same order, or
+            is of another size.
     """
 
     def frames() -> Iterator[Labelled]:
         labelled = track.frames()
         waiting = next(labelled, None)
         for frame in source.frames():
-            if waiting is None:
+            if waiting is None and not whole:
                 return
-            if not _belong(waiting, frame):
+            if waiting is None or not same_frame(waiting.name, frame.name, frame.index):
+                if whole:
+                    nothing = np.zeros(frame.pixels.shape[:2], np.uint8)
+                    yield Labelled(
+                        frame.index, frame.name, frame.time, nothing, pixels=frame.pixels
+                    )
                 continue
             if waiting.label_map.shape != frame.pixels.shape[:2]:
                 raise MaskError(
                     f"{track.video}: frame {waiting.name} is {_size(waiting.label_map.shape)} "
                     f"pixels, but {_size(frame.pixels.shape)} in {source.name}; these masks belong "
-                    "to another version of the video."
+                    f"to another version of the video{_turned(waiting.label_map, frame)}."
                 )
             yield replace(
                 waiting, index=frame.index, name=frame.name, time=frame.time, pixels=frame.pixels
@@ -42,11 +59,9 @@ def with_video(track: Track, source: Source) -> Track:
     return replace(track, frames=frames, video=source.name, fps=source.fps, timed=True)
 
 
-def _belong(labelled: Labelled, frame: Frame) -> bool:
-    if labelled.name == frame.name:
-        return True
-    both = labelled.name.isdecimal() and frame.name.isdecimal()
-    return both and int(labelled.name) == int(frame.name)
+def _turned(label_map: LabelMap, frame: Frame) -> str:
+    swapped = label_map.shape == frame.pixels.shape[1::-1]
+    return ", which is turned by a quarter" if swapped else ""
 
 
 def _size(shape: tuple[int, ...]) -> str:

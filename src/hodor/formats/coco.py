@@ -2,58 +2,63 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from hodor.files import whole_file
-from hodor.formats.polygons import filled, outline
-from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
-from hodor.formats.rle import area_and_box, decode, encode
+from hodor.formats.format import Format, never
+from hodor.formats.frame_numbers import numbers_of
+from hodor.formats.identity import Box, Instance, identify
+from hodor.formats.left_out import LeftOut
+from hodor.formats.limits import frame_index, frame_size, rate_of
+from hodor.formats.polygons import LEAST_CORNERS, box_of_corners, filled, outline
+from hodor.formats.reading import ReadOptions, read_json, stem
+from hodor.formats.rle import area_and_box, box_of, decode, encode
 from hodor.formats.track import (
     Labelled,
     Mask,
     Shapes,
     Track,
-    are_ids,
     categories,
     flattened,
     masks_of,
     survey,
-    unused_ids,
 )
-from hodor.formats.writing import Writing, line
+from hodor.formats.videos import of_one_video
+from hodor.formats.writing import WriteOptions, line
 
 
-def write_coco(track: Track, path: Path, writing: Writing) -> None:
+def write_coco(track: Track, path: Path, options: WriteOptions) -> None:
     """COCO instances: an image for each frame, masks as RLE, object ids as ``track_id``."""
-    _write_instances(track, path, writing, polygons=False)
+    _write_instances(track, path, options, polygons=False)
 
 
-def write_coco_polygons(track: Track, path: Path, writing: Writing) -> None:
+def write_coco_polygons(track: Track, path: Path, options: WriteOptions) -> None:
     """COCO instances with polygons, a list of one for each part of an object."""
-    _write_instances(track, path, writing, polygons=True)
+    _write_instances(track, path, options, polygons=True)
 
 
-def _write_instances(track: Track, path: Path, writing: Writing, *, polygons: bool) -> None:
+def _write_instances(track: Track, path: Path, options: WriteOptions, *, polygons: bool) -> None:
     seen = survey(track)
     classes = categories(track, seen.ids)
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(f'{{"info":{line({"description": track.video, "fps": track.fps})},')
         file.write(f'"licenses":[],"categories":{line(_categories(classes))},"images":[\n')
-        images = (_image(number, f, writing) for number, f in enumerate(track.frames(), 1))
+        images = (_image(number, f, options) for number, f in enumerate(track.frames(), 1))
         _write_lines(file, images)
         file.write('\n],"annotations":[\n')
-        _write_lines(file, _instances(track, classes, writing.tolerance if polygons else None))
+        _write_lines(file, _instances(track, classes, options.tolerance if polygons else None))
         file.write("\n]}\n")
 
 
-def _image(number: int, frame: Labelled, writing: Writing) -> dict[str, Any]:
+def _image(number: int, frame: Labelled, options: WriteOptions) -> dict[str, Any]:
     height, width = frame.label_map.shape
     return {
         "id": number,
-        "file_name": writing.file_of(frame.name, frame.index),
+        "file_name": options.file_of(frame.name, frame.index),
         "height": height,
         "width": width,
         "frame_index": frame.index,
@@ -99,61 +104,139 @@ def _write_lines(file: IO[str], records: Iterable[dict[str, Any]]) -> None:
         file.write((",\n" if number else "") + line(record))
 
 
-def read_coco(path: Path, reading: Reading) -> Track:
-    """COCO instances with RLE or polygons; images in the file's order are the frames.
+@dataclass(frozen=True)
+class _Annotation:
+    """What is read of an annotation: a category, an id of some kind, and where it is."""
 
-    Ids of objects are ``track_id``, in the annotation or among its attributes. Without them the
-    annotations of each image are numbered, and a warning says so. Crowds are left out.
+    image: object
+    category: str
+    track: object
+    segmentation: Any
+    confidence: float | None
+
+
+def read_coco(path: Path, options: ReadOptions) -> Track:
+    """COCO instances with RLE or polygons; frames are numbered by ``frame_index`` or their names.
+
+    Ids of objects are ``track_id``, in the annotation or among its attributes; annotations without
+    one are linked by category and overlap. Annotations that have only a box, lone masks of crowds
+    and those of no image are left out, which a warning counts.
     """
     found = read_json(path)
     warnings: list[str] = []
-    try:
-        classes = {one["id"]: str(one["name"]) for one in found["categories"]}
-        images = list(found["images"])
-        about = found.get("info") or {}
-        listed = _by_image(found["annotations"])
-        objects = _numbered(listed, warnings)
-        names = {i: classes[one["category_id"]] for ones in objects.values() for i, one in ones}
-        rate = reading.fps or float(about.get("fps") or reading.rate)
-    except UNLIKE as error:
-        raise wrong(path, "file of COCO instances", error) from error
+    classes = {one["id"]: str(one["name"]) for one in found["categories"]}
+    images = list(found["images"])
+    about = found.get("info") or {}
+    files = [str(one["file_name"]) for one in images]
+    told = str(about.get("description") or path.stem)
+    kept, video = of_one_video(path, files, options.video, told)
+    images = _in_order([images[at] for at in kept], options, warnings)
+    left_out: list[str] = []
+    annotations = _by_image(path, found["annotations"], classes, left_out)
+    _tell_strays(path, annotations, [one["id"] for one in found["images"]], left_out)
+    listed = [annotations.get(one["id"], []) for _, one in images]
+    instances = [
+        [Instance(a.track, a.category, box_of_segmentation(a.segmentation)) for a in annotated]
+        for annotated in listed
+    ]
+    objects = identify(instances, warnings, what="track id")
+    warnings += left_out
+    rate = options.fps or rate_of(about.get("fps") or options.rate)
 
     def frames() -> Iterator[Shapes]:
-        for index, image in enumerate(images):
-            try:
-                yield _shapes(image, index, rate, objects.get(image["id"], []))
-            except UNLIKE as error:
-                raise wrong(path, "file of COCO instances", error) from error
+        for (index, image), annotated, ids in zip(images, listed, objects.ids, strict=True):
+            yield _shapes(image, index, rate, list(zip(ids, annotated, strict=True)))
 
-    video = str(about.get("description") or path.stem)
-    timed = bool(reading.fps or about.get("fps"))
-    return Track(flattened(frames, warnings), video, rate, names, warnings, timed)
+    timed = bool(about.get("fps"))
+    return Track(flattened(frames, warnings), video, rate, objects.names, warnings, timed)
 
 
-def _by_image(annotations: Iterable[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
-    listed: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+def _in_order(
+    images: list[dict[str, Any]], options: ReadOptions, warnings: list[str]
+) -> list[tuple[int, dict[str, Any]]]:
+    """Images with the numbers of their frames, ascending."""
+    if all("frame_index" in image for image in images):
+        indices = [frame_index(image["frame_index"]) for image in images]
+    else:
+        names = [stem(image["file_name"]) for image in images]
+        indices = numbers_of(names, options, warnings)
+    return sorted(zip(indices, images, strict=True), key=lambda one: one[0])
+
+
+def _by_image(
+    path: Path, annotations: Iterable[dict[str, Any]], classes: dict[Any, str], warnings: list[str]
+) -> dict[Any, list[_Annotation]]:
+    annotations = list(annotations)
+    listed: dict[Any, list[_Annotation]] = defaultdict(list)
+    left_out = LeftOut()
+    crowds_are_objects = _crowds_are_objects(annotations)
+    taken = 0
     for one in annotations:
-        if one.get("segmentation") and not one.get("iscrowd"):
-            listed[one["image_id"]].append(one)
+        segmentation = _with_pixels(one.get("segmentation"))
+        if segmentation is None:
+            corners = bool(np.size(one.get("segmentation") or ()))
+            left_out.add("polygons of fewer than three corners" if corners else NO_MASK)
+            continue
+        if one.get("iscrowd"):
+            if not crowds_are_objects:
+                left_out.add("masks of crowds (iscrowd)")
+                continue
+            taken += "occluded" not in (one.get("attributes") or {})
+        score = one.get("score")
+        listed[one["image_id"]].append(
+            _Annotation(
+                one["image_id"],
+                classes.get(one["category_id"], f"category {one['category_id']}"),
+                _track_id(one),
+                segmentation,
+                None if score is None else float(score),
+            )
+        )
+    left_out.tell(path.name, warnings)
+    if taken:
+        warnings.append(
+            f"{path.name}: masks are marked as crowds ({taken}); they were read as objects, since "
+            "this file marks all its brush masks so"
+        )
     return listed
 
 
-def _numbered(
-    listed: dict[Any, list[dict[str, Any]]], warnings: list[str]
-) -> dict[Any, list[tuple[int, dict[str, Any]]]]:
-    """The annotations of each image with the ids of their objects."""
-    given = [_track_id(one) for ones in listed.values() for one in ones]
-    if any(number is None for number in given):
-        warnings.append(
-            "there are no track ids: objects are numbered in each frame on its own, so that a "
-            "number may mean different objects in different frames"
-        )
-        return {image: list(enumerate(ones, 1)) for image, ones in listed.items()}
-    if are_ids(given):
-        return {image: [(_track_id(one), one) for one in ones] for image, ones in listed.items()}
-    warnings.append("track ids are not numbers from 1 to 65535; objects were numbered anew")
-    fresh = unused_ids(given)
-    return {image: [(fresh[_track_id(one)], one) for one in ones] for image, ones in listed.items()}
+NO_MASK = "annotations without a mask (a box only)"
+
+
+def _crowds_are_objects(annotations: Iterable[dict[str, Any]]) -> bool:
+    """Whether ``iscrowd`` says how a mask was drawn, as in CVAT, and not that it is of a crowd.
+
+    CVAT marks every brush mask, and its attributes have ``occluded``; elsewhere the mark means
+    something only if some mask of run lengths goes without it.
+    """
+    masks = [one for one in annotations if isinstance(one.get("segmentation"), dict)]
+    of_cvat = any("occluded" in (one.get("attributes") or {}) for one in masks)
+    return of_cvat or all(one.get("iscrowd") for one in masks)
+
+
+def _with_pixels(segmentation: Any) -> Any:
+    """RLE, or a list of polygons that have corners; None for neither."""
+    if isinstance(segmentation, dict):
+        return segmentation
+    if not segmentation or not isinstance(segmentation, list):
+        return None
+    if not isinstance(segmentation[0], list):
+        segmentation = [segmentation]  # One polygon that is not in a list of its own.
+    polygons = [polygon for polygon in segmentation if np.size(polygon) >= 2 * LEAST_CORNERS]
+    return polygons or None
+
+
+def _tell_strays(
+    path: Path,
+    annotations: dict[Any, list[_Annotation]],
+    images: Iterable[object],
+    warnings: list[str],
+) -> None:
+    left_out = LeftOut()
+    for image in annotations.keys() - set(images):
+        left_out.add("annotations of an image that is not listed", len(annotations[image]))
+    left_out.tell(path.name, warnings)
 
 
 def _track_id(annotation: dict[str, Any]) -> Any:
@@ -161,21 +244,51 @@ def _track_id(annotation: dict[str, Any]) -> Any:
 
 
 def _shapes(
-    image: dict[str, Any], index: int, rate: float, objects: list[tuple[int, dict[str, Any]]]
+    image: dict[str, Any], index: int, rate: float, objects: list[tuple[int, _Annotation]]
 ) -> Shapes:
-    size = int(image["height"]), int(image["width"])
+    size = frame_size(image["height"], image["width"])
     return Shapes(
-        index=int(image.get("frame_index", index)),
+        index=index,
         name=stem(image["file_name"]),
         time=float(image.get("time", index / rate)),
         size=size,
-        masks=[(i, segmentation_mask(one["segmentation"], size)) for i, one in objects],
-        confidence={i: float(one["score"]) for i, one in objects if "score" in one},
+        masks=((i, segmentation_mask(one.segmentation, size)) for i, one in objects),
+        confidence={i: one.confidence for i, one in objects if one.confidence is not None},
     )
 
 
 def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> Mask:
-    """A mask (H, W) of RLE, or of a list of polygons."""
+    """A mask (H, W) of RLE, or of a list of polygons. Raises ValueError if it is neither."""
     if isinstance(segmentation, dict):
         return decode(segmentation)
-    return filled([np.reshape(polygon, (-1, 2)) for polygon in segmentation], size)
+    return filled(segmentation, size)
+
+
+def box_of_segmentation(segmentation: Any) -> Box | None:
+    """Where RLE or a list of polygons is. Raises ValueError if it is neither."""
+    if isinstance(segmentation, dict):
+        return box_of(segmentation)
+    return box_of_corners(
+        np.concatenate([np.asarray(p, np.float64).reshape(-1, 2) for p in segmentation])
+    )
+
+
+COCO = Format(
+    title="COCO instances (JSON)",
+    about="Instances for each frame, masks as RLE",
+    what="file of COCO instances",
+    read=read_coco,
+    write=write_coco,
+    file="coco.json",
+    looks_like=lambda look: {"images", "annotations"} <= look.keys,
+    videos=True,
+)
+
+COCO_POLYGONS = replace(
+    COCO,
+    title="COCO instances, polygons (JSON)",
+    about="The same with outlines",
+    write=write_coco_polygons,
+    file="coco-polygons.json",
+    looks_like=never,
+)

@@ -1,7 +1,7 @@
 """Label maps as PNG files: one a frame, or one a frame and object; what ``hodor track`` wrote."""
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,20 @@ from PIL import Image
 
 from hodor.errors import MaskError
 from hodor.files import whole_folder
-from hodor.formats.reading import UNLIKE, Reading, read_json, wrong
+from hodor.formats.format import Format
+from hodor.formats.frame_numbers import numbers_of
+from hodor.formats.identity import renumbered
+from hodor.formats.limits import rate_of, some
+from hodor.formats.reading import Look, ReadOptions, read_json, readable
+from hodor.formats.tiff import TIFF_SUFFIXES, read_tiff
 from hodor.formats.track import Labelled, Shapes, Track, flattened, survey
-from hodor.formats.writing import Writing
+from hodor.formats.writing import WriteOptions
 from hodor.video import (
+    count_pages,
+    hold_ids,
     list_images,
     read_label_map,
+    sort_naturally,
     write_label_map,
 )
 
@@ -23,7 +31,7 @@ PNG_LEVEL = 3
 """As for label maps: the next level is twice as slow."""
 
 
-def write_png(track: Track, path: Path, _: Writing) -> None:
+def write_png(track: Track, path: Path, _: WriteOptions) -> None:
     """A PNG for each frame: palette with the DAVIS colours, or 16-bit greyscale for ids above 255.
 
     All files of a track are of one kind.
@@ -34,62 +42,84 @@ def write_png(track: Track, path: Path, _: Writing) -> None:
             write_label_map(folder / f"{frame.name}.png", frame.label_map, wide=highest > 255)
 
 
-def read_png(path: Path, reading: Reading) -> Track:
-    """A folder of mask files, one a frame, in natural order; or a folder of ``hodor track``."""
+def read_png(path: Path, options: ReadOptions) -> Track:
+    """A folder of mask files, one a frame; or a folder of ``hodor track``; or a lone TIFF stack.
+
+    Frames are numbered by their names. Whether 255 is white or an id is decided once for all files.
+    """
     if (path / "labels").is_dir():
-        return _read_results(path, reading)
-    files = mask_files(path)
+        return _read_results(path, options)
+    warnings: list[str] = []
+    files = mask_files(path, warnings)
+    if len(files) == 1 and files[0].suffix.lower() in TIFF_SUFFIXES and count_pages(files[0]) > 1:
+        return replace(read_tiff(files[0], options), video=path.resolve().name)
+    names = [file.stem for file in files]
+    numbers = numbers_of(names, options, warnings)
+    order = sorted(zip(numbers, files, strict=True))
+    white_is_id = hold_ids(files)
 
     def frames() -> Iterator[Labelled]:
-        for index, file in enumerate(files):
-            yield Labelled(index, file.stem, index / reading.rate, read_label_map(file))
+        for index, file in order:
+            label_map = read_label_map(file, white_is_id=white_is_id)
+            yield Labelled(index, file.stem, index / options.rate, label_map)
 
-    return Track(frames, path.resolve().name, reading.rate, timed=reading.timed)
+    return Track(frames, path.resolve().name, options.rate, {}, warnings)
 
 
-def _read_results(path: Path, reading: Reading) -> Track:
-    files = mask_files(path / "labels")
-    confidence = _confidence(path / "summary.json", len(files))
-    stated = _rate(path / "summary.json") if reading.fps is None else None
-    rate = stated or reading.rate
+def _read_results(path: Path, options: ReadOptions) -> Track:
+    warnings: list[str] = []
+    files = mask_files(path / "labels", warnings)
+    summary = _summary(path / "summary.json")
+    confidence = {
+        i: series for i, series in summary.confidence.items() if len(series) == len(files)
+    }
+    # A whole video's frames are all there, whatever their names are.
+    whole_video = summary.frames == len(files)
+    numbers = numbers_of([file.stem for file in files], options, [] if whole_video else warnings)
+    rate = options.fps or summary.rate or options.rate
+    order = list(enumerate(files)) if whole_video else sorted(zip(numbers, files, strict=True))
 
     def frames() -> Iterator[Labelled]:
-        for index, file in enumerate(files):
-            known = {i: c[index] for i, c in confidence.items() if c[index] is not None}
+        for position, (index, file) in enumerate(order):
+            here = {i: series[position] for i, series in confidence.items()}
+            known = {i: value for i, value in here.items() if value is not None}
             yield Labelled(index, file.stem, index / rate, read_label_map(file), known)
 
-    timed = reading.timed or stated is not None
-    return Track(frames, _source(path), rate, timed=timed)
+    timed = summary.rate is not None
+    return Track(frames, summary.source or path.resolve().name, rate, {}, warnings, timed)
 
 
-def _confidence(summary: Path, count: int) -> dict[int, list[float]]:
-    """By object, of every frame; none if the summary is of another number of frames."""
-    if not summary.is_file():
-        return {}
-    found = read_json(summary)
-    try:
-        values = {int(number): list(series) for number, series in found["confidence"].items()}
-    except UNLIKE as error:
-        raise wrong(summary, "summary of hodor track", error) from error
-    return {number: series for number, series in values.items() if len(series) == count}
+@dataclass(frozen=True)
+class _Summary:
+    """What is read of ``summary.json``; everything is empty where there is none."""
+
+    source: str = ""
+    frames: int = 0
+    rate: float | None = None
+    """Frames per second of the run's video"""
+    confidence: dict[int, list[float | None]] = field(default_factory=dict)
+    """By object, of every frame"""
 
 
-def _rate(summary: Path) -> float | None:
-    """Frames per second of a run's video; None where its summary does not say."""
-    try:
-        return float(json.loads(summary.read_text(encoding="utf-8"))["source_fps"])
-    except (OSError, *UNLIKE):
-        return None
+def _summary(path: Path) -> _Summary:
+    if not path.is_file():
+        return _Summary()
+    with readable(path, "summary of hodor track"):
+        found = read_json(path)
+        values = {
+            int(number): [None if c is None else float(c) for c in series]
+            for number, series in found["confidence"].items()
+        }
+        rate = found.get("source_fps")
+        return _Summary(
+            str(found["source"]),
+            int(found.get("frames", 0)),
+            None if rate is None else rate_of(rate),
+            values,
+        )
 
 
-def _source(path: Path) -> str:
-    try:
-        return str(json.loads((path / "summary.json").read_text(encoding="utf-8"))["source"])
-    except (OSError, *UNLIKE):
-        return path.resolve().name
-
-
-def write_png_per_object(track: Track, path: Path, _: Writing) -> None:
+def write_png_per_object(track: Track, path: Path, _: WriteOptions) -> None:
     """A folder for each object id with a PNG of 0 and 255 for every frame."""
     ids = survey(track).ids
     with whole_folder(path) as folder:
@@ -102,28 +132,38 @@ def write_png_per_object(track: Track, path: Path, _: Writing) -> None:
                 Image.fromarray(mask).save(target, "PNG", compress_level=PNG_LEVEL)
 
 
-def read_png_per_object(path: Path, reading: Reading) -> Track:
-    """Folders named by object ids, with binary PNG files named by frames."""
-    folders = {
-        int(folder.name): {file.stem: file for file in mask_files(folder)}
-        for folder in object_folders(path)
-    }
-    names = list(dict.fromkeys(name for _, files in sorted(folders.items()) for name in files))
-    if any(set(files) != set(names) for files in folders.values()):
-        names.sort(key=lambda name: (name.isdecimal(), int(name) if name.isdecimal() else 0, name))
+def read_png_per_object(path: Path, options: ReadOptions) -> Track:
+    """Folders named by object ids, with binary PNG files named by frames.
+
+    A folder that is no id from 1 to 65535, such as 000 or cat, gets a free one, which a warning
+    tells; one that is no number names its object.
+    """
     warnings: list[str] = []
+    found = object_folders(path)
+    if not found:
+        raise MaskError(f"{path} holds no folders of masks; give one with 1/NAME.png, 2/NAME.png.")
+    ids = renumbered((folder.name for folder in found), warnings, what="folder")
+    folders = {
+        ids[folder.name]: {file.stem: file for file in mask_files(folder, warnings)}
+        for folder in found
+    }
+    called = {ids[f.name]: f.name for f in found if not f.name.isdecimal()}
+    names = list(dict.fromkeys(name for files in folders.values() for name in files))
+    order = sorted(zip(numbers_of(names, options, warnings), names, strict=True))
 
     def frames() -> Iterator[Shapes]:
-        for index, name in enumerate(names):
+        for index, name in order:
             masks = [
                 (number, np.not_equal(read_label_map(files[name]), 0))
                 for number, files in sorted(folders.items())
                 if name in files
             ]
-            yield Shapes(index, name, index / reading.rate, one_size(path, name, masks), masks)
+            size = one_size(path, name, masks)
+            # A folder has a file for every frame, so that an empty one says that nothing is there.
+            shown = [(number, mask) for number, mask in masks if mask.any()]
+            yield Shapes(index, name, index / options.rate, size, shown)
 
-    called = path.resolve().name
-    return Track(flattened(frames, warnings), called, reading.rate, {}, warnings, reading.timed)
+    return Track(flattened(frames, warnings), path.resolve().name, options.rate, called, warnings)
 
 
 def one_size(path: Path, name: str, masks: list[tuple[int, Any]]) -> tuple[int, int]:
@@ -135,14 +175,69 @@ def one_size(path: Path, name: str, masks: list[tuple[int, Any]]) -> tuple[int, 
     return int(height), int(width)
 
 
-def mask_files(folder: Path) -> list[Path]:
-    """Mask files of a folder in natural order. Raises MaskError if there are none."""
+def mask_files(folder: Path, warnings: list[str]) -> list[Path]:
+    """Mask files of a folder in natural order; `warnings` tells what else is in it.
+
+    Raises MaskError if there are none.
+    """
     files = list_images(folder)
     if not files:
         raise MaskError(f"{folder} holds no masks; give a folder of PNG files, one a frame.")
+    taken = set(files)
+    others = sorted(
+        one.name
+        for one in folder.iterdir()
+        if one not in taken and not one.name.startswith(".") and not one.is_dir()
+    )
+    if others:
+        warnings.append(
+            f"{folder}: files that are no masks here were left out ({len(others)}): {some(others)}"
+        )
     return files
 
 
 def object_folders(path: Path) -> list[Path]:
-    """Folders within `path` whose names are object ids."""
-    return [folder for folder in path.iterdir() if folder.is_dir() and folder.name.isdecimal()]
+    """Folders within `path` that hold masks, one for each object, in the order of their names."""
+    return sort_naturally(
+        folder
+        for folder in path.iterdir()
+        if folder.is_dir() and not folder.name.startswith(".") and list_images(folder)
+    )
+
+
+def first_of_objects(look: Look) -> Path | None:
+    """A file of a folder that has a folder for each object, at least one named by a number."""
+    if not look.folder:
+        return None
+    named = [f for f in look.path.iterdir() if f.is_dir() and f.name.isdecimal()]
+    return next((files[0] for folder in sorted(named) if (files := list_images(folder))), None)
+
+
+def looks_like_png(look: Look) -> bool:
+    """A folder of mask files, or of ``hodor track``."""
+    if not look.folder:
+        return False
+    if (look.path / "labels").is_dir():
+        return bool(list_images(look.path / "labels"))
+    return bool(look.suffixes & {".png", *TIFF_SUFFIXES, ".bmp"})
+
+
+PNG = Format(
+    title="Label maps (PNG)",
+    about="A palette PNG for each frame, as DAVIS has them",
+    what="folder of label maps",
+    read=read_png,
+    write=write_png,
+    file="png",
+    looks_like=looks_like_png,
+)
+
+PNG_PER_OBJECT = Format(
+    title="PNG per object",
+    about="A folder of black and white PNGs for each object",
+    what="folder of masks of each object",
+    read=read_png_per_object,
+    write=write_png_per_object,
+    file="png-per-object",
+    looks_like=lambda look: first_of_objects(look) is not None,
+)

@@ -6,15 +6,36 @@ format, `write_label_studio_video`.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
 
 from hodor.errors import MaskError
 from hodor.files import whole_file
+from hodor.formats.format import Format
+from hodor.formats.frame_numbers import numbers_of
+from hodor.formats.identity import Box, Instance, identify
 from hodor.formats.label_studio_rle import decode_brush, encode_brush
-from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
-from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
-from hodor.formats.writing import Writing, line
+from hodor.formats.left_out import LeftOut
+from hodor.formats.limits import frame_index, frame_size
+from hodor.formats.polygons import Polygon, box_of_corners, ellipse, filled
+from hodor.formats.reading import Look, ReadOptions, folder_of, read_json, readable, stem
+from hodor.formats.track import (
+    UNNAMED,
+    Labelled,
+    Mask,
+    Shapes,
+    Track,
+    box_of_mask,
+    flattened,
+    masks_of,
+    some_frames,
+)
+from hodor.formats.videos import of_one_video, one_video
+from hodor.formats.writing import WriteOptions, line
 from hodor.video import LabelMap
 
 MODEL = "hodor"
@@ -23,7 +44,13 @@ REGION = re.compile(r"object-([0-9]+)-frame-[0-9]+")
 importer keeps."""
 
 
-def write_label_studio(track: Track, path: Path, writing: Writing) -> None:
+SENT = "what Label Studio sent"
+
+UPLOAD = re.compile(r"\A[0-9a-f]{8}-")
+"""What Label Studio puts before the names of files that were uploaded."""
+
+
+def write_label_studio(track: Track, path: Path, options: WriteOptions) -> None:
     """A task for each frame with brush masks as predictions, for a project with BrushLabels.
 
     The label's tag is called ``tag`` and the image's ``image``. ``data.image`` is what `files` of
@@ -33,13 +60,13 @@ def write_label_studio(track: Track, path: Path, writing: Writing) -> None:
         file.write("[")
         for number, frame in enumerate(some_frames(track)):
             file.write(",\n" if number else "\n")
-            file.write(line(_task(track, frame, writing)))
+            file.write(line(_task(track, frame, options)))
         file.write("\n]\n")
 
 
-def _task(track: Track, frame: Labelled, writing: Writing) -> dict[str, Any]:
+def _task(track: Track, frame: Labelled, options: WriteOptions) -> dict[str, Any]:
     data = {
-        "image": writing.file_of(frame.name, frame.index),
+        "image": options.file_of(frame.name, frame.index),
         "video": track.video,
         "frame": frame.index,
         "time": round(frame.time, 6),
@@ -92,10 +119,8 @@ class BrushTasks:
 
     def __init__(self, tasks: Sequence[dict[str, Any]]) -> None:
         self._tasks = [{"annotations": task.get("annotations")} for task in tasks]
-        try:
+        with readable(SENT, "list of annotations"):
             self.names = _names(self._tasks)
-        except UNLIKE as error:
-            raise MaskError(f"annotations of Label Studio that cannot be read: {error}") from error
         self._ids = {name: number for number, name in self.names.items()}
 
     def label_map(self, at: int, size: tuple[int, int]) -> LabelMap | None:
@@ -103,56 +128,128 @@ class BrushTasks:
         regions = regions_of(self._tasks[at], "brushlabels")
         if not regions:
             return None
-        try:
+        with readable(SENT, f"brush mask of task {at} that fits its image"):
             masks = [
                 (_id_of(one, self._ids), decode_brush(one["value"]["rle"], size)) for one in regions
             ]
-        except UNLIKE as error:
-            raise MaskError(f"task {at}: a brush mask does not fit its image ({error})") from error
-        return next(flattened(lambda: iter([Shapes(0, "", 0.0, size, masks)]), [])()).label_map
+            return next(flattened(lambda: iter([Shapes(0, "", 0.0, size, masks)]), [])()).label_map
 
 
-def read_label_studio(path: Path, reading: Reading) -> Track:
-    """Tasks with brush masks, from annotations or else predictions; tasks are frames, in order.
+def read_label_studio(path: Path, options: ReadOptions) -> Track:
+    """Tasks with brush masks, polygons and ellipses, from annotations or else predictions.
 
-    Ids of objects are those that `write_label_studio` put into the regions' ids. Regions that were
-    drawn in Label Studio get the ids of their labels: one label, one object.
+    Frames are numbered by ``data.frame``, else by the names of their images. Ids of objects are
+    those that `write_label_studio` put into the regions' ids. Regions that were drawn in Label
+    Studio are linked by label and overlap; a label that no task has twice is one object. Skipped
+    annotations do not count, and of several the last one does; what is left out is counted.
     """
     tasks = read_json(path)
-    warnings: list[str] = []
     if not isinstance(tasks, list):
         raise MaskError(f"{path} is no list of Label Studio tasks; export the project as JSON.")
-    try:
-        names = _names(tasks)
-        ids = {name: i for i, name in names.items()}
-    except UNLIKE as error:
-        raise wrong(path, "export of Label Studio with brush masks", error) from error
+    warnings: list[str] = []
+    left_out = LeftOut()
+    kept, video = _one_video(path, tasks, options)
+    pictures = [
+        _Picture(tasks[at]["data"], _with_pixels(chosen(tasks[at], left_out), left_out))
+        for at in kept
+    ]
+    left_out.tell(path.name, warnings)
+    order = _in_order(pictures, options, warnings)
+    instances = [
+        [Instance(_number(one), _label(one), _box(one), None) for one in picture.regions]
+        for _, picture in order
+    ]
+    objects = identify(instances, warnings, what="object id", label_is_object=True)
 
     def frames() -> Iterator[Shapes]:
-        for index, task in enumerate(tasks):
-            try:
-                yield _shapes(task, index, ids, reading)
-            except UNLIKE as error:
-                raise wrong(path, "export of Label Studio with brush masks", error) from error
+        for (index, picture), ids in zip(order, objects.ids, strict=True):
+            yield _shapes(index, picture, ids, options)
 
-    video = str(tasks[0].get("data", {}).get("video", path.stem)) if tasks else path.stem
-    return Track(flattened(frames, warnings), video, reading.rate, names, warnings, reading.timed)
+    return Track(flattened(frames, warnings), video, options.rate, objects.names, warnings)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A task's image and what is drawn on it."""
+
+    data: dict[str, Any]
+    regions: list[dict[str, Any]]
+
+    @property
+    def file(self) -> str:
+        """Name of the image's file, with folders; without what an upload puts before it."""
+        image = str(self.data.get("image", self.data.get("img", "")))
+        address = unquote(image.partition("?d=")[2] or image.partition("?")[0])
+        folder, _, name = address.rpartition("/")
+        name = UPLOAD.sub("", name) if "/upload" in folder else name
+        return f"{folder}/{name}" if folder else name
+
+
+def _one_video(
+    path: Path, tasks: list[dict[str, Any]], options: ReadOptions
+) -> tuple[list[int], str]:
+    """Places of the tasks of one video, and its name."""
+    told = [str(task["data"].get("video", "")) for task in tasks]
+    videos = list(dict.fromkeys(told))
+    if len(videos) > 1:
+        words = [(video, folder_of(video), stem(video)) for video in videos]
+        video = videos[one_video(path, words, options.video)]
+        return [at for at, one in enumerate(told) if one == video], video
+    files = [_Picture(task["data"], []).file for task in tasks]
+    named = [file or str(at) for at, file in enumerate(files)]
+    return of_one_video(path, named, options.video, (videos[0] if videos else "") or path.stem)
+
+
+def _in_order(
+    pictures: list[_Picture], options: ReadOptions, warnings: list[str]
+) -> list[tuple[int, _Picture]]:
+    if all("frame" in picture.data for picture in pictures):
+        indices = [frame_index(picture.data["frame"]) for picture in pictures]
+    else:
+        names = [stem(picture.file) for picture in pictures]
+        indices = numbers_of(names, options, warnings)
+    return sorted(zip(indices, pictures, strict=True), key=lambda one: one[0])
 
 
 def regions_of(task: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """Regions of a task's latest annotation, or else its latest prediction."""
-    given = task.get("annotations") or task.get("predictions") or [{}]
-    return [one for one in given[-1].get("result", []) if one.get("type") == kind]
+    """Regions of a kind in a task's annotation that counts, or else its latest prediction."""
+    return [one for one in chosen(task, LeftOut()) if one.get("type") == kind]
+
+
+def chosen(task: dict[str, Any], left_out: LeftOut) -> list[dict[str, Any]]:
+    """Regions of the annotation that counts: the last one that was not skipped."""
+    given = list(task.get("annotations") or ())
+    submitted = [one for one in given if not one.get("was_cancelled")]
+    left_out.add("skipped annotations", len(given) - len(submitted))
+    left_out.add("earlier annotations of a task", max(len(submitted) - 1, 0))
+    if not submitted and not given:
+        left_out.add("drafts", len(task.get("drafts") or ()))
+        submitted = list(task.get("predictions") or ())
+    return list(submitted[-1].get("result") or ()) if submitted else []
+
+
+KINDS = ("brush", "polygon", "ellipse")
+
+
+def _kind(region: dict[str, Any]) -> str:
+    """ "brush" of "brushlabels", as which a region counts that has its label from elsewhere."""
+    return str(region.get("type", "")).removesuffix("labels")
+
+
+def _with_pixels(regions: list[dict[str, Any]], left_out: LeftOut) -> list[dict[str, Any]]:
+    kept = []
+    for one in regions:
+        kind = _kind(one)
+        if kind in KINDS and (kind != "brush" or "rle" in one["value"]):
+            kept.append(one)
+        elif "original_width" in one:  # What has no size is no region: a choice, a text.
+            left_out.add(f"regions of kind {kind}")
+    return kept
 
 
 def _number(region: dict[str, Any]) -> int | None:
     told = REGION.fullmatch(str(region.get("id", "")))
-    return int(told[1]) if told else None
-
-
-def _id_of(region: dict[str, Any], ids: Mapping[str, int]) -> int:
-    number = _number(region)
-    return ids[_label(region)] if number is None else number
+    return int(told[1]) if told and len(told[1]) < 9 else None
 
 
 def _names(tasks: list[dict[str, Any]]) -> dict[int, str]:
@@ -169,37 +266,92 @@ def _names(tasks: list[dict[str, Any]]) -> dict[int, str]:
     return names
 
 
+def _id_of(region: dict[str, Any], ids: Mapping[str, int]) -> int:
+    number = _number(region)
+    return ids[_label(region)] if number is None else number
+
+
 def _label(region: dict[str, Any]) -> str:
-    return str(region["value"]["brushlabels"][0])
+    value = region["value"]
+    labels = value.get(region["type"]) or value.get("labels")
+    return str(labels[0]) if labels else UNNAMED
 
 
-def _shapes(task: dict[str, Any], index: int, ids: dict[str, int], reading: Reading) -> Shapes:
-    regions, data = regions_of(task, "brushlabels"), task["data"]
-    size = _size(regions, data) or reading.size
+def _region_size(region: dict[str, Any]) -> tuple[int, int]:
+    return frame_size(region["original_height"], region["original_width"])
+
+
+def _mask(region: dict[str, Any], size: tuple[int, int]) -> Mask:
+    """The pixels (H, W) of a region."""
+    value = region["value"]
+    if _kind(region) == "brush":
+        return decode_brush(value["rle"], size)
+    return filled([_corners(value, size)], size)
+
+
+def _corners(value: dict[str, Any], size: tuple[int, int]) -> Polygon:
+    """Corners (N, 2) in pixels, of a polygon or an ellipse in percent of the sides."""
+    per_cent = np.array(size[::-1]) / 100
+    if "points" in value:
+        return np.asarray(value["points"], np.float64).reshape(-1, 2) * per_cent
+    centre = float(value["x"]) * per_cent[0], float(value["y"]) * per_cent[1]
+    radii = float(value["radiusX"]) * per_cent[0], float(value["radiusY"]) * per_cent[1]
+    return ellipse(centre, radii, float(value.get("rotation") or 0))
+
+
+def _box(region: dict[str, Any]) -> Box | None:
+    """Where a region without an object id is; others need none."""
+    if _number(region) is not None:
+        return None
+    size = _region_size(region)
+    if _kind(region) == "brush":
+        return box_of_mask(decode_brush(region["value"]["rle"], size))
+    return box_of_corners(_corners(region["value"], size))
+
+
+def _shapes(index: int, picture: _Picture, ids: list[int], options: ReadOptions) -> Shapes:
+    regions, data = picture.regions, picture.data
+    size = _size(regions, data) or options.size
     if size is None:
         raise MaskError(
             f"Task {index} states no size, since it has no mask; name the video by --source."
         )
-    masks, confidence = [], {}
-    for one in regions:
-        i = _id_of(one, ids)
-        masks.append((i, decode_brush(one["value"]["rle"], size)))
-        if "score" in one:
-            confidence[i] = float(one["score"])
-    image = str(data.get("image", data.get("img", index)))
+    numbered = list(zip(ids, regions, strict=True))
     return Shapes(
-        index=int(data.get("frame", index)),
-        name=stem(image.partition("?d=")[2] or image.partition("?")[0]),
-        time=float(data.get("time", index / reading.rate)),
+        index=index,
+        name=stem(picture.file) if picture.file else options.name_of(index),
+        time=float(data.get("time", index / options.rate)),
         size=size,
-        masks=masks,
-        confidence=confidence,
+        masks=((i, _mask(one, size)) for i, one in numbered),
+        confidence={i: float(one["score"]) for i, one in numbered if one.get("score") is not None},
     )
 
 
 def _size(regions: list[dict[str, Any]], data: dict[str, Any]) -> tuple[int, int] | None:
     if regions:
-        return int(regions[0]["original_height"]), int(regions[0]["original_width"])
+        return _region_size(regions[0])
     if "height" in data and "width" in data:
-        return int(data["height"]), int(data["width"])
+        return frame_size(data["height"], data["width"])
     return None
+
+
+def is_tasks(look: Look) -> bool:
+    """Whether a file is a list of Label Studio's tasks."""
+    tasks = look.json
+    return (
+        isinstance(tasks, list)
+        and bool(tasks)
+        and all(isinstance(task, dict) and isinstance(task.get("data"), dict) for task in tasks)
+    )
+
+
+LABEL_STUDIO = Format(
+    title="Label Studio (JSON)",
+    about="Brush masks for each frame",
+    what="export of Label Studio with brush masks",
+    read=read_label_studio,
+    write=write_label_studio,
+    file="label-studio.json",
+    looks_like=is_tasks,
+    videos=True,
+)

@@ -41,7 +41,7 @@ def decode_brush(rle: list[int], size: tuple[int, int]) -> Mask:
 
     Raises ValueError if it is cut off or of another size.
     """
-    text = "".join(f"{byte:08b}" for byte in rle)
+    text = "".join(f"{byte:08b}" for byte in bytes(rle))
     bits = _Bits(text)
     count, value_bits = bits.read(32), bits.read(5) + 1
     lengths = [bits.read(4) + 1 for _ in range(4)]

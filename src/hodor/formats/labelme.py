@@ -2,7 +2,10 @@
 
 import base64
 import io
-from collections.abc import Iterator
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,48 +14,44 @@ from PIL import Image
 
 from hodor.errors import MaskError
 from hodor.files import whole_folder
-from hodor.formats.polygons import filled, outline
-from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
-from hodor.formats.track import (
-    Labelled,
-    Mask,
-    Shapes,
-    Track,
-    are_ids,
-    flattened,
-    masks_of,
-    some_frames,
-)
-from hodor.formats.writing import Writing, line
-from hodor.video import sort_naturally
+from hodor.formats.format import Format, never
+from hodor.formats.frame_numbers import numbers_of
+from hodor.formats.identity import Box, Instance, identify
+from hodor.formats.left_out import LeftOut
+from hodor.formats.limits import corners_of, frame_size, some
+from hodor.formats.polygons import box_of_corners, ellipse, filled, outline
+from hodor.formats.reading import Look, ReadOptions, read_json, readable
+from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
+from hodor.formats.writing import WriteOptions, line
+from hodor.video import IMAGE_SUFFIXES, sort_naturally
 
 VERSION = "5.5.0"
 """The form of the files; masks are known since 5.3."""
 
 
-def write_labelme(track: Track, path: Path, writing: Writing) -> None:
+def write_labelme(track: Track, path: Path, options: WriteOptions) -> None:
     """A folder with NAME.json for each frame; shapes of type mask keep every pixel."""
-    _write(track, path, writing, polygons=False)
+    _write(track, path, options, polygons=False)
 
 
-def write_labelme_polygons(track: Track, path: Path, writing: Writing) -> None:
+def write_labelme_polygons(track: Track, path: Path, options: WriteOptions) -> None:
     """The same with polygons, one for each part of an object; holes joined by cuts of no width."""
-    _write(track, path, writing, polygons=True)
+    _write(track, path, options, polygons=True)
 
 
-def _write(track: Track, path: Path, writing: Writing, *, polygons: bool) -> None:
+def _write(track: Track, path: Path, options: WriteOptions, *, polygons: bool) -> None:
     with whole_folder(path) as folder:
         for frame in some_frames(track):
             height, width = frame.label_map.shape
             shapes = []
             for i, mask in masks_of(frame.label_map):
-                made = _polygons(mask, writing.tolerance) if polygons else [_mask(mask)]
+                made = _polygons(mask, options.tolerance) if polygons else [_mask(mask)]
                 shapes += [_shape(track, frame, i, one) for one in made]
             content = {
                 "version": VERSION,
                 "flags": {},
                 "shapes": shapes,
-                "imagePath": writing.file_of(frame.name, frame.index),
+                "imagePath": options.file_of(frame.name, frame.index),
                 "imageData": None,
                 "imageHeight": height,
                 "imageWidth": width,
@@ -90,75 +89,198 @@ def _polygons(mask: Mask, tolerance: float) -> list[dict[str, Any]]:
     ]
 
 
-def read_labelme(path: Path, reading: Reading) -> Track:
-    """A folder of labelme's files, in natural order, or one file; masks, polygons, rectangles.
+def read_labelme(path: Path, options: ReadOptions) -> Track:
+    """A folder of labelme's files, or one file; masks, polygons, rectangles and circles.
 
-    Ids of objects are group ids, where all shapes have one; else a label is an object, and the
-    shapes of one label in a frame are one object's parts. Other kinds of shapes are left out,
-    which a warning tells.
+    Frames are numbered by the files' names. Shapes of one label and group are an object; those
+    without a group are linked by label and overlap, and a label that no frame has twice is one
+    object. Other kinds of shapes are left out, which a warning counts.
     """
-    files = [path] if path.is_file() else sort_naturally(path.glob("*.json"))
-    if not files:
-        raise MaskError(f"{path} holds no JSON files of labelme.")
     warnings: list[str] = []
-    try:
-        ids, names = _ids(files, warnings)
-    except UNLIKE as error:
-        raise wrong(path, "labelme's JSON", error) from error
+    files = [path] if path.is_file() else _files(path, warnings)
+    left_out = LeftOut()
+    found = []
+    for file in files:
+        with readable(file, WHAT):
+            found.append(_parse(file, left_out))
+    left_out.tell(path.name, warnings)
+    numbers = numbers_of([file.stem for file in files], options, warnings)
+    order = sorted(zip(numbers, files, found, strict=True), key=lambda one: one[0])
+    groups = _groups([shapes for _, _, shapes in order])
+    instances = [
+        [Instance(groups(shape), shape.label, shape.box) for shape in shapes]
+        for _, _, shapes in order
+    ]
+    objects = identify(instances, warnings, what="group", label_is_object=True)
 
     def frames() -> Iterator[Shapes]:
-        for index, file in enumerate(files):
-            try:
-                yield _read(file, index, ids, reading)
-            except (OSError, *UNLIKE) as error:
-                raise wrong(file, "labelme's JSON", error) from error
+        for (index, file, _), ids in zip(order, objects.ids, strict=True):
+            with readable(file, WHAT):
+                shapes = _read(file, index, ids, options)
+            yield shapes
 
     video = path.stem if path.is_file() else path.resolve().name
-    return Track(flattened(frames, warnings), video, reading.rate, names, warnings, reading.timed)
+    return Track(flattened(frames, warnings), video, options.rate, objects.names, warnings)
 
 
-KINDS = ("mask", "polygon", "rectangle")
+WHAT = "labelme's JSON"
+KINDS = ("mask", "polygon", "rectangle", "circle")
 
 
-def _ids(files: list[Path], warnings: list[str]) -> tuple[dict[str, int] | None, dict[int, str]]:
-    """Ids by label, or None where groups are the ids; names by id."""
-    shapes = [shape for file in files for shape in read_json(file)["shapes"]]
-    others = {str(shape["shape_type"]) for shape in shapes} - set(KINDS)
+@dataclass(frozen=True)
+class _Shape:
+    """What is known of a shape before its pixels."""
+
+    label: str
+    group: object
+    box: Box | None
+
+
+def _files(folder: Path, warnings: list[str]) -> list[Path]:
+    """Files of labelme in a folder; others of JSON are left out, which a warning tells."""
+    files = sort_naturally(folder.glob("*.json"))
+    ours = [file for file in files if _is_labelme(read_json(file))]
+    if not ours:
+        raise MaskError(f"{folder} holds no JSON files of labelme.")
+    others = [file.name for file in files if file not in ours]
     if others:
-        warnings.append(f"shapes of kind {', '.join(sorted(others))} were left out")
-    kept = [shape for shape in shapes if shape["shape_type"] in KINDS]
-    if are_ids(shape.get("group_id") for shape in kept):
-        return None, {shape["group_id"]: str(shape["label"]) for shape in kept}
-    labels = dict.fromkeys(str(shape["label"]) for shape in kept)
-    ids = {label: number for number, label in enumerate(labels, 1)}
-    return ids, {number: label for label, number in ids.items()}
+        warnings.append(
+            f"{folder}: files that are not labelme's were left out ({len(others)}): {some(others)}"
+        )
+    return ours
 
 
-def _read(file: Path, index: int, ids: dict[str, int] | None, reading: Reading) -> Shapes:
+def _is_labelme(content: object) -> bool:
+    return isinstance(content, dict) and "shapes" in content
+
+
+def _parse(file: Path, left_out: LeftOut) -> list[_Shape]:
+    shapes = []
+    for shape in read_json(file)["shapes"]:
+        if _kind(shape) not in KINDS:
+            left_out.add(f"shapes of kind {_kind(shape)}")
+            continue
+        box = box_of_corners(shape["points"])
+        shapes.append(_Shape(str(shape["label"]), shape.get("group_id"), box))
+    return shapes
+
+
+def _groups(frames: list[list[_Shape]]) -> Callable[[_Shape], object]:
+    """Objects of shapes: their groups, with the label where a frame has a group of two labels."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    for shapes in frames:
+        here: dict[str, set[str]] = defaultdict(set)
+        for shape in shapes:
+            here[str(shape.group)].add(shape.label)
+        for group, names in here.items():
+            if len(names) > 1:
+                labels[group] |= names
+    first = {group: min(names) for group, names in labels.items()}
+
+    def of(shape: _Shape) -> object:
+        group = str(shape.group)
+        if shape.group is None or group not in labels or shape.label == first[group]:
+            return shape.group
+        return f"{shape.group} ({shape.label})"
+
+    return of
+
+
+def _kind(shape: dict[str, Any]) -> str:
+    """Of a shape; files of old versions have polygons only and do not say so."""
+    return str(shape.get("shape_type") or "polygon")
+
+
+def _read(file: Path, index: int, ids: list[int], options: ReadOptions) -> Shapes:
     content = read_json(file)
-    size = int(content["imageHeight"]), int(content["imageWidth"])
+    size = _size(file, content, options)
+    kept = [shape for shape in content["shapes"] if _kind(shape) in KINDS]
     masks, confidence = [], {}
-    for shape in content["shapes"]:
-        if shape["shape_type"] in KINDS:
-            number = shape["group_id"] if ids is None else ids[str(shape["label"])]
-            masks.append((number, _pixels(shape, size)))
-            told = str(shape.get("description") or "").partition("confidence ")[2]
-            if told:
-                confidence[number] = float(told)
-    name = file.stem or stem(content["imagePath"])
-    return Shapes(index, name, index / reading.rate, size, masks, confidence)
+    for number, shape in zip(ids, kept, strict=True):
+        masks.append((number, _pixels(shape, size)))
+        told = str(shape.get("description") or "").partition("confidence ")[2]
+        if told and told.replace(".", "", 1).isdecimal():
+            confidence[number] = float(told)
+    return Shapes(index, file.stem, index / options.rate, size, masks, confidence)
+
+
+def _size(file: Path, content: dict[str, Any], options: ReadOptions) -> tuple[int, int]:
+    """Size (H, W) of a file's picture: as it says, or that of the picture beside it."""
+    height, width = content.get("imageHeight"), content.get("imageWidth")
+    if height is not None and width is not None:
+        return frame_size(height, width)
+    picture = file.parent / stem_and_suffix(content.get("imagePath"))
+    if picture.suffix.lower() in IMAGE_SUFFIXES and picture.is_file():
+        with Image.open(picture) as image:
+            return frame_size(image.height, image.width)
+    if options.size is None:
+        raise MaskError(
+            f"{file} states no size (imageHeight, imageWidth) and its picture is not beside it; "
+            "name the video by --source."
+        )
+    return options.size
+
+
+def stem_and_suffix(name: object) -> str:
+    """A file's name without folders: a picture is looked for beside the JSON file only."""
+    return str(name or "").replace("\\", "/").rpartition("/")[2] or "."
 
 
 def _pixels(shape: dict[str, Any], size: tuple[int, int]) -> Mask:
-    points = np.array(shape["points"], np.float64)
-    if shape["shape_type"] == "polygon":
+    points = corners_of(shape["points"], size)
+    if _kind(shape) == "polygon":
         return filled([points], size)
-    (left, top), (right, bottom) = points.min(0).round(), points.max(0).round()
+    if _kind(shape) == "circle":
+        centre, edge = points.tolist()
+        radius = math.dist(centre, edge)
+        return filled([ellipse((centre[0], centre[1]), (radius, radius))], size)
+    left, top, right, bottom = (
+        round(x) for x in (*points.min(0).tolist(), *points.max(0).tolist())
+    )
     mask = np.zeros(size, np.bool_)
-    if shape["shape_type"] == "rectangle":
-        mask[max(int(top), 0) : int(bottom), max(int(left), 0) : int(right)] = True
+    if _kind(shape) == "rectangle":
+        mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
         return mask
-    with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as image:
-        part = np.array(image) != 0
-    mask[int(top) : int(bottom) + 1, int(left) : int(right) + 1] = part
+    rows, columns = bottom + 1 - top, right + 1 - left
+    if min(top, left) < 0 or bottom >= size[0] or right >= size[1]:
+        raise ValueError(
+            f"a mask of {columns} x {rows} at ({left}, {top}) leaves its picture of {size[1]} x "
+            f"{size[0]} pixels"
+        )
+    data = io.BytesIO(base64.b64decode(shape["mask"]))
+    with Image.open(data, formats=("PNG",)) as image:
+        if image.size != (columns, rows):
+            raise ValueError(
+                f"a mask of {image.width} x {image.height} pixels is for {columns} x {rows}"
+            )
+        mask[top : bottom + 1, left : right + 1] = np.array(image) != 0
     return mask
+
+
+def looks_like_labelme(look: Look) -> bool:
+    """A file with shapes, or a folder whose first JSON file is one."""
+    if look.folder:
+        first = next(iter(sort_naturally(look.path.glob("*.json"))), None)
+        return first is not None and _is_labelme(read_json(first))
+    return {"shapes", "imagePath"} <= look.keys
+
+
+LABELME = Format(
+    title="labelme (JSON)",
+    about="A file for each frame, masks",
+    what=WHAT,
+    read=read_labelme,
+    write=write_labelme,
+    file="labelme",
+    looks_like=looks_like_labelme,
+    lone=True,
+)
+
+LABELME_POLYGONS = replace(
+    LABELME,
+    title="labelme, polygons (JSON)",
+    about="A file for each frame, outlines",
+    write=write_labelme_polygons,
+    file="labelme-polygons",
+    looks_like=never,
+)

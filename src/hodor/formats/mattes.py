@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,15 @@ from PIL import Image
 
 from hodor.errors import MaskError
 from hodor.files import whole_folder
-from hodor.formats.reading import Reading, wrong
+from hodor.formats.format import Format, never
+from hodor.formats.frame_numbers import numbers_of
+from hodor.formats.identity import renumbered
+from hodor.formats.label_maps import first_of_objects, one_size
+from hodor.formats.left_out import LeftOut
+from hodor.formats.limits import frame_size
+from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, survey
-from hodor.formats.writing import Writing
+from hodor.formats.writing import WriteOptions
 from hodor.video import DEFAULT_FPS, list_images
 
 PNG_LEVEL = 3
@@ -39,24 +46,25 @@ class Coding:
     options: dict[str, str]
 
 
-PRORES = Coding(".mov", "prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"})
-FFV1 = Coding(".mkv", "ffv1", "bgra", {"level": "3", "slicecrc": "1"})
+PRORES_CODING = Coding(".mov", "prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"})
+FFV1_CODING = Coding(".mkv", "ffv1", "bgra", {"level": "3", "slicecrc": "1"})
+SUFFIXES = frozenset({PRORES_CODING.suffix, FFV1_CODING.suffix})
 
 
-def write_prores(track: Track, path: Path, _: Writing) -> None:
+def write_prores(track: Track, path: Path, _: WriteOptions) -> None:
     """A folder with ID.mov for each object: ProRes 4444, as Resolve, Premiere and Final Cut read.
 
     The picture is the video's, or white where the video is not at hand.
     """
-    _write_videos(track, path, PRORES)
+    _write_videos(track, path, PRORES_CODING)
 
 
-def write_ffv1(track: Track, path: Path, _: Writing) -> None:
+def write_ffv1(track: Track, path: Path, _: WriteOptions) -> None:
     """A folder with ID.mkv for each object: FFV1, which keeps picture and alpha bit by bit."""
-    _write_videos(track, path, FFV1)
+    _write_videos(track, path, FFV1_CODING)
 
 
-def write_rgba(track: Track, path: Path, _: Writing) -> None:
+def write_rgba(track: Track, path: Path, _: WriteOptions) -> None:
     """A folder for each object with a PNG of RGBA for every frame."""
     ids = survey(track).ids
     with whole_folder(path) as folder:
@@ -85,11 +93,23 @@ def _write_videos(track: Track, path: Path, coding: Coding) -> None:
         for i in seen.ids:
             video = _Video(folder / f"{i}{coding.suffix}", coding, track.fps, seen.size)
             videos[i] = open_files.enter_context(video)
-        for frame in track.frames():
+        for frame in _without_gaps(track):
             for i, video in videos.items():
                 video.write(cut_out(frame, i), frame.time)
         for video in videos.values():
             video.finish()
+
+
+def _without_gaps(track: Track) -> Iterator[Labelled]:
+    """All frames from the video's first on: where some are missing, frames without an object."""
+    index, time = -1, -1 / track.fps
+    for frame in track.frames():
+        step = (frame.time - time) / (frame.index - index)
+        for missing in range(index + 1, frame.index):
+            nothing = np.zeros_like(frame.label_map)
+            yield Labelled(missing, f"{missing:05d}", time + step * (missing - index), nothing)
+        yield frame
+        index, time = frame.index, frame.time
 
 
 class _Video:
@@ -106,7 +126,7 @@ class _Video:
         stream.height, stream.width = size
         stream.pix_fmt = coding.pixels
         stream.codec_context.time_base = Fraction(1, TICKS)
-        if coding is PRORES:
+        if coding is PRORES_CODING:
             stream.codec_context.colorspace = BT709
             stream.codec_context.color_primaries = BT709
             stream.codec_context.color_trc = BT709
@@ -115,7 +135,7 @@ class _Video:
     def write(self, picture: NDArray[np.uint8], time: float) -> None:
         """Encode (H, W, 4) at a time in seconds; times that stand still are moved on."""
         frame = av.VideoFrame.from_ndarray(picture, format="rgba")
-        colours = BT709 if self._coding is PRORES else None
+        colours = BT709 if self._coding is PRORES_CODING else None
         # Several threads of swscale 9.5 leave stray pixels in alpha where their parts meet.
         frame = frame.reformat(format=self._coding.pixels, dst_colorspace=colours, threads=1)
         self._last = max(round(time * TICKS), self._last + 1)
@@ -138,68 +158,134 @@ class _Video:
         self._container.close()
 
 
-def read_mattes(path: Path, reading: Reading) -> Track:
+def read_mattes(path: Path, options: ReadOptions) -> Track:
     """A folder with ID.mov or ID.mkv, or with folders ID of PNG files; alpha from a half on."""
-    videos = {int(file.stem): file for file in path.iterdir() if _is_matte(file)}
-    folders = {int(f.name): f for f in path.iterdir() if f.is_dir() and f.name.isdecimal()}
+    found = sorted(path.iterdir())
+    videos = [file for file in found if _is_matte(file)]
+    folders = [f for f in found if f.is_dir() and f.name.isdecimal() and list_images(f)]
     if not videos and not folders:
         raise MaskError(f"{path} holds no mattes: give a folder with 1.mov, 1.mkv or 1/NAME.png.")
     warnings: list[str] = []
-
-    def frames() -> Iterator[Shapes]:
-        return _of_videos(videos, reading) if videos else _of_folders(folders, reading)
-
-    rate = _rate(next(iter(videos.values()))) if videos and not reading.fps else reading.rate
-    timed = bool(videos) or reading.timed
-    return Track(flattened(frames, warnings), path.resolve().name, rate, {}, warnings, timed)
+    left_out = LeftOut()
+    left_out.add("folders of pictures beside videos", len(folders) if videos else 0)
+    others = [f for f in found if f.suffix.lower() in SUFFIXES and not _is_matte(f)]
+    left_out.add("videos that are called by no number", len(others))
+    left_out.tell(path.name, warnings)
+    if videos:
+        ids = renumbered((file.stem for file in videos), warnings, what="file")
+        by_id = {ids[file.stem]: file for file in videos}
+        rate = options.fps or _rate(videos[0])
+        frames = partial(_of_videos, by_id, options)
+    else:
+        ids = renumbered((folder.name for folder in folders), warnings, what="folder")
+        rate = options.rate
+        files = {ids[f.name]: {file.stem: file for file in list_images(f)} for f in folders}
+        names = list(dict.fromkeys(name for by_name in files.values() for name in by_name))
+        order = sorted(zip(numbers_of(names, options, warnings), names, strict=True))
+        frames = partial(_of_folders, path, files, order, rate)
+    called, timed = path.resolve().name, bool(videos)
+    return Track(flattened(frames, warnings), called, rate, {}, warnings, timed)
 
 
 def _is_matte(file: Path) -> bool:
-    return file.suffix in (PRORES.suffix, FFV1.suffix) and file.stem.isdecimal()
+    return file.suffix.lower() in SUFFIXES and file.stem.isdecimal()
 
 
 def _rate(file: Path) -> float:
-    try:
-        with av.open(str(file)) as container:
-            return float(container.streams.video[0].average_rate or DEFAULT_FPS)
-    except (av.FFmpegError, OSError, IndexError) as error:
-        raise wrong(file, "video with alpha", error) from error
+    with av.open(str(file)) as container:
+        if not container.streams.video:
+            raise ValueError(f"{file.name} holds no video")
+        return float(container.streams.video[0].average_rate or DEFAULT_FPS)
 
 
-def _of_videos(videos: dict[int, Path], reading: Reading) -> Iterator[Shapes]:
+def _of_videos(videos: dict[int, Path], options: ReadOptions) -> Iterator[Shapes]:
     """All videos side by side, a frame of each in memory."""
     ids = sorted(videos)
     with ExitStack() as open_files:
-        try:
-            containers = [open_files.enter_context(av.open(str(videos[i]))) for i in ids]
-            decoded = [container.decode(video=0) for container in containers]
-            for index, pictures in enumerate(zip(*decoded, strict=True)):
-                alphas = [_opacity(picture) for picture in pictures]
-                height, width = alphas[0].shape
-                masks = [(i, alpha >= HALF) for i, alpha in zip(ids, alphas, strict=True)]
-                time = float(pictures[0].time or 0.0)
-                yield Shapes(index, reading.name_of(index), time, (height, width), masks)
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise wrong(videos[ids[0]].parent, "folder of videos with alpha", error) from error
+        containers = [open_files.enter_context(av.open(str(videos[i]))) for i in ids]
+        for number, container in zip(ids, containers, strict=True):
+            if not container.streams.video:
+                raise ValueError(f"{videos[number].name} holds no video")
+            stream = container.streams.video[0]
+            frame_size(stream.height, stream.width)
+        decoded = [container.decode(video=0) for container in containers]
+        for index, pictures in enumerate(zip(*decoded, strict=True)):
+            alphas = [_opacity(picture) for picture in pictures]
+            height, width = alphas[0].shape
+            masks = [(i, alpha >= HALF) for i, alpha in zip(ids, alphas, strict=True)]
+            # An object's video is as long as the others, so that an empty matte says nothing.
+            shown = [(i, mask) for i, mask in masks if mask.any()]
+            time = float(pictures[0].time or 0.0)
+            yield Shapes(index, options.name_of(index), time, (height, width), shown)
 
 
 def _opacity(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    if not any(component.is_alpha for component in picture.format.components):
+        raise ValueError(f"it has no alpha ({picture.format.name})")
     rgba = picture.reformat(format="rgba", threads=1).to_ndarray()  # One thread, as in writing.
     return np.asarray(rgba[..., 3], np.uint8)
 
 
-def _of_folders(folders: dict[int, Path], reading: Reading) -> Iterator[Shapes]:
-    files = {i: {file.stem: file for file in list_images(folders[i])} for i in sorted(folders)}
-    names = dict.fromkeys(name for by_name in files.values() for name in by_name)
-    for index, name in enumerate(names):
-        masks = [(i, _alpha(by_name[name])) for i, by_name in files.items() if name in by_name]
-        height, width = masks[0][1].shape
-        yield Shapes(index, name, index / reading.rate, (height, width), masks)
+def _of_folders(
+    path: Path, files: dict[int, dict[str, Path]], order: list[tuple[int, str]], rate: float
+) -> Iterator[Shapes]:
+    for index, name in order:
+        masks = [
+            (i, _alpha(by_name[name])) for i, by_name in sorted(files.items()) if name in by_name
+        ]
+        size = one_size(path, name, masks)
+        shown = [(i, mask) for i, mask in masks if mask.any()]
+        yield Shapes(index, name, index / rate, size, shown)
 
 
 def _alpha(file: Path) -> Mask:
-    try:
-        with Image.open(file) as image:
-            return np.asarray(np.array(image.convert("RGBA"))[..., 3] >= HALF)
-    except OSError as error:
-        raise wrong(file, "picture with alpha", error) from error
+    with readable(file, "picture with alpha"), Image.open(file) as image:
+        frame_size(image.height, image.width)
+        if not image.has_transparency_data:
+            raise ValueError(f"it has no alpha (mode {image.mode})")
+        return np.asarray(np.array(image.convert("RGBA"))[..., 3] >= HALF)
+
+
+def looks_like_mattes(look: Look) -> bool:
+    """A folder with videos that are called by numbers."""
+    return look.folder and bool(look.suffixes & SUFFIXES) and not look.suffixes & {".png"}
+
+
+def looks_like_rgba(look: Look) -> bool:
+    """Folders of pictures with alpha, called by numbers."""
+    first = first_of_objects(look)
+    if first is None:
+        return False
+    with Image.open(first) as image:
+        return image.mode == "RGBA"
+
+
+PRORES = Format(
+    title="Mattes for editors (ProRes 4444)",
+    about="A video with alpha for each object",
+    what="folder of mattes",
+    read=read_mattes,
+    write=write_prores,
+    file="prores",
+    looks_like=looks_like_mattes,
+    pixels=True,
+    whole=True,
+)
+
+FFV1 = replace(
+    PRORES,
+    title="Mattes for editors (FFV1)",
+    about="The same without loss",
+    write=write_ffv1,
+    file="ffv1",
+    looks_like=never,
+)
+
+RGBA = replace(
+    PRORES,
+    title="Mattes as PNGs",
+    about="Cut-out pictures with alpha, for each object",
+    write=write_rgba,
+    file="rgba",
+    looks_like=looks_like_rgba,
+)

@@ -2,14 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+
+import numpy as np
 
 from hodor.errors import MaskError
 from hodor.files import whole_file
-from hodor.formats.reading import UNLIKE, Reading, wrong
-from hodor.formats.rle import decode, encode
+from hodor.formats.format import Format
+from hodor.formats.frame_numbers import number_in
+from hodor.formats.identity import renumbered
+from hodor.formats.left_out import LeftOut
+from hodor.formats.limits import frame_index, frame_size, whole
+from hodor.formats.reading import ReadOptions
+from hodor.formats.rle import box_of, decode, encode
 from hodor.formats.track import Shapes, Track, categories, flattened, masks_of, survey
-from hodor.formats.writing import Writing
+from hodor.formats.writing import WriteOptions
 
 PER_CLASS = 1000
 """Ids are 1000 times the class plus the object's number."""
@@ -17,9 +26,15 @@ PER_CLASS = 1000
 CLASSES = {"car": 1, "pedestrian": 2}
 """The classes of KITTI MOTS; others are numbered from 3 on."""
 
+IGNORED = "10"
+"""The class of regions that are no objects; evaluation leaves them out."""
 
-def write_mots(track: Track, path: Path, _: Writing) -> None:
+
+def write_mots(track: Track, path: Path, _: WriteOptions) -> None:
     """Lines "frame id class height width rle", frames from 0, as KITTI MOTS and its evaluation.
+
+    The first and the last frame have a line even without an object: a region to be ignored that
+    has no pixel. So the file says where it begins and ends.
 
     Raises MaskError for an object id above 999, for which the form has no room.
     """
@@ -30,10 +45,16 @@ def write_mots(track: Track, path: Path, _: Writing) -> None:
             "another format."
         )
     others = [name for name in categories(track, seen.ids) if name not in CLASSES]
-    classes = CLASSES | {name: number for number, name in enumerate(others, 3)}
+    free = (number for number in count(3) if number != int(IGNORED))
+    classes = CLASSES | dict(zip(others, free, strict=False))
     with whole_file(path) as temporary, temporary.open("w", encoding="ascii") as file:
-        for frame in track.frames():
-            for i, mask in masks_of(frame.label_map):
+        for place, frame in enumerate(track.frames(), 1):
+            objects = masks_of(frame.label_map)
+            if place == 1 and (frame.index > 0 or not objects):
+                file.write(_nothing(0, seen.size))
+            if place == seen.count > 1 and not objects:
+                file.write(_nothing(frame.index, seen.size))
+            for i, mask in objects:
                 kind = classes[track.name_of(i)]
                 height, width = mask.shape
                 counts = encode(mask)["counts"]
@@ -42,37 +63,95 @@ def write_mots(track: Track, path: Path, _: Writing) -> None:
                 )
 
 
-def read_mots(path: Path, reading: Reading) -> Track:
+def _nothing(index: int, size: tuple[int, int]) -> str:
+    counts = encode(np.zeros(size, np.bool_))["counts"]
+    return f"{index} {PER_CLASS * int(IGNORED)} {IGNORED} {size[0]} {size[1]} {counts}\n"
+
+
+def read_mots(path: Path, options: ReadOptions) -> Track:
     """Frames without an object have no line: those between others are empty, those after the last
     one are known only if the video is at hand. Ids lose their class where they carry one.
+
+    Whether the first frame is 0 (KITTI) or 1 (MOTChallenge) is not in the file: a lowest number of
+    1 means the latter. Regions of class 10 are to be ignored, and are counted in a warning.
     """
-    names = {number: name for name, number in CLASSES.items()}
-    lines: dict[int, list[tuple[int, tuple[int, int], str]]] = defaultdict(list)
-    called: dict[int, str] = {}
-    try:
-        for text in path.read_text(encoding="ascii").splitlines():
-            frame, i, kind, height, width, counts = text.split()
-            number = int(i) % PER_CLASS if int(i) // PER_CLASS == int(kind) else int(i)
-            if kind == "10":
-                continue  # What is to be ignored is no object.
-            lines[int(frame)].append((number, (int(height), int(width)), counts))
-            called[number] = names.get(int(kind), f"class {kind}")
-    except (OSError, *UNLIKE) as error:
-        raise wrong(path, "file of MOTS", error) from error
-    if not lines:
+    found = _parse(path)
+    if not found.frames:
         raise MaskError(f"{path} holds no objects.")
-    size = reading.size or next(iter(lines.values()))[0][1]
-    count = max(max(lines) + 1, len(reading.frames or ()))
     warnings: list[str] = []
+    base = _base(found, options, warnings)
+    found.left_out.tell(path.name, warnings)
+    ids = renumbered(found.called, warnings, what="id")
+    names = {ids[number]: name for number, name in found.called.items()}
+    size = options.size or found.size
+    length = max(max(found.frames) + 1 - base, len(options.frames or ()))
 
     def frames() -> Iterator[Shapes]:
-        for index in range(count):
-            try:
-                masks = [(i, decode({"size": s, "counts": c})) for i, s, c in lines.get(index, [])]
-            except ValueError as error:
-                raise wrong(path, "file of MOTS", error) from error
-            yield Shapes(index, reading.name_of(index), index / reading.rate, size, masks)
+        for index in range(length):
+            objects = found.objects.get(index + base, [])
+            masks = ((ids[i], decode({"size": s, "counts": c})) for i, s, c in objects)
+            yield Shapes(index, options.name_of(index), index / options.rate, size, masks)
 
-    return Track(
-        flattened(frames, warnings), path.stem, reading.rate, called, warnings, reading.timed
+    return Track(flattened(frames, warnings), path.stem, options.rate, names, warnings)
+
+
+@dataclass
+class _Found:
+    """What is in a file."""
+
+    size: tuple[int, int] = (0, 0)
+    """(H, W) of the first line"""
+    frames: set[int] = field(default_factory=set)
+    objects: dict[int, list[tuple[int, tuple[int, int], str]]] = field(
+        default_factory=lambda: defaultdict(list)
     )
+    """By frame: id, size, run lengths"""
+    called: dict[int, str] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+
+def _parse(path: Path) -> _Found:
+    names = {number: name for name, number in CLASSES.items()}
+    found = _Found()
+    for text in path.read_text(encoding="ascii").splitlines():
+        if not text.strip():
+            continue
+        frame, i, kind, height, width, counts = text.split()
+        index, size = frame_index(frame), frame_size(height, width)
+        found.size = size if not found.frames else found.size
+        found.frames.add(index)
+        if kind == IGNORED:
+            if box_of({"size": size, "counts": counts}) is not None:
+                found.left_out.add("regions to be ignored (class 10)")
+            continue
+        number, own = whole(i, "an id"), whole(kind, "a class")
+        number = number % PER_CLASS if number // PER_CLASS == own else number
+        found.objects[index].append((number, size, counts))
+        found.called[number] = names.get(own, f"class {kind}")
+    return found
+
+
+def _base(found: _Found, options: ReadOptions, warnings: list[str]) -> int:
+    """The number of the first frame: 0 or 1."""
+    lowest = min(found.frames)
+    if lowest == 0:
+        return 0
+    if options.frames:
+        # Numbers are those in the names of frames, or go up to the number of frames.
+        beyond = max(found.frames) >= len(options.frames)
+        return int(beyond or number_in(options.frames[0]) == 1)
+    base = int(lowest == 1)
+    told = "the first" if base else f"number {lowest} of a video that begins at 0"
+    warnings.append(f"MOTS does not say where frames begin: {lowest} was taken for {told}")
+    return base
+
+
+MOTS = Format(
+    title="MOTS (TXT)",
+    about="Run-length masks in one text file",
+    what="file of MOTS",
+    read=read_mots,
+    write=write_mots,
+    file="mots.txt",
+    looks_like=lambda look: look.suffix == ".txt",
+)

@@ -1,8 +1,8 @@
 """NPZ: label maps and what belongs to them as NumPy arrays in one compressed file."""
 
 import io
+import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -12,19 +12,18 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from hodor.files import whole_file
-from hodor.formats.reading import UNLIKE, Reading, wrong
+from hodor.formats.format import Format
+from hodor.formats.limits import frame_count, frame_index, frame_size, rate_of, whole
+from hodor.formats.reading import ReadOptions
 from hodor.formats.track import Labelled, Survey, Track, survey
-from hodor.formats.writing import Writing
+from hodor.formats.writing import WriteOptions
 from hodor.video import LabelMap
 
 LABELS = "label_maps.npy"
 LEVEL = 3  # of deflate
 
-# What reading an archive raises that is cut off, or whose bytes have changed.
-DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error, *UNLIKE)
 
-
-def write_npz(track: Track, path: Path, _: Writing) -> None:
+def write_npz(track: Track, path: Path, _: WriteOptions) -> None:
     """Arrays, for ``numpy.load``: label_maps (T, H, W), and for each frame frame_index, frame_name
     and time (s); ids (O,) of objects with object_name and confidence (T, O), NaN where not known;
     video and fps.
@@ -77,20 +76,23 @@ def _add(archive: zipfile.ZipFile, name: str, values: NDArray[Any]) -> None:
     archive.writestr(f"{name}.npy", file.getvalue())
 
 
-def read_npz(path: Path, reading: Reading) -> Track:
+def read_npz(path: Path, options: ReadOptions) -> Track:
     """What `write_npz` wrote, or any file with an array label_maps (T, H, W); a frame at a time."""
-    try:
-        # First, since NumPy advises to unpickle whatever it does not know.
-        with zipfile.ZipFile(path) as archive, archive.open(LABELS) as file:
-            _header(file)
-        with np.load(path, allow_pickle=False) as arrays:
-            about = {name: arrays[name] for name in arrays.files if f"{name}.npy" != LABELS}
-        ids = [int(i) for i in about.get("ids", ())]
-        given = (str(name) for name in about.get("object_name", ()))
-        names = dict(zip(ids, given, strict=False))
-        rate = reading.fps or float(about.get("fps", reading.rate))
-    except DAMAGED as error:
-        raise wrong(path, "NPZ file with label_maps (T, H, W)", error) from error
+    with zipfile.ZipFile(path) as archive:
+        with archive.open(LABELS) as file:
+            (count, height, width), _ = _header(file)
+        frame_size(height, width)
+        frame_count(count)
+        about = {
+            name: _array(archive, name) for name in ABOUT if f"{name}.npy" in archive.namelist()
+        }
+    for name in PER_FRAME & about.keys():
+        if len(about[name]) != count:
+            raise ValueError(f"{name} is of {len(about[name])} frames, label_maps of {count}")
+    ids = [whole(i, "an id") for i in about.get("ids", np.zeros(0)).tolist()]
+    given = (str(name) for name in about.get("object_name", np.zeros(0)))
+    names = dict(zip(ids, given, strict=False))
+    rate = options.fps or rate_of(float(about.get("fps", options.rate)))
 
     def frames() -> Iterator[Labelled]:
         for at, label_map in enumerate(_label_maps(path)):
@@ -99,33 +101,68 @@ def read_npz(path: Path, reading: Reading) -> Track:
                 row = about["confidence"][at]
                 known = {i: float(c) for i, c in zip(ids, row, strict=True)}
                 confidence = {i: c for i, c in known.items() if c == c}
+            index = frame_index(int(about["frame_index"][at])) if "frame_index" in about else at
             yield Labelled(
-                index=int(about["frame_index"][at]) if "frame_index" in about else at,
-                name=str(about["frame_name"][at]) if "frame_name" in about else reading.name_of(at),
-                time=float(about["time"][at]) if "time" in about else at / rate,
+                index=index,
+                name=str(about["frame_name"][at]) if "frame_name" in about else options.name_of(at),
+                time=float(about["time"][at]) if "time" in about else index / rate,
                 label_map=label_map,
                 confidence=confidence,
             )
 
-    timed = bool(reading.fps) or "fps" in about
+    timed = "fps" in about
     return Track(frames, str(about.get("video", path.stem)), rate, names, timed=timed)
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+PER_FRAME = frozenset({"frame_index", "frame_name", "time", "confidence"})
+ABOUT = sorted(PER_FRAME | {"ids", "object_name", "video", "fps"})
+
+MOST_BYTES = 256_000_000
+"""Of an array other than label_maps: names of 100 characters take 400 MB for a million frames."""
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """An array of an archive. Raises ValueError if it is none, or too large for what it is."""
+    with archive.open(f"{name}.npy") as file:
+        shape, _, kind = _about(file)
+    size = math.prod(shape) * kind.itemsize
+    if kind.hasobject or size > MOST_BYTES:
+        raise ValueError(f"{name} is {shape} {kind}; up to {MOST_BYTES:,} bytes are read")
+    with archive.open(f"{name}.npy") as file:
+        return np.asarray(npy.read_array(file, allow_pickle=False))
+
+
+def _about(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and kind of the numbers."""
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, kind = read(file)
+    return shape, fortran, kind
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    shape, fortran, kind = _about(file)
     if len(shape) != 3 or fortran or kind not in (np.uint8, np.uint16):
         raise ValueError(f"label_maps is {shape} {kind}, not (T, H, W) uint8 or uint16")
     return shape, kind
 
 
 def _label_maps(path: Path) -> Iterator[LabelMap]:
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(LABELS) as file:
-            (count, height, width), kind = _header(file)
-            for _ in range(count):
-                data = file.read(height * width * kind.itemsize)
-                yield np.frombuffer(data, kind).reshape(height, width)
-    except DAMAGED as error:
-        raise wrong(path, "NPZ file with label_maps (T, H, W)", error) from error
+    with zipfile.ZipFile(path) as archive, archive.open(LABELS) as file:
+        (count, height, width), kind = _header(file)
+        for _ in range(count):
+            data = file.read(height * width * kind.itemsize)
+            if len(data) < height * width * kind.itemsize:
+                raise ValueError("label_maps is cut off")
+            yield np.frombuffer(data, kind).reshape(height, width)
+
+
+NPZ = Format(
+    title="NumPy (NPZ)",
+    about="Label maps as an array",
+    what="NPZ file with label_maps (T, H, W)",
+    read=read_npz,
+    write=write_npz,
+    file="npz.npz",
+    looks_like=lambda look: look.suffix == ".npz",
+)

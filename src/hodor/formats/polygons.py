@@ -5,11 +5,14 @@ to (x + 1, y + 1), so outlines run along the edges of pixels. Without simplifica
 back every pixel.
 """
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from hodor.formats.limits import corners_of
 from hodor.formats.track import Mask
 
 Polygon = NDArray[np.float64]
@@ -58,15 +61,47 @@ def joined(polygons: list[Polygon]) -> Polygon:
     return whole
 
 
-def filled(polygons: list[Polygon], size: tuple[int, int]) -> Mask:
-    """The pixels (H, W) whose centres are inside any of the polygons, as COCO counts them."""
+def filled(polygons: Iterable[object], size: tuple[int, int]) -> Mask:
+    """The pixels (H, W) whose centres are inside any of the polygons, as COCO counts them.
+
+    Args:
+        polygons: corners, each (N, 2) or flat, x and y in pixels; fewer than three cover nothing.
+        size: (H, W) of the frame.
+
+    Raises:
+        ValueError: corners are no numbers, or lie far outside of the frame.
+    """
     height, width = size
-    flat = [np.asarray(polygon, np.float64).ravel().tolist() for polygon in polygons]
-    flat = [numbers for numbers in flat if len(numbers) >= 2 * LEAST_CORNERS]
+    corners = [corners_of(polygon, size) for polygon in polygons]
+    flat = [found.ravel().tolist() for found in corners if len(found) >= LEAST_CORNERS]
     if not flat:
         return np.zeros(size, np.bool_)
     together = coco.merge(coco.frPyObjects(flat, height, width))
     return np.asarray(coco.decode(together), np.bool_)
+
+
+def box_of_corners(corners: object) -> tuple[float, float, float, float] | None:
+    """Columns and rows (left, top, right, bottom) of corners (N, 2); None for no corner.
+
+    Raises ValueError if they are no numbers in pairs.
+    """
+    pairs = np.asarray(corners, np.float64).reshape(-1, 2)
+    if not len(pairs):
+        return None
+    (left, top), (right, bottom) = pairs.min(0), pairs.max(0)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def ellipse(
+    centre: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0
+) -> Polygon:
+    """Corners (72, 2) of an ellipse, turned clockwise about its centre; all in pixels."""
+    angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    across, along = radii[0] * np.cos(angles), radii[1] * np.sin(angles)
+    turn = np.deg2rad(degrees)
+    x = centre[0] + across * np.cos(turn) - along * np.sin(turn)
+    y = centre[1] + across * np.sin(turn) + along * np.cos(turn)
+    return np.stack([x, y], axis=1)
 
 
 def _simplified(ring: NDArray[np.int32], tolerance: float) -> Polygon:

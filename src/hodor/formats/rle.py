@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from hodor.files import whole_file
-from hodor.formats.reading import UNLIKE, Reading, read_json, wrong
+from hodor.formats.format import Format
+from hodor.formats.limits import filling_runs, frame_index, frame_size, rate_of, whole
+from hodor.formats.reading import Look, ReadOptions, read_json
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
-from hodor.formats.writing import Writing, line
+from hodor.formats.writing import WriteOptions, line
 
 
 def encode(mask: Mask) -> dict[str, Any]:
@@ -28,16 +30,42 @@ def decode(rle: Mapping[str, Any]) -> Mask:
     Raises ValueError if the runs do not fill it: pycocotools would give what happens to be in
     memory for the rest of a mask whose text is cut off.
     """
-    height, width = map(int, rle["size"])
-    counts = rle["counts"]
-    runs = np.array(counts, np.int64) if isinstance(counts, list) else _runs(str(counts))
-    if runs.min(initial=0) < 0 or runs.sum() != height * width:
-        raise ValueError(
-            f"the run lengths of a mask hold {runs.sum()} pixels, but {width} x {height} are "
-            f"{width * height}"
-        )
+    (height, width), runs = _unpacked(rle)
     inside = np.arange(len(runs)) % 2 == 1
     return np.repeat(inside, runs).reshape(width, height).T
+
+
+def box_of(rle: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    """Columns and rows (left, top, right, bottom), ends excluded, of COCO RLE; None for no pixel.
+
+    Raises ValueError as `decode`, which takes the memory that this does not need.
+    """
+    (height, _), runs = _unpacked(rle)
+    ends = runs.cumsum()[1::2]
+    starts = ends - runs[1::2]
+    starts, ends = starts[ends > starts], ends[ends > starts] - 1
+    if not len(starts):
+        return None
+    over = bool((starts // height != ends // height).any())  # from one column into the next
+    top, bottom = (
+        (0, height) if over else (int((starts % height).min()), int((ends % height).max()) + 1)
+    )
+    return float(starts[0] // height), float(top), float(ends[-1] // height + 1), float(bottom)
+
+
+def size_of(rle: Mapping[str, Any]) -> tuple[int, int]:
+    """The size (H, W) that COCO RLE states. Raises ValueError if it is none, or too large."""
+    height, width = rle["size"]
+    return frame_size(height, width)
+
+
+def _unpacked(rle: Mapping[str, Any]) -> tuple[tuple[int, int], NDArray[np.int64]]:
+    """Size (H, W) and run lengths, which fill it."""
+    size = size_of(rle)
+    counts = rle["counts"]
+    runs = np.array(counts, np.int64).ravel() if isinstance(counts, list) else _runs(str(counts))
+    filling_runs(runs, size, "the run lengths of a mask")
+    return size, runs
 
 
 def _runs(text: str) -> NDArray[np.int64]:
@@ -65,7 +93,7 @@ def area_and_box(rle: Mapping[str, Any]) -> tuple[int, list[int]]:
     return int(coco.area(packed)), [int(edge) for edge in coco.toBbox(packed)]
 
 
-def write_rle(track: Track, path: Path, _: Writing) -> None:
+def write_rle(track: Track, path: Path, _: WriteOptions) -> None:
     """Write ``masks.json``, a line for each frame."""
     size: list[int] | None = None
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -105,43 +133,49 @@ def _record(frame: Labelled, size: list[int]) -> dict[str, Any]:
     return record | {"objects": objects}
 
 
-def read_rle(path: Path, reading: Reading) -> Track:
+def read_rle(path: Path, options: ReadOptions) -> Track:
     """Read what `write_rle`, or ``hodor track --rle``, wrote, a frame in memory at a time."""
     head = _head(path)
     warnings: list[str] = []
 
     def frames() -> Iterator[Shapes]:
-        try:
-            for record in _records(path, head):
-                yield _shapes(record, head)
-        except UNLIKE as error:
-            raise wrong(path, "file of masks per frame", error) from error
+        for record in _records(path, head):
+            yield _shapes(record, head)
 
-    names = {int(number): str(name) for number, name in head.get("names", {}).items()}
-    rate = reading.fps or float(head.get("fps", reading.rate))
-    timed = bool(reading.fps) or "fps" in head
-    return Track(flattened(frames, warnings), str(head["video"]), rate, names, warnings, timed)
+    names = {
+        whole(number, "an object"): str(name) for number, name in head.get("names", {}).items()
+    }
+    rate = options.fps or rate_of(head.get("fps", options.rate))
+    video, timed = str(head["video"]), "fps" in head
+    return Track(flattened(frames, warnings), video, rate, names, warnings, timed)
 
 
 def _shapes(record: dict[str, Any], head: dict[str, Any]) -> Shapes:
     objects = record["objects"]
-    height, width = record.get("size", head["size"])
-    confidence = {one["id"]: float(one["confidence"]) for one in objects if "confidence" in one}
-    masks = [(int(one["id"]), decode(one["segmentation"])) for one in objects]
+    confidence = {
+        whole(one["id"], "an object"): float(one["confidence"])
+        for one in objects
+        if "confidence" in one
+    }
+    # In frames that change size each mask states its own, the file that of the first frame.
+    stated = record.get("size") or (objects[0]["segmentation"]["size"] if objects else head["size"])
+    height, width = stated
     return Shapes(
-        record["index"], record["name"], record["time"], (height, width), masks, confidence
+        frame_index(record["index"]),
+        str(record["name"]),
+        float(record["time"]),
+        frame_size(height, width),
+        [(whole(one["id"], "an object"), decode(one["segmentation"])) for one in objects],
+        confidence,
     )
 
 
 def _head(path: Path) -> dict[str, Any]:
     """What stands before the frames; the frames too if they do not stand in lines."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            first, begins = re.subn(r'"frames": \[\s*$', '"frames": []}', file.readline())
-        head: dict[str, Any] = json.loads(first) if begins else read_json(path)
-        head["video"], head["size"], head["frames"]
-    except (OSError, *UNLIKE) as error:
-        raise wrong(path, "file of masks per frame", error) from error
+    with path.open(encoding="utf-8") as file:
+        first, begins = re.subn(r'"frames": \[\s*$', '"frames": []}', file.readline())
+    head: dict[str, Any] = json.loads(first) if begins else read_json(path)
+    head["video"], head["size"], head["frames"]
     return head
 
 
@@ -155,3 +189,21 @@ def _records(path: Path, head: dict[str, Any]) -> Iterator[dict[str, Any]]:
             text = text.strip().removesuffix(",")
             if text not in ("]}", ""):
                 yield json.loads(text)
+
+
+def looks_like_rle(look: Look) -> bool:
+    """By its first line, since a file of a long video is large; else by its keys."""
+    if look.suffix != ".json":
+        return False
+    return '"frames": [' in look.head or {"frames", "video"} <= look.keys
+
+
+RLE = Format(
+    title="COCO RLE (JSON)",
+    about="Run-length masks of all frames in a file",
+    what="file of masks per frame",
+    read=read_rle,
+    write=write_rle,
+    file="rle.json",
+    looks_like=looks_like_rle,
+)

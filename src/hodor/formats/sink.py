@@ -6,11 +6,11 @@ from pathlib import Path
 
 from hodor.errors import HodorError
 from hodor.formats.attaching import with_video
-from hodor.formats.catalogue import format_of
-from hodor.formats.reading import Reading
+from hodor.formats.catalogue import format_of, write_track
+from hodor.formats.reading import ReadOptions
 from hodor.formats.rle import read_rle
 from hodor.formats.track import Labelled, Track
-from hodor.formats.writing import Writing
+from hodor.formats.writing import WriteOptions
 from hodor.video import Finishing, Frame, LabelMap, RleSink, Source
 
 
@@ -32,7 +32,7 @@ class FormatsSink(Finishing):
         reopen: Callable[[], Source],
         confidence: Mapping[int, Sequence[float]],
         names: Mapping[int, str] | None = None,
-        writing: Writing | None = None,
+        options: WriteOptions | None = None,
         resume_from: int = 0,
     ) -> None:
         """reopen: opens the source again, for formats with the video's picture. confidence: by
@@ -47,7 +47,7 @@ class FormatsSink(Finishing):
         self._reopen = reopen
         self._confidence = confidence
         self._names = dict(names or {})
-        self._writing = writing or Writing()
+        self._options = options or WriteOptions()
         for name in self._formats:
             if format_of(name).pixels and source.live:
                 raise HodorError(
@@ -90,11 +90,11 @@ class FormatsSink(Finishing):
     def _make(self, name: str) -> None:
         track = self._track()
         if not format_of(name).pixels:
-            format_of(name).write(track, self._target(name), self._writing)
+            write_track(track, self._target(name), name, self._options)
             return
         with self._reopen() as source:
-            shown = with_video(track, source)
-            format_of(name).write(shown, self._target(name), self._writing)
+            shown = with_video(track, source, whole=format_of(name).whole)
+            write_track(shown, self._target(name), name, self._options)
 
     def abandon(self) -> None:
         """Let go of what was put aside without finishing."""
@@ -104,7 +104,7 @@ class FormatsSink(Finishing):
         return self._folder / format_of(name).file
 
     def _track(self) -> Track:
-        track = read_rle(self._waiting, Reading(fps=self._source.fps))
+        track = read_rle(self._waiting, ReadOptions(fps=self._source.fps))
 
         def frames() -> Iterator[Labelled]:
             for position, frame in enumerate(track.frames()):

@@ -121,6 +121,14 @@ def masks_of(label_map: LabelMap) -> list[tuple[int, Mask]]:
     return [(number, np.equal(label_map, number)) for number in label_map_objects(label_map)]
 
 
+def box_of_mask(mask: Mask) -> tuple[float, float, float, float] | None:
+    """Columns and rows (left, top, right, bottom), ends excluded, of a mask; None for no pixel."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
 def categories(track: Track, ids: Iterable[int]) -> dict[str, int]:
     """The classes of objects, numbered from 1 in the order of their ids."""
     found = dict.fromkeys(track.name_of(number) for number in ids)
@@ -149,8 +157,10 @@ def flattened(
 
     def flatten() -> Iterator[Labelled]:
         hidden: dict[str, int] = {}
+        without = 0
         for frame in frames():
-            label_map, covered = _lay(frame)
+            label_map, covered, pixelless = _lay(frame)
+            without += pixelless
             if covered:
                 hidden[frame.name] = covered
             yield Labelled(frame.index, frame.name, frame.time, label_map, frame.confidence)
@@ -159,6 +169,12 @@ def flattened(
                 f"objects overlap in {counted(len(hidden), 'frame')} ({sum(hidden.values())} "
                 f"pixels, the most in frame {max(hidden, key=lambda name: hidden[name])}): a label "
                 "map has one object a pixel, so the one that is drawn later was kept",
+                warnings,
+            )
+        if without:
+            _tell(
+                f"{counted(without, 'shape')} without a pixel, too thin or outside of the frame, "
+                "left no mask",
                 warnings,
             )
 
@@ -183,10 +199,13 @@ def are_ids(numbers: Iterable[object]) -> bool:
     )
 
 
-def _lay(frame: Shapes) -> tuple[LabelMap, int]:
+def _lay(frame: Shapes) -> tuple[LabelMap, int, int]:
+    """A label map (H, W), how many pixels were covered, and how many shapes have none."""
     label_map = np.zeros(frame.size, np.uint16)
-    covered = 0
+    covered = without = 0
     for number, mask in frame.masks:
+        if not 1 <= number <= HIGHEST_ID:
+            raise ValueError(f"frame {frame.name} has an object {number}; ids are 1 to 65535")
         if mask.shape != label_map.shape:
             raise MaskError(
                 f"Frame {frame.name} is {frame.size[1]} x {frame.size[0]} pixels, but the mask of "
@@ -194,9 +213,10 @@ def _lay(frame: Shapes) -> tuple[LabelMap, int]:
                 "versions of the video."
             )
         below = label_map[mask]
+        without += not below.size
         covered += int(np.count_nonzero((below != 0) & (below != number)))
         label_map[mask] = number
-    return narrow(label_map), covered
+    return narrow(label_map), covered, without
 
 
 def _tell(message: str, warnings: list[str]) -> None:

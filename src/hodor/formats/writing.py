@@ -11,7 +11,7 @@ from hodor.errors import HodorError
 
 
 @dataclass(frozen=True)
-class Writing:
+class WriteOptions:
     """How to write.
 
     tolerance: how far, in pixels, polygons may leave the edges of masks. files: names of the

@@ -1,26 +1,38 @@
-"""YOLO segmentation: data.yaml, and a text file of polygons for each frame. It knows no ids."""
+"""YOLO segmentation: data.yaml, and a text file of polygons for each frame."""
 
-from collections.abc import Iterator
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 from PIL import Image
 
 from hodor.errors import MaskError
 from hodor.files import whole_folder
-from hodor.formats.polygons import filled, joined, outline
-from hodor.formats.reading import UNLIKE, Reading, wrong
+from hodor.formats.format import Format
+from hodor.formats.frame_numbers import numbers_of
+from hodor.formats.identity import Box, Instance, identify
+from hodor.formats.left_out import LeftOut
+from hodor.formats.limits import frame_size, whole
+from hodor.formats.polygons import box_of_corners, filled, joined, outline
+from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Shapes, Track, categories, flattened, masks_of, survey
-from hodor.formats.writing import Writing
-from hodor.video import list_images, sort_naturally
+from hodor.formats.writing import WriteOptions
+from hodor.video import IMAGE_SUFFIXES, list_images, sort_naturally
+
+MOST_YAML = 1_000_000
+"""Bytes of data.yaml; a thousand classes take 20,000."""
 
 SPLIT = "train"
 QUALITY = 95  # of JPEG
 
 
-def write_yolo(track: Track, path: Path, writing: Writing) -> None:
+def write_yolo(track: Track, path: Path, options: WriteOptions) -> None:
     """A folder with data.yaml, labels/train/NAME.txt and, if the video is at hand, its frames as
     images/train/NAME.jpg. An object is one polygon, its parts and holes joined by cuts of no width.
     """
@@ -39,7 +51,7 @@ def write_yolo(track: Track, path: Path, writing: Writing) -> None:
         (folder / "images" / SPLIT).mkdir(parents=True)
         for frame in track.frames():
             target = folder / "labels" / SPLIT / f"{frame.name}.txt"
-            target.write_text(_lines(track, frame, classes, writing.tolerance), encoding="utf-8")
+            target.write_text(_lines(track, frame, classes, options.tolerance), encoding="utf-8")
             if frame.pixels is not None:
                 picture = folder / "images" / SPLIT / f"{frame.name}.jpg"
                 Image.fromarray(frame.pixels).save(picture, "JPEG", quality=QUALITY)
@@ -55,11 +67,12 @@ def _lines(track: Track, frame: Labelled, classes: list[str], tolerance: float) 
     return text
 
 
-def read_yolo(path: Path, reading: Reading) -> Track:
-    """A folder with data.yaml, or such a file. The lines of each text file are objects 1, 2, ...
+def read_yolo(path: Path, options: ReadOptions) -> Track:
+    """A folder with data.yaml, or such a file, or labels alone.
 
-    Sizes come from the images beside the labels, else from the video. A warning says that objects
-    have no ids, so that a number may mean different objects in different frames.
+    Sizes come from the images beside the labels, else from the video. Ids are those that
+    Ultralytics writes when it tracks; else shapes are linked by class and overlap, which a warning
+    tells. Boxes are left out, which a warning counts.
     """
     root = path.parent if path.is_file() else path
     if path.is_file() and path.suffix.lower() not in (".yaml", ".yml"):
@@ -67,71 +80,215 @@ def read_yolo(path: Path, reading: Reading) -> Track:
             f"{path} is a file, but yolo is read from a folder with data.yaml and labels/; give "
             "the folder."
         )
-    classes = _classes(path if path.is_file() else root / "data.yaml")
+    warnings: list[str] = []
+    about = path if path.is_file() else root / "data.yaml"
+    classes = _classes(about, warnings)
     files = sort_naturally(
-        file for file in root.rglob("*.txt") if "labels" in file.relative_to(root).parts
+        file for file in root.rglob("*.txt") if "labels" in file.relative_to(root.parent).parts
     )
     if not files:
         raise MaskError(f"{root} holds no labels/**/*.txt; give a YOLO folder with its labels.")
-    warnings = [
-        "YOLO has no ids: objects are numbered in each frame on its own, so that a number may mean "
-        "different objects in different frames"
+    lines = [_lines_of(file) for file in files]
+    layout = layout_of([line for found in lines for line in found])
+    shapes = _without_boxes(root, [[layout(*line) for line in found] for found in lines], warnings)
+    numbers = _numbers(root, files, options, warnings)
+    order = sorted(zip(numbers, files, shapes, strict=True), key=lambda one: one[0])
+    instances = [
+        [Instance(one.track, classes.get(one.kind, str(one.kind)), one.box) for one in found]
+        for _, _, found in order
     ]
-    names: dict[int, str] = {}
-    for file in files:
-        for number, (kind, _) in enumerate(_polygons(file), 1):
-            names.setdefault(number, classes.get(kind, str(kind)))
+    told: list[str] = []
+    objects = identify(instances, told, what="track id")
+    if told and not any(one.track for found in shapes for one in found):
+        told = ["YOLO has no ids: " + told[0].partition(": ")[2]]
+    warnings += told
 
     def frames() -> Iterator[Shapes]:
-        for index, file in enumerate(files):
-            size = _size(root, file) or reading.size
+        for (index, file, found), ids in zip(order, objects.ids, strict=True):
+            size = _size(root, file) or options.size
             if size is None:
                 raise MaskError(
                     f"{file}: there is no image of that name in images/, so its size is not known; "
                     "add the images or name the video by --source."
                 )
-            height, width = size
-            masks = [
-                (number, filled([corners * (width, height)], size))
-                for number, (_, corners) in enumerate(_polygons(file), 1)
-            ]
-            yield Shapes(index, file.stem, index / reading.rate, size, masks)
+            yield _shapes(index, file, found, ids, size, options)
 
-    called = root.resolve().name
-    return Track(flattened(frames, warnings), called, reading.rate, names, warnings, reading.timed)
+    return Track(
+        flattened(frames, warnings), root.resolve().name, options.rate, objects.names, warnings
+    )
 
 
-def _classes(path: Path) -> dict[int, str]:
-    try:
+@dataclass(frozen=True)
+class _Polygon:
+    """A line of a label file."""
+
+    kind: int
+    corners: NDArray[np.float64]
+    """(N, 2) in shares of width and height; two for a box"""
+    confidence: float | None = None
+    track: int | None = None
+
+    @property
+    def box(self) -> Box | None:
+        """What it covers, in shares."""
+        return box_of_corners(self.corners)
+
+
+def layout_of(
+    lines: list[tuple[int, list[str]]],
+) -> Callable[[int, list[str]], _Polygon]:
+    """How the lines of a folder end, decided once for all: x and y, confidence, track id.
+
+    Ultralytics puts confidence and track id after the corners, each if it is asked for, and no id
+    where it tracked nothing. A track id is a whole number, mostly above 1; the rest is at most 1.
+    """
+    even = [numbers for _, numbers in lines if len(numbers) % 2 == 0]
+    odd = [numbers for _, numbers in lines if len(numbers) % 2]
+    ends_in_ids = any(_is_id(numbers[-1]) for numbers in even) or _all_ones(even)
+    odd_ids = not ends_in_ids and (any(_is_id(n[-1]) for n in odd) or _all_ones(odd))
+
+    def read(kind: int, numbers: list[str]) -> _Polygon:
+        extra = 0
+        confidence = track = None
+        if len(numbers) % 2:
+            extra = 1
+            track = int(numbers[-1]) if odd_ids and numbers[-1].isdecimal() else None
+            confidence = None if odd_ids else float(numbers[-1])
+        elif ends_in_ids and len(numbers) > 4 and numbers[-1].isdecimal():
+            extra, confidence, track = 2, float(numbers[-2]), int(numbers[-1])
+        corners = np.array(numbers[: len(numbers) - extra], np.float64).reshape(-1, 2)
+        return _Polygon(kind, corners, confidence, track)
+
+    return read
+
+
+def _is_id(text: str) -> bool:
+    return text.isdecimal() and int(text) > 1
+
+
+def _all_ones(lines: list[list[str]]) -> bool:
+    """Whether all of several lines end in 1, as those of a single tracked object do."""
+    return len(lines) > 1 and all(numbers[-1] == "1" for numbers in lines)
+
+
+def _without_boxes(
+    root: Path, shapes: list[list[_Polygon]], warnings: list[str]
+) -> list[list[_Polygon]]:
+    """Polygons of each file. Raises MaskError if there are boxes only."""
+    kept = [[one for one in found if len(one.corners) > 2] for found in shapes]
+    boxes = sum(map(len, shapes)) - sum(map(len, kept))
+    if boxes and not any(kept):
+        raise MaskError(
+            f"{root}: a line of four numbers is a box, and there is nothing else; give labels of "
+            "segmentation."
+        )
+    left_out = LeftOut()
+    left_out.add("lines that are boxes", boxes)
+    left_out.tell(root.name, warnings)
+    return kept
+
+
+def _numbers(root: Path, files: list[Path], options: ReadOptions, warnings: list[str]) -> list[int]:
+    """Numbers of the frames: Ultralytics calls those of a video NAME_1, NAME_2, ..., from 1."""
+    names = [file.stem for file in files]
+    of_video = [re.fullmatch(r"(.+)_([1-9][0-9]*)", name) for name in names]
+    heads = {match[1] for match in of_video if match}
+    if all(of_video) and len(heads) == 1 and not any(_image(root, file) for file in files):
+        return [int(match[2]) - 1 for match in of_video if match]
+    return numbers_of(names, options, warnings)
+
+
+def _shapes(
+    index: int,
+    file: Path,
+    found: list[_Polygon],
+    ids: list[int],
+    size: tuple[int, int],
+    options: ReadOptions,
+) -> Shapes:
+    height, width = size
+    numbered = list(zip(ids, found, strict=True))
+    return Shapes(
+        index,
+        file.stem,
+        index / options.rate,
+        size,
+        ((number, filled([one.corners * (width, height)], size)) for number, one in numbered),
+        {number: one.confidence for number, one in numbered if one.confidence is not None},
+    )
+
+
+def _classes(path: Path, warnings: list[str]) -> dict[int, str]:
+    """Names of the classes by number; those of no file are their numbers, as a warning tells."""
+    if not path.is_file():
+        warnings.append(f"{path} is not there, so that classes are called by their numbers")
+        return {}
+    with readable(path, "data.yaml of YOLO"):
+        if path.stat().st_size > MOST_YAML:
+            raise ValueError(f"it is larger than {MOST_YAML:,} bytes")
         names: Any = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
-        pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(number): str(name) for number, name in pairs}
-    except (OSError, yaml.YAMLError, *UNLIKE) as error:
-        raise wrong(path, "data.yaml of YOLO", error) from error
+        pairs = list(names.items() if isinstance(names, dict) else enumerate(names))
+        for _, name in pairs:
+            # A list of lists that refer to one another would fill the memory as a text.
+            if not isinstance(name, str | int | float):
+                raise ValueError(f"the name of a class is a {type(name).__name__}")
+        return {whole(number, "a class"): str(name) for number, name in pairs}
 
 
-def _polygons(path: Path) -> list[tuple[int, Any]]:
-    """Class and corners (N, 2) in shares of width and height, from each line."""
+def _lines_of(path: Path) -> list[tuple[int, list[str]]]:
+    """Class and numbers of each line."""
     found = []
-    try:
+    with readable(path, "label file of YOLO segmentation"):
         for text in path.read_text(encoding="utf-8").splitlines():
+            if not text.strip():
+                continue
             kind, *numbers = text.split()
-            if len(numbers) == 4:
-                raise ValueError("a line of four numbers is a box; give labels of segmentation")
-            found.append((int(kind), np.array(numbers, np.float64).reshape(-1, 2)))
-    except (OSError, *UNLIKE) as error:
-        raise wrong(path, "label file of YOLO segmentation", error) from error
+            values = [float(number) for number in numbers]
+            if len(numbers) < 4 or not all(math.isfinite(value) for value in values):
+                raise ValueError(f"a line is not a class and corners: {text.strip()[:40]}")
+            found.append((whole(kind, "a class"), numbers))
     return found
 
 
+def _image(root: Path, label: Path) -> Path | None:
+    """The image beside a label file: images/... in place of labels/..."""
+    parts = list(label.relative_to(root.parent).parent.parts)
+    parts[len(parts) - 1 - parts[::-1].index("labels")] = "images"
+    folder = root.parent.joinpath(*parts)
+    suffixes = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
+    found = (folder / f"{label.stem}{suffix}" for suffix in suffixes)
+    return next((image for image in found if image.is_file()), None)
+
+
 def _size(root: Path, label: Path) -> tuple[int, int] | None:
-    """Size (H, W) of the image beside a label file: images/... in place of labels/..."""
-    parts = list(label.relative_to(root).parent.parts)
-    parts[parts.index("labels")] = "images"
-    folder = root.joinpath(*parts)
-    if folder.is_dir():
-        for image in list_images(folder):
-            if image.stem == label.stem:
-                with Image.open(image) as opened:
-                    return opened.height, opened.width
-    return None
+    """Size (H, W) of the image beside a label file."""
+    image = _image(root, label)
+    if image is None:
+        return None
+    with Image.open(image) as opened:
+        return frame_size(opened.height, opened.width)
+
+
+def looks_like_yolo(look: Look) -> bool:
+    """A data.yaml, a folder with one, or labels without: text files in labels/."""
+    if not look.folder:
+        return look.suffix in (".yaml", ".yml")
+    if (look.path / "data.yaml").is_file():
+        return True
+    labels = look.path / "labels"
+    if look.path.name == "labels":
+        return look.suffixes == {".txt"}
+    return labels.is_dir() and not list_images(labels) and any(labels.rglob("*.txt"))
+
+
+YOLO = Format(
+    title="YOLO segmentation",
+    about="A folder of frames, outlines in TXT files and data.yaml",
+    what="folder of YOLO segmentation",
+    read=read_yolo,
+    write=write_yolo,
+    file="yolo",
+    looks_like=looks_like_yolo,
+    pixels=True,
+    lone=True,
+)

@@ -4,29 +4,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hodor.errors import MaskError
 from hodor.files import whole_file
-from hodor.formats.coco import segmentation_mask
-from hodor.formats.reading import UNLIKE, Reading, read_json, stem, wrong
+from hodor.formats.coco import box_of_segmentation, segmentation_mask
+from hodor.formats.format import Format
+from hodor.formats.frame_numbers import numbers_of
+from hodor.formats.identity import renumbered
+from hodor.formats.left_out import LeftOut
+from hodor.formats.limits import frame_index, frame_size, rate_of
+from hodor.formats.reading import ReadOptions, folder_of, read_json, stem
 from hodor.formats.rle import area_and_box, encode
-from hodor.formats.track import (
-    Shapes,
-    Survey,
-    Track,
-    are_ids,
-    categories,
-    counted,
-    flattened,
-    masks_of,
-    survey,
-    unused_ids,
-)
-from hodor.formats.writing import ByObject, Writing, line
+from hodor.formats.track import Shapes, Survey, Track, categories, flattened, masks_of, survey
+from hodor.formats.videos import one_video
+from hodor.formats.writing import ByObject, WriteOptions, line
 
 PARTS = ("segmentations", "bboxes", "areas")
 
 
-def write_youtube_vis(track: Track, path: Path, writing: Writing) -> None:
+def write_youtube_vis(track: Track, path: Path, options: WriteOptions) -> None:
     """One video with an annotation for each object; its id is the object's.
 
     ``score`` is the mean of the object's confidence, as benchmarks of results ask for it, and
@@ -38,7 +32,7 @@ def write_youtube_vis(track: Track, path: Path, writing: Writing) -> None:
         indices = _gather(track, seen, parts)
         with temporary.open("w", encoding="utf-8") as file:
             file.write(f'{{"info":{line({"description": track.video})},"licenses":[],')
-            video = _video(track, seen, indices, writing)
+            video = _video(track, seen, indices, options)
             file.write(f'"videos":[{line(video)}],\n"categories":')
             file.write(line([{"id": number, "name": name} for name, number in classes.items()]))
             file.write(',\n"annotations":[')
@@ -68,10 +62,10 @@ def _gather(track: Track, seen: Survey, parts: ByObject) -> list[tuple[int, floa
 
 
 def _video(
-    track: Track, seen: Survey, indices: list[tuple[int, float]], writing: Writing
+    track: Track, seen: Survey, indices: list[tuple[int, float]], options: WriteOptions
 ) -> dict[str, Any]:
     height, width = seen.size
-    files = [writing.file_of(name, i) for name, (i, _) in zip(seen.names, indices, strict=True)]
+    files = [options.file_of(name, i) for name, (i, _) in zip(seen.names, indices, strict=True)]
     return {
         "id": 1,
         "name": track.video,
@@ -106,69 +100,96 @@ def _annotation(number: int, category: int, seen: Survey, texts: list[str]) -> s
     return f"{line(head)[:-1]},{','.join(columns)}}}"
 
 
-def read_youtube_vis(path: Path, reading: Reading) -> Track:
-    """One video of a file; ids of objects are those of annotations, if they can be."""
+def read_youtube_vis(path: Path, options: ReadOptions) -> Track:
+    """One video of a file; ids of objects are those of annotations, if they can be.
+
+    Frames are numbered by ``frame_indices``, else by the names of their files.
+    """
     found = read_json(path)
     warnings: list[str] = []
-    try:
-        video = _chosen(path, found["videos"], reading.video)
-        about = [one for one in found["annotations"] if one["video_id"] == video["id"]]
-        objects = dict(zip(_ids(about, warnings), about, strict=True))
-        classes = {one["id"]: str(one["name"]) for one in found["categories"]}
-        names = {i: classes[one["category_id"]] for i, one in objects.items()}
-        rate = reading.fps or float(video.get("fps") or reading.rate)
-        name = str(video.get("name") or stem(video["file_names"][0].rpartition("/")[0]))
-    except UNLIKE as error:
-        raise wrong(path, "file of YouTube-VIS", error) from error
+    videos = list(found["videos"])
+    words = [(_name(one), str(one["id"])) for one in videos]
+    video = videos[one_video(path, words, options.video)]
+    about = [one for one in found["annotations"] if one["video_id"] == video["id"]]
+    _tell_strays(path, found["annotations"], [one["id"] for one in videos], warnings)
+    ids = renumbered((one["id"] for one in about), warnings, what="id")
+    if len(ids) < len(about):
+        raise ValueError("two annotations have one id")
+    objects = {ids[one["id"]]: one for one in about}
+    classes = {one["id"]: str(one["name"]) for one in found["categories"]}
+    names = {
+        i: classes.get(one["category_id"], f"category {one['category_id']}")
+        for i, one in objects.items()
+    }
+    rate = options.fps or rate_of(video.get("fps") or options.rate)
+    order = _in_order(video, options, warnings)
 
     def frames() -> Iterator[Shapes]:
-        for position in range(len(video["file_names"])):
-            try:
-                yield _shapes(video, position, objects, rate)
-            except UNLIKE as error:
-                raise wrong(path, "file of YouTube-VIS", error) from error
+        for index, position in order:
+            yield _shapes(video, index, position, objects, rate)
 
-    timed = bool(reading.fps or video.get("fps"))
-    return Track(flattened(frames, warnings), name or path.stem, rate, names, warnings, timed)
+    name, timed = _name(video) or path.stem, bool(video.get("fps"))
+    return Track(flattened(frames, warnings), name, rate, names, warnings, timed)
+
+
+def _in_order(
+    video: dict[str, Any], options: ReadOptions, warnings: list[str]
+) -> list[tuple[int, int]]:
+    """Numbers of the frames, ascending, and their places in the file's lists."""
+    if "frame_indices" in video:
+        indices = [frame_index(index) for index in video["frame_indices"]]
+    else:
+        indices = numbers_of([stem(name) for name in video["file_names"]], options, warnings)
+    return sorted(zip(indices, range(len(video["file_names"])), strict=True))
+
+
+def _tell_strays(
+    path: Path, annotations: list[dict[str, Any]], videos: list[object], warnings: list[str]
+) -> None:
+    left_out = LeftOut()
+    strays = sum(one["video_id"] not in videos for one in annotations)
+    left_out.add("annotations of a video that is not listed", strays)
+    left_out.tell(path.name, warnings)
 
 
 def _shapes(
-    video: dict[str, Any], position: int, objects: dict[int, dict[str, Any]], rate: float
+    video: dict[str, Any],
+    index: int,
+    position: int,
+    objects: dict[int, dict[str, Any]],
+    rate: float,
 ) -> Shapes:
-    size = int(video["height"]), int(video["width"])
+    size = frame_size(video["height"], video["width"])
     masks, confidence = [], {}
     for i, one in objects.items():
         segmentation = one["segmentations"][position]
-        if segmentation:
-            masks.append((i, segmentation_mask(segmentation, size)))
+        if segmentation and box_of_segmentation(segmentation) is not None:
+            masks.append((i, segmentation))
         score = one["scores"][position] if "scores" in one else None
         if score is not None:
             confidence[i] = float(score)
     return Shapes(
-        index=int(video["frame_indices"][position]) if "frame_indices" in video else position,
+        index=index,
         name=stem(video["file_names"][position]),
-        time=float(video["times"][position]) if "times" in video else position / rate,
+        time=float(video["times"][position]) if "times" in video else index / rate,
         size=size,
-        masks=masks,
+        masks=((i, segmentation_mask(segmentation, size)) for i, segmentation in masks),
         confidence=confidence,
     )
 
 
-def _chosen(path: Path, videos: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:
-    def name(video: dict[str, Any]) -> str:
-        return str(video.get("name") or video["file_names"][0].rpartition("/")[0])
-
-    fitting = [v for v in videos if wanted is None or wanted in (name(v), str(v["id"]))]
-    if len(fitting) == 1:
-        return fitting[0]
-    some = ", ".join(name(video) for video in videos[:5]) + (", ..." if len(videos) > 5 else "")
-    wants = "name one by --video" if wanted is None else f"none is called {wanted}"
-    raise MaskError(f"{path} holds {counted(len(videos), 'video')} ({some}); {wants}.")
+def _name(video: dict[str, Any]) -> str:
+    files = video["file_names"]
+    return str(video.get("name") or (folder_of(files[0]) if files else "") or "")
 
 
-def _ids(annotations: list[dict[str, Any]], warnings: list[str]) -> list[int]:
-    given = [one["id"] for one in annotations]
-    if are_ids(given):
-        return given
-    warnings.append("ids are not numbers from 1 to 65535; objects were numbered anew")
-    return list(unused_ids(given).values())
+YOUTUBE_VIS = Format(
+    title="YouTube-VIS (JSON)",
+    about="Tracks with a mask for each frame",
+    what="file of YouTube-VIS",
+    read=read_youtube_vis,
+    write=write_youtube_vis,
+    file="youtube-vis.json",
+    looks_like=lambda look: {"videos", "annotations"} <= look.keys,
+    videos=True,
+)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hodor.errors import HodorError, MaskError
 from hodor.files import make_folder, write_json
-from hodor.formats import FormatsSink, Reading, as_label_maps, format_of
+from hodor.formats import FormatsSink, as_label_maps, format_of
 from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
 from hodor.tracking import References, Tracker
 from hodor.video import (
@@ -89,14 +89,15 @@ def track_to_folder(
         if frames.live and resume:
             raise HodorError(f"{source}: a live source cannot be resumed; take another folder")
         _refuse_results(run.out, resume_run=resume)
-        given, names = _given(run, frames)
+        given, names, warnings = _given(run, frames)
         ready = tracker if isinstance(tracker, Tracker) else tracker()
         summary = _begin(run.out, run.settings(ready), ready, resume_run=resume)
         if summary is None and run.references is not None:
             ready.add_references(References.load(run.references))
         summary = summary or Summary(frames.name)
         guessed = given.warnings if given is not None else []
-        summary.warnings += [told for told in guessed if told not in summary.warnings]
+        told = [*warnings, *guessed]
+        summary.warnings += [one for one in told if one not in summary.warnings]
         sinks = _sinks(run, frames, given, ready, summary, names)
         state = run.out / STATE
         track_video(ready, frames, given, sinks, state=state, summary=summary, progress=progress)
@@ -168,14 +169,14 @@ def _refuse_results(out: Path, *, resume_run: bool) -> None:
         raise HodorError(f"{out}: the run in it is finished; there is nothing to resume")
 
 
-def _given(run: _Inputs, source: Source) -> tuple[ReferenceMasks | None, dict[int, str]]:
-    """Masks of any format, and names of objects; what is no image file is put into OUT/given."""
+def _given(run: _Inputs, source: Source) -> tuple[ReferenceMasks | None, dict[int, str], list[str]]:
+    """Masks of any format, names of objects and warnings; others than images go to OUT/given."""
     if run.masks is None:
-        return None, dict(run.outputs.names)
+        return None, dict(run.outputs.names), []
+    given = as_label_maps(run.masks, run.out / GIVEN, source)
     frames = source.names if isinstance(source, ImagesSource) else None
-    reading = Reading(fps=source.fps, frames=frames)
-    masks, names = as_label_maps(run.masks, run.out / GIVEN, reading)
-    return open_reference_masks(masks), names | dict(run.outputs.names)
+    masks = open_reference_masks(given.path, frames, numbered=frames is None)
+    return masks, given.names | dict(run.outputs.names), given.warnings
 
 
 def _begin(

@@ -88,25 +88,7 @@ def _in_format(name: str) -> Callable[[Material, Path], None]:
     return write
 
 
-TITLES = {
-    "png-per-object": ("PNG per object", "A folder of black and white PNGs for each object"),
-    "youtube-vis": ("YouTube-VIS (JSON)", "Tracks with a mask for each frame"),
-    "coco": ("COCO instances (JSON)", "Instances for each frame, masks as RLE"),
-    "coco-polygons": ("COCO instances, polygons (JSON)", "The same with outlines"),
-    "cvat": ("CVAT for video 1.1 (XML)", "Tracks of masks"),
-    "cvat-polygons": ("CVAT for video 1.1, polygons (XML)", "Tracks of outlines"),
-    "label-studio": ("Label Studio (JSON)", "Brush masks for each frame"),
-    "label-studio-video": ("Label Studio video (JSON)", "Boxes on a timeline"),
-    "yolo": ("YOLO segmentation", "A folder of frames, outlines in TXT files and data.yaml"),
-    "labelme": ("labelme (JSON)", "A file for each frame, masks"),
-    "labelme-polygons": ("labelme, polygons (JSON)", "A file for each frame, outlines"),
-    "mots": ("MOTS (TXT)", "Run-length masks in one text file"),
-    "npz": ("NumPy (NPZ)", "Label maps as an array"),
-    "prores": ("Mattes for editors (ProRes 4444)", "A video with alpha for each object"),
-    "ffv1": ("Mattes for editors (FFV1)", "The same without loss"),
-    "rgba": ("Mattes as PNGs", "Cut-out pictures with alpha, for each object"),
-}
-"""What the page says of ``hodor.formats``; label maps and RLE have their own sinks above."""
+OWN = ("png", "rle")
 
 EXPORTS = {
     "png": Export(
@@ -119,9 +101,11 @@ EXPORTS = {
         "Overlay video (MP4)", "The video with its objects drawn on it", "overlay.mp4", _overlay
     ),
 } | {
-    name: Export(title, about, FORMATS[name].file, _in_format(name))
-    for name, (title, about) in TITLES.items()
+    name: Export(one.title, one.about, one.file, _in_format(name))
+    for name, one in FORMATS.items()
+    if name not in OWN
 }
+"""What the page offers: label maps and RLE by their own sinks, the rest of ``hodor.formats``."""
 
 
 def export(

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
         read_image,
         sort_naturally,
     )
-    from hodor.video.label_maps import label_map_objects, read_label_map, write_label_map
+    from hodor.video.label_maps import (
+        count_pages,
+        hold_ids,
+        label_map_objects,
+        read_label_map,
+        write_label_map,
+    )
     from hodor.video.live import LiveSource
     from hodor.video.overlays import OverlaySink
     from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
@@ -40,8 +46,10 @@ __all__ = [
     "SeekableFrames",
     "Sink",
     "Source",
+    "count_pages",
     "davis_palette",
     "draw_overlay",
+    "hold_ids",
     "label_map_objects",
     "list_images",
     "object_colour",
@@ -67,6 +75,8 @@ _FILE = {
     "list_images": "images",
     "read_image": "images",
     "sort_naturally": "images",
+    "count_pages": "label_maps",
+    "hold_ids": "label_maps",
     "label_map_objects": "label_maps",
     "read_label_map": "label_maps",
     "write_label_map": "label_maps",

@@ -1,5 +1,8 @@
 """Label maps in files: reading what other tools save without guessing, and writing ours."""
 
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,13 @@ MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".gi
 # 3 gives 13 kB, 6 gives 5 kB.
 PNG_LEVEL = 3
 
+WHITE, WIDE_WHITE = 255, 65535
+
+MOST_PIXELS = 1 << 27
+"""Of a mask: 16K (15,360 x 8,640) fits."""
+
+IMAGEJ_PAGES = re.compile(r"\AImageJ=.*^images=([0-9]{1,9})$", re.DOTALL | re.MULTILINE)
+
 LISTED = 8
 """At most so many values are listed in a message."""
 
@@ -29,22 +39,105 @@ HOW_TO_SAVE = (
 )
 
 
-def read_label_map(path: str | Path, shaded: list[Path] | None = None) -> LabelMap:
+def read_label_map(
+    path: str | Path,
+    shaded: list[Path] | None = None,
+    *,
+    white_is_id: bool = False,
+    page: int | None = None,
+) -> LabelMap:
     """Read a mask file as (H, W) uint8, or uint16 if an id is above 255. 0 is background.
 
     Palette images (mode P) give their indices, never their colours. In 8-bit and 16-bit greyscale
     images the values are the ids, with one exception: where the only value beside 0 is the
     greatest one (255, or 65535 in 16 bits; white in a bilevel image) the image is a binary mask
     and its object gets the id 1. So does what is white in a black-and-white picture in colours or
-    of a format that changes pixels; where edges have shades, pixels from 128 of 255 on are white,
-    and the path is added to `shaded`.
-    Raises MaskError for what would have to be guessed: colours, smoothed edges, greys in JPEG. The
-    message lists what was found, with areas in pixels.
+    of a format that changes pixels; where edges have shades, pixels from 128 of 255 on are white.
+
+    Args:
+        path: of the file.
+        shaded: gets the path where shades were split into black and white.
+        white_is_id: whether the greatest value is an id like any other, since other files of the
+            folder hold ids; see `hold_ids`.
+        page: which one of a file with several, from 0; None for a file that must have only one.
+
+    Raises:
+        MaskError: the ids would have to be guessed: colours, smoothed edges, greys in JPEG,
+            several pages. The message lists what was found, with areas in pixels.
     """
     path = Path(path)
+    with _opened(path) as image:
+        pages = getattr(image, "n_frames", 1)
+        if page is not None:
+            image.seek(page)
+        elif pages > 1 and image.format in EXACT_FORMATS:
+            raise MaskError(
+                f"{path} holds {pages} pages, and a mask has one; give it as the masks of a whole "
+                "video (a TIFF stack), or save the page by itself."
+            )
+        return _ids(image, path, [] if shaded is None else shaded, white_is_id=white_is_id)
+
+
+def count_pages(path: str | Path) -> int:
+    """How many pages an image file has. Raises MaskError if it cannot be read.
+
+    ImageJ writes stacks over 4 GB as one page that says how many follow; those are refused.
+    """
+    path = Path(path)
+    with _opened(path) as image:
+        pages = int(getattr(image, "n_frames", 1))
+        told = IMAGEJ_PAGES.search(
+            str(image.tag_v2.get(270, "")) if hasattr(image, "tag_v2") else ""
+        )
+        if told and pages == 1 < int(told[1]):
+            raise MaskError(
+                f"{path} says that it holds {told[1]} pages, but only the first can be found; save "
+                "it as a TIFF with a directory for each page, such as OME-TIFF."
+            )
+        return pages
+
+
+def hold_ids(files: Iterable[str | Path]) -> bool:
+    """Whether the files of a folder hold ids, so that white (255) is an id in all of them.
+
+    They do if a greyscale file has a value that is neither 0 nor white, or a palette file has the
+    index 255: what 255 means is decided once for a folder, never file by file.
+
+    Raises:
+        MaskError: a file cannot be read.
+    """
+    return any(_holds_ids(Path(file)) for file in files)
+
+
+def _holds_ids(path: Path) -> bool:
+    with _opened(path) as image:
+        for page in range(getattr(image, "n_frames", 1) if image.format == "TIFF" else 1):
+            image.seek(page)
+            values = np.array(image) if image.mode in ("L", "P") or image.mode[0] == "I" else None
+            if values is None or image.format not in EXACT_FORMATS:
+                continue
+            if image.mode == "P":
+                if values.max(initial=0) == WHITE:
+                    return True
+                continue
+            white = WHITE if values.dtype == np.uint8 else WIDE_WHITE
+            if ((values != 0) & (values != white)).any():
+                return True
+    return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
-            return _ids(image, path, [] if shaded is None else shaded)
+            if image.width * image.height > MOST_PIXELS:
+                raise MaskError(
+                    f"{path} is {image.width} x {image.height} pixels; masks of up to "
+                    f"{MOST_PIXELS:,} are read."
+                )
+            yield image
+    except MaskError:
+        raise
     except FileNotFoundError as error:
         raise MaskError(f"{path} does not exist; check the path.") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -77,13 +170,13 @@ def write_label_map(path: str | Path, label_map: LabelMap, *, wide: bool = False
         image.save(temporary, "PNG", compress_level=PNG_LEVEL)
 
 
-def _ids(image: Image.Image, path: Path, shaded: list[Path]) -> LabelMap:
+def _ids(image: Image.Image, path: Path, shaded: list[Path], *, white_is_id: bool) -> LabelMap:
     exact = image.format in EXACT_FORMATS
     if not exact or image.mode in ("LA", "RGB", "RGBA"):
         found = black_and_white(image, exact=exact)
         if found is not None:
             shaded += [path] if found.shades else []
-            return found.white.astype(np.uint8)
+            return found.white.astype(np.uint8) * np.uint8(WHITE if white_is_id else 1)
     if not exact:
         raise MaskError(
             f"{path} is a {image.format} file, which changes pixels; a mask must keep them. "
@@ -94,7 +187,7 @@ def _ids(image: Image.Image, path: Path, shaded: list[Path]) -> LabelMap:
     if image.mode == "1":
         return np.array(image).astype(np.uint8)
     if image.mode == "L" or image.mode.startswith("I"):
-        return _grey_ids(_integers(image, path), path)
+        return _grey_ids(_integers(image, path), path, white_is_id=white_is_id)
     raise MaskError(
         f"{path} holds colours (mode {image.mode}), and which colour is which object would have to "
         f"be guessed. {_found(image)} Give each object a number instead. {HOW_TO_SAVE}"
@@ -112,11 +205,11 @@ def _integers(image: Image.Image, path: Path) -> LabelMap:
     return values.astype(np.uint16)
 
 
-def _grey_ids(values: LabelMap, path: Path) -> LabelMap:
+def _grey_ids(values: LabelMap, path: Path, *, white_is_id: bool) -> LabelMap:
     white = np.iinfo(values.dtype).max
     present = np.flatnonzero(np.bincount(values.ravel()))
     if set(present.tolist()) <= {0, white}:
-        return np.equal(values, white).astype(np.uint8)
+        return values if white_is_id else np.equal(values, white).astype(np.uint8)
     shades = find_smoothing(values)
     if shades.any():
         first, last = int(values[shades].min()), int(values[shades].max())

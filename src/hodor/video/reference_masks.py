@@ -1,12 +1,20 @@
 """The masks that a user gives: which file belongs to which frame, all checked before the run."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hodor.errors import MaskError
 from hodor.video.black_and_white import HALF
 from hodor.video.frames import Frame, LabelMap
-from hodor.video.label_maps import MASK_SUFFIXES, label_map_objects, read_label_map
+from hodor.video.label_maps import (
+    MASK_SUFFIXES,
+    hold_ids,
+    label_map_objects,
+    read_label_map,
+)
+
+NUMBER = re.compile(r"([0-9]{1,18})(?:[^0-9]{0,8})\Z")
 
 LISTED = 10
 """At most so many problems or files are listed in a message."""
@@ -17,28 +25,42 @@ def open_reference_masks(
     source_names: Sequence[str] | None = None,
     *,
     size: tuple[int, int] | None = None,
+    numbered: bool = False,
 ) -> "ReferenceMasks":
     """Open one mask file, which belongs to frame 0, or a folder with a file per annotated frame.
 
-    A folder's file belongs to the frame of the same name; where both names are numbers, to the
-    frame of the same number: 7.png and 00007.png both belong to frame 7 of a video.
-    source_names: the names of all frames, where they are known. size: (H, W) of the frames, where
-    known. Every file is read once here, so that a long run does not end at a bad one; what is
-    wrong with any of them is told in one MaskError.
+    A folder's file belongs to the frame of the same name; where the frame's name is a number, to
+    the frame of the number that the file's name ends with: 7.png, 00007.png and frame_000007.png
+    all belong to frame 7 of a video. Every file is read once here, so that a long run does not end
+    at a bad one. Whether white (255) is an id is decided once for the folder.
+
+    Args:
+        path: of the file or folder.
+        source_names: the names of all frames, where they are known.
+        size: (H, W) of the frames, where known.
+        numbered: whether frames are called by their numbers, as those of every video are, so that
+            files without a number belong to none.
+
+    Raises:
+        MaskError: masks cannot be read, or none belongs to a frame; all is told in one line.
     """
     path = Path(path)
     if not path.exists():
         raise MaskError(f"{path} does not exist; give a mask file or a folder of masks.")
     if path.is_file():
-        shaded = _check([path], [], size)
+        shaded = _check([path], [], size, white_is_id=False)
         return ReferenceMasks(first=path, shaded=shaded)
     files = sorted(file for file in path.iterdir() if _is_mask(file))
     if not files:
         raise MaskError(f"{path} holds no masks; give a folder of PNG files, one a frame.")
-    shaded = _check(files, _clashes(files, source_names or ()), size)
-    masks = ReferenceMasks(by_name={file.stem: file for file in files}, shaded=shaded)
+    white_is_id = _hold_ids(files)
+    shaded = _check(files, _clashes(files, source_names or ()), size, white_is_id=white_is_id)
+    by_name = {file.stem: file for file in files}
+    masks = ReferenceMasks(by_name=by_name, shaded=shaded, white_is_id=white_is_id)
     if source_names is not None:
         masks.expect(source_names)
+    elif numbered:
+        masks.expect_numbers()
     return masks
 
 
@@ -51,13 +73,20 @@ class ReferenceMasks:
         first: Path | None = None,
         by_name: Mapping[str, Path] | None = None,
         shaded: Sequence[Path] = (),
+        white_is_id: bool = False,
     ) -> None:
-        """shaded: files in which shades between black and white were split."""
+        """first: file of frame 0. by_name: files by their frames' names. shaded: files in which
+        shades between black and white were split. white_is_id: whether 255 is an id in greyscale
+        files, as it is where some of them hold ids.
+        """
         self._shaded = tuple(shaded)
         self._first = first
         self._by_name = dict(by_name or {})
+        self._white_is_id = white_is_id
         self._by_number = {
-            int(name): path for name, path in self._by_name.items() if _is_number(name)
+            number: path
+            for name, path in self._by_name.items()
+            if (number := _number_at_end(name)) is not None
         }
         self._unused = {path for path in (first, *self._by_name.values()) if path is not None}
         self._earliest: int | None = None
@@ -74,16 +103,23 @@ class ReferenceMasks:
         if path is None:
             return None
         self._unused.discard(path)
-        label_map = read_label_map(path)
+        label_map = read_label_map(path, white_is_id=self._white_is_id)
         if label_map.shape != frame.pixels.shape[:2]:
-            raise MaskError(f"{path} is {_size(label_map.shape)}{_but(frame.pixels.shape[:2])}")
+            raise MaskError(
+                f"{path} is {_size(label_map.shape)}{_but(label_map.shape, frame.pixels.shape[:2])}"
+            )
         return label_map
 
     @property
     def ids(self) -> list[int]:
         """Object ids in all files, ascending; reads every file once."""
         files = {self._first, *self._by_name.values()} - {None}
-        found = (label_map_objects(read_label_map(file)) for file in files if file is not None)
+        maps = (
+            read_label_map(file, white_is_id=self._white_is_id)
+            for file in files
+            if file is not None
+        )
+        found = (label_map_objects(label_map) for label_map in maps)
         return sorted({number for objects in found for number in objects})
 
     @property
@@ -125,6 +161,15 @@ class ReferenceMasks:
                 f"{_some(names)}. Give each mask the name of its frame."
             )
 
+    def expect_numbers(self) -> None:
+        """Raises MaskError if no mask's name ends with a number, as frames of a video need it."""
+        if self._by_name and not self._by_number:
+            raise MaskError(
+                f"No mask belongs to any frame: the masks are {_some(sorted(self._by_name))}; the "
+                "frames of a video are called by their numbers, such as 00000. Give each mask the "
+                "number of its frame."
+            )
+
     def _path_of(self, name: str) -> Path | None:
         path = self._by_name.get(name)
         if path is None and _is_number(name):
@@ -132,17 +177,30 @@ class ReferenceMasks:
         return path
 
 
-def _check(files: Sequence[Path], problems: list[str], size: tuple[int, int] | None) -> list[Path]:
+def _hold_ids(files: Sequence[Path]) -> bool:
+    """Whether white is an id; files that cannot be read are told by `_check`."""
+    for file in files:
+        try:
+            if hold_ids([file]):
+                return True
+        except MaskError:
+            continue
+    return False
+
+
+def _check(
+    files: Sequence[Path], problems: list[str], size: tuple[int, int] | None, *, white_is_id: bool
+) -> list[Path]:
     """Files in which shades were split. Raises MaskError with all that is wrong."""
     shaded: list[Path] = []
     for file in files:
         try:
-            shape = read_label_map(file, shaded).shape
+            shape = read_label_map(file, shaded, white_is_id=white_is_id).shape
         except MaskError as error:
             problems.append(str(error))
             continue
         if size is not None and shape != size:
-            problems.append(f"{file} is {_size(shape)}{_but(size)}")
+            problems.append(f"{file} is {_size(shape)}{_but(shape, size)}")
     if problems:
         head = f"{len(problems)} problems with the masks: " if len(problems) > 1 else ""
         rest = f" ... and {len(problems) - LISTED} more." if len(problems) > LISTED else ""
@@ -153,9 +211,11 @@ def _check(files: Sequence[Path], problems: list[str], size: tuple[int, int] | N
 def _clashes(files: Sequence[Path], source_names: Collection[str]) -> list[str]:
     """Files that belong to the same frame: of one stem, or of one number without own frames."""
     by_frame: dict[str, list[Path]] = {}
+    numbered = any(map(_is_number, source_names)) or not source_names
     for file in files:
-        own = file.stem in source_names or not _is_number(file.stem)
-        by_frame.setdefault(file.stem if own else str(int(file.stem)), []).append(file)
+        number = _number_at_end(file.stem) if numbered else None
+        own = file.stem in source_names or number is None
+        by_frame.setdefault(file.stem if own else str(number), []).append(file)
     return [
         f"{' and '.join(map(str, same))} belong to the same frame; keep one."
         for same in by_frame.values()
@@ -172,12 +232,21 @@ def _is_number(name: str) -> bool:
     return name.isascii() and name.isdecimal()
 
 
+def _number_at_end(name: str) -> int | None:
+    """7 of "00007", "frame_000007" and "0007_mask"; None where there is none."""
+    match = NUMBER.search(name)
+    return int(match[1]) if match else None
+
+
 def _size(shape: Sequence[int]) -> str:
     return f"{shape[1]} x {shape[0]} pixels"
 
 
-def _but(shape: Sequence[int]) -> str:
-    return f", but the frame is {_size(shape)}; resize the mask with nearest-neighbour."
+def _but(shape: Sequence[int], size: Sequence[int]) -> str:
+    mend = "resize the mask with nearest-neighbour"
+    if tuple(shape) == tuple(size)[::-1]:
+        mend = "its sides are swapped: the video is shown turned, so turn the mask by a quarter too"
+    return f", but the frame is {_size(size)}; {mend}."
 
 
 def _some(names: Sequence[str]) -> str:
