@@ -1,7 +1,7 @@
 """``hodor track``."""
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -9,18 +9,39 @@ from typing import NamedTuple
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from hodor.cli.app import App
 from hodor.cli.names import names_of
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError, MaskError
-from hodor.runs import Outputs, Summary, read_list, track_many, track_to_folder, unfinished
+from hodor.jobs import Outcome
+from hodor.runs import (
+    ListedVideo,
+    Outputs,
+    Summary,
+    find_videos,
+    pair_videos,
+    read_list,
+    report_videos,
+    track_many,
+    track_to_folder,
+    unfinished,
+    write_report,
+)
 from hodor.runs import Progress as Step
 from hodor.tracking import Choices, Tracker
 from hodor.weights import DEFAULT
 
 app = App()
+STOPPED = 130  # what shells expect of a command that Ctrl-C ended
 WRITTEN = "What is written"
 MANY = "Many videos"
 
@@ -29,7 +50,9 @@ MANY = "Many videos"
 @with_tracker_options
 def track(
     source: str | None = typer.Argument(
-        None, help="Video file, folder or pattern of images, camera (0, camera:1) or stream URL."
+        None,
+        help="Video file, folder or pattern of images, camera (0, camera:1) or stream URL; or a "
+        "folder or pattern of videos, with --masks FOLDER: masks have the videos' names.",
     ),
     masks: Path | None = typer.Option(
         None,
@@ -80,10 +103,12 @@ def track(
         "name if wanted; results in OUT/NAME.",
         rich_help_panel=MANY,
     ),
-    workers: int = typer.Option(1, min=1, help="With --list: processes.", rich_help_panel=MANY),
+    workers: int = typer.Option(
+        1, min=1, help="For several videos: processes.", rich_help_panel=MANY
+    ),
     ray: str | None = typer.Option(
         None,
-        help="With --list: address of a Ray cluster, auto, or local for one made here.",
+        help="For several videos: address of a Ray cluster, auto, or local for one made here.",
         rich_help_panel=MANY,
     ),
 ) -> None:
@@ -93,7 +118,8 @@ def track(
     and what --overlay and --rle add.
 
         hodor track my.mp4 --masks first.png --out out --overlay
-        hodor track --list videos.csv --out out --workers 4
+        hodor track clips --masks masks --out out --workers 4
+        hodor track --list videos.csv --out out
     """
     console = Console(stderr=True)
     if (source is None) == (video_list is None):
@@ -103,11 +129,10 @@ def track(
         save_references=save_references,
     )  # fmt: skip
     tracker = partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name)
-    if video_list is not None:
-        if masks or references or save_references:
-            raise HodorError("track: with --list, masks and references stand in the list")
+    videos = _several(source, video_list, masks, references, save_references)
+    if videos:
         crew = Crew(workers, ray, gpus=float(chosen.device.startswith("cuda")))
-        _track_list(console, video_list, out, tracker, outputs, crew, resume=resume_run)
+        _track_all(console, videos, out, tracker, outputs, crew, resume=resume_run)
         return
     if masks is None and references is None:
         raise MaskError(_how_to_begin(str(source)))
@@ -136,9 +161,36 @@ class Crew(NamedTuple):
     gpus: float
 
 
-def _track_list(
+def _several(
+    source: str | None,
+    video_list: Path | None,
+    masks: Path | None,
+    references: Path | None,
+    save_references: Path | None,
+) -> list[ListedVideo]:
+    """The videos, where there are several."""
+    if video_list is not None:
+        if masks or references or save_references:
+            raise HodorError("track: with --list, masks and references stand in the list")
+        return read_list(video_list)
+    found = find_videos(str(source))
+    if not found:
+        return []
+    if save_references:
+        raise HodorError(f"{source}: --save-references is of one video; here are {len(found)}")
+    if masks is None:
+        if references is None:
+            raise MaskError(
+                f"{source} holds {len(found)} videos: give --masks FOLDER with a mask for each, "
+                f"such as FOLDER/{found[0].stem}.png, or --references FILE for all"
+            )
+        return [ListedVideo(path.stem, str(path), None, references) for path in found]
+    return pair_videos(found, masks)
+
+
+def _track_all(
     console: Console,
-    path: Path,
+    videos: Sequence[ListedVideo],
     out: Path,
     tracker: Callable[[], Tracker],
     outputs: Outputs,
@@ -146,27 +198,50 @@ def _track_list(
     *,
     resume: bool,
 ) -> None:
-    """Track all videos of a list that are not finished yet; tell of each as it ends.
+    """Track all videos that are not finished yet; tell of each as it ends, and report on all.
 
     Raises HodorError where, when all others are done, some videos failed.
     """
-    videos = read_list(path)
     waiting = unfinished(videos, out, resume=resume)
     if len(waiting) < len(videos):
         finished = len(videos) - len(waiting)
         console.print(f"{finished} of {len(videos)} videos are finished already")
-    failures = []
-    for outcome in track_many(waiting, out, tracker=tracker, outputs=outputs, **crew._asdict()):
-        if outcome.error is None:
-            console.print(f"{outcome.name}: {_in_short(outcome.value)}", highlight=False)
-        else:
-            failures.append(f"{outcome.name}: {outcome.error}")
-            console.print(f"[red]{outcome.name}[/]: {outcome.error}", highlight=False)
+    failures: dict[str, str] = {}
+    outcomes = track_many(waiting, out, tracker=tracker, outputs=outputs, **crew._asdict())
+    try:
+        for outcome in _with_bar(console, outcomes, len(waiting)):
+            if outcome.error is None:
+                console.print(f"{outcome.name}: {_in_short(outcome.value)}", highlight=False)
+            else:
+                failures[outcome.name] = outcome.error
+                console.print(f"[red]{outcome.name}[/]: {outcome.error}", highlight=False)
+    except KeyboardInterrupt:
+        write_report(report_videos(videos, out, failures), videos, out)
+        console.print("stopped; the same command with --resume goes on from here")
+        raise typer.Exit(STOPPED) from None
+    written = write_report(report_videos(videos, out, failures), videos, out)
+    console.print(f"report in {' and '.join(map(str, written))}", highlight=False)
     if failures:
+        told = "; ".join(f"{name}: {error}" for name, error in failures.items())
         raise HodorError(
             f"{len(failures)} of {len(waiting)} videos failed, the others are finished; --resume "
-            "tries again. " + "; ".join(failures)
+            f"tries again. {told}"
         )
+
+
+def _with_bar(console: Console, outcomes: Iterator[Outcome], count: int) -> Iterator[Outcome]:
+    """The same outcomes, with a bar that says how much time is left."""
+    columns = (
+        TextColumn("videos"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+        yield from bar.track(outcomes, total=count)
 
 
 def _in_short(summary: Summary) -> str:
@@ -206,7 +281,7 @@ def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
         except KeyboardInterrupt:
             if not live:
                 console.print("stopped; the same command with --resume goes on from here")
-            raise
+            raise typer.Exit(STOPPED) from None
 
 
 def tell(console: Console, summary: Summary, out: Path) -> None:

@@ -1,6 +1,7 @@
 """Workers as processes of this machine, each with a pipe: a lost one takes only its job along."""
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,7 +85,8 @@ def _threads_shared(workers: int) -> Iterator[None]:
 
 
 def _serve(work: Callable[[Any], Any], pipe: Any) -> None:
-    """Do jobs until the pipe ends."""
+    """Do jobs until the pipe ends. What Ctrl-C means is the business of the process that asked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
             name, argument = pipe.recv()

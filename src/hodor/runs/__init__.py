@@ -2,18 +2,25 @@
 
 from hodor.runs.folder import Outputs, track_to_folder
 from hodor.runs.many import ListedVideo, read_list, track_many, unfinished
+from hodor.runs.pairing import find_videos, pair_videos
 from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
+from hodor.runs.report import VideoReport, report_videos, write_report
 
 __all__ = [
     "ListedVideo",
     "Outputs",
     "Progress",
     "Summary",
+    "VideoReport",
+    "find_videos",
+    "pair_videos",
     "read_list",
+    "report_videos",
     "resume",
     "track_many",
     "track_to_folder",
     "track_video",
     "unfinished",
+    "write_report",
     "write_summary",
 ]

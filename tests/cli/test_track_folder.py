@@ -1,0 +1,128 @@
+"""``hodor track FOLDER --masks FOLDER``: pairs by name, a report, one line at Ctrl-C."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from video.tiny_videos import write_video
+
+from hodor.cli import track as command
+from hodor.jobs import Outcome
+from hodor.video import write_label_map
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+Hodor = Callable[..., Any]
+
+
+@pytest.fixture
+def words(
+    tmp_path: Path, scene: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[object]]:
+    """Three videos in clips/, their masks in masks/: a file, a file, a folder."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("clips", "masks/c"):
+        Path(folder).mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        write_video(Path(f"clips/{name}.mp4"), scene.frames[:3])
+    Path("clips/notes.txt").touch()
+    for mask in ("a.png", "b.png", "c/00000.png"):
+        write_label_map(Path("masks") / mask, scene.labels[0])
+
+    def run(source: str = "clips", *more: object) -> list[object]:
+        given = ["--masks", "masks"] if "--references" not in more else []
+        rest = ["--out", "out", "--model", tiny_model, "--device", "cpu"]
+        return ["track", source, *given, *rest, *more]
+
+    return run
+
+
+def report() -> list[dict[str, str]]:
+    with Path("out/report.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("source", ["clips", "clips/*.mp4"])
+def test_every_video_is_tracked_with_the_masks_of_its_name(
+    hodor: Hodor, words: Callable[..., list[object]], source: str
+) -> None:
+    ran = hodor(*words(source))
+    assert ran.code == 0, ran.err
+    assert "report in out/report.csv and out/report.html" in " ".join(ran.err.split())
+    for name in ("a", "b", "c"):
+        assert len(list(Path(f"out/{name}/labels").glob("*.png"))) == 3
+    rows = report()
+    assert {row["video"] for row in rows} == {"a", "b", "c"}
+    assert all(row["status"] == "finished" and row["frames"] == "3" for row in rows)
+    assert all(0 < float(row["worst_confidence"]) <= 1 for row in rows)
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/jpeg;base64,") == 3
+    assert "3 finished" in page
+
+
+def test_a_video_that_fails_comes_first_and_its_reason_is_told(
+    hodor: Hodor, words: Callable[..., list[object]]
+) -> None:
+    Path("clips/b.mp4").write_text("no video, and nothing like one")
+    ran = hodor(*words())
+    assert ran.code == 1
+    assert "1 of 3 videos failed, the others are finished" in ran.err
+    first, *others = report()
+    assert (first["video"], first["status"]) == ("b", "failed")
+    assert "b.mp4" in first["said"]
+    assert [row["status"] for row in others] == ["finished"] * 2
+
+
+def test_videos_without_masks_are_all_listed_and_nothing_is_tracked(
+    hodor: Hodor, words: Callable[..., list[object]]
+) -> None:
+    Path("masks/a.png").rename(Path("masks/other.png"))
+    Path("masks/b.png").rename(Path("masks/b.bmp"))
+    write_label_map(Path("masks/b.png"), np.ones((4, 4), np.uint8))
+    ran = hodor(*words())
+    assert ran.code == 1
+    assert "masks: 2 problems with the masks; nothing was tracked" in ran.err
+    assert "  - a: no masks; give masks/a.png or a folder masks/a" in ran.err
+    assert "  - b: b.bmp and b.png; keep one" in ran.err
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--masks", "masks/a.png"], "masks/a.png is no folder; for 3 videos give a folder"),
+        (["--save-references", "x.safetensors"], "--save-references is of one video; here are 3"),
+    ],
+)
+def test_what_is_for_one_video_is_refused_for_several(
+    hodor: Hodor, words: Callable[..., list[object]], more: list[str], message: str
+) -> None:
+    ran = hodor(*words("clips", *more))
+    assert (ran.code, message in ran.err) == (1, True), ran.err
+
+
+def test_a_folder_of_videos_without_masks_is_told_of_a_folder_of_masks(
+    hodor: Hodor, words: Callable[..., list[object]]
+) -> None:
+    ran = hodor("track", "clips", "--out", "out")
+    assert "clips holds 3 videos: give --masks FOLDER with a mask for each" in ran.err
+
+
+def test_a_stopped_batch_says_in_one_line_how_to_go_on_and_reports(
+    hodor: Hodor, words: Callable[..., list[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Iterator[Outcome]:
+        yield Outcome("a", error="broken")
+        raise KeyboardInterrupt
+
+    tracked = command.track_many
+    monkeypatch.setattr(command, "track_many", stopped)
+    ran = hodor(*words())
+    assert ran.code == 130
+    assert ran.err.splitlines()[-1] == "stopped; the same command with --resume goes on from here"
+    assert [row["status"] for row in report()] == ["failed", "not finished", "not finished"]
+    monkeypatch.setattr(command, "track_many", tracked)
+    assert hodor(*words("clips", "--resume")).code == 0
+    assert {row["status"] for row in report()} == {"finished"}
