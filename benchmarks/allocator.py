@@ -13,7 +13,7 @@ import torch
 from common import parser, show
 
 from hodor import keep_freed_memory
-from hodor.bench import BenchOptions, Stepper, medians
+from hodor.profiling import BenchOptions, Stepper, medians
 
 WAYS = ("kept", "given back")
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hodor import keep_freed_memory
-from hodor.bench import describe_machine
-from hodor.bench.machine import versions
+from hodor.profiling import describe_machine
+from hodor.profiling.machine import versions
 
 RESULTS = Path(__file__).parent / "results"
 

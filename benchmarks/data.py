@@ -19,7 +19,7 @@ import cv2
 import torch
 from common import parser, show
 
-from hodor.data import Share, Steps, in_processes
+from hodor.data import Shard, Steps, in_processes
 from hodor.training import load_recipe, make_batches
 
 WIDTH, HEIGHT = 640, 480
@@ -73,7 +73,7 @@ def measure(name: str, root: Path, steps: int, workers: int, cache: float) -> di
         "short_side: null}]"
     )
     recipe = load_recipe(which, [data, f"cache_gb={cache}", *changes])
-    made = Steps(make_batches(recipe, sharing=workers), Share())
+    made = Steps(make_batches(recipe, sharing=workers), Shard())
     before, began, clips = 0.0, 0.0, 0
     for number, one in enumerate(in_processes(made, 0, steps + workers, workers, print)):
         if number == workers - 1:  # processes are up; what they started with does not count

@@ -9,8 +9,8 @@ import torch
 from common import parser, show
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
-from hodor.bench import medians, seconds_meter
 from hodor.model import deform_conv2d
+from hodor.profiling import medians, seconds_meter
 from hodor.tracking import choose_device, choose_precision
 
 SHAPE = (256, 64, 116)  # channels, rows, columns: F8 of a frame of 512 x 928

@@ -15,7 +15,7 @@ from pathlib import Path
 from common import parser, show
 
 from hodor.assets import sample_masks
-from hodor.bench import PRECISIONS, clip, write_video
+from hodor.profiling import PRECISIONS, clip, write_video
 from hodor.runs import track_video
 from hodor.tracking import Result, Tracker
 from hodor.video import (

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from common import parser, show
 
-from hodor.bench import clip, grid_of_boxes, peak_memory, write_video
+from hodor.profiling import clip, grid_of_boxes, peak_memory, write_video
 from hodor.runs import track_video
 from hodor.tracking import Tracker
 from hodor.video import LabelMapSink, open_reference_masks, open_source, write_label_map

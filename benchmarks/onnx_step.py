@@ -15,9 +15,9 @@ import torch
 from common import parser, show
 
 from hodor import Tracker, load_model
-from hodor.bench import clip, grid_of_boxes, medians
 from hodor.onnx import OnnxNetwork, export
-from hodor.tracking import TrackerOptions, network_print
+from hodor.profiling import clip, grid_of_boxes, medians
+from hodor.tracking import TrackerOptions, network_fingerprint
 from hodor.tracking.onnx.runtime import OnnxRuntime
 
 HEIGHT, WIDTH = 480, 854
@@ -27,9 +27,9 @@ FRAMES = 4  # that are stepped through, again and again
 def trackers(model: str, size: int | None, threads: int) -> dict[str, Tracker]:
     """A tracker on each runtime, with the model's options."""
     network = load_model(model)
-    chosen = TrackerOptions().changed(network.about.get("tracking", {})).changed({"size": size})
+    chosen = TrackerOptions().changed(network.metadata.get("tracking", {})).changed({"size": size})
     with tempfile.TemporaryDirectory() as folder:
-        export(network, Path(folder), network_print(network))
+        export(network, Path(folder), network_fingerprint(network))
         opened = OnnxNetwork.open(Path(folder), threads=threads)
     return {
         "torch": Tracker(network, chosen, device="cpu", precision="fp32"),

@@ -20,8 +20,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from hodor.bench import describe_machine
 from hodor.evaluation import davis_scores
+from hodor.profiling import describe_machine
 from hodor.tracking import choose_device
 from hodor.training import MODEL, Listener, Progress, load_recipe, to_plain, train
 

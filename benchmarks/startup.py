@@ -9,7 +9,7 @@ import sys
 import torch
 from common import parser, show
 
-from hodor.bench import medians
+from hodor.profiling import medians
 
 STARTS = {
     "python alone": [],

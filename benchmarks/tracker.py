@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from common import parser, show
 
-from hodor.bench import PRECISIONS, BenchOptions, Stepper, medians, seconds_meter, yardsticks
+from hodor.profiling import PRECISIONS, BenchOptions, Stepper, medians, seconds_meter, yardsticks
 
 RESOLUTIONS = {"480p": (480, 854), "720p": (720, 1280), "1080p": (1080, 1920)}
 SIZES = (256, 384, 512)

@@ -50,7 +50,7 @@ def test_rows_are_the_trackers_descriptors(table: Path, davis: Path, tiny_model:
     for name, frame in zip(sequence.names, sequence.frames(), strict=True):
         result = tracker.step(frame, sequence.given_masks(name))
         own = [r for r in rows if (r["sequence"], r["frame"]) == ("one", name)]
-        described = tracker.described
+        described = tracker.descriptors
         assert described is not None
         (second,) = (r for r in own if r["object"] == 2)
         np.testing.assert_allclose(
@@ -58,7 +58,7 @@ def test_rows_are_the_trackers_descriptors(table: Path, davis: Path, tiny_model:
         )
         assert second["area"] == np.count_nonzero(result.label_map == 2)
         assert second["given"] == (name == "00000")
-        assert second["model"] == tracker.model_print
+        assert second["model"] == tracker.fingerprint
         (cell,) = (r for r in own if r["cell"] == 8)
         assert described.background is not None
         np.testing.assert_allclose(

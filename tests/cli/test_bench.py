@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hodor.bench import STAGES
+from hodor.profiling import STAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 

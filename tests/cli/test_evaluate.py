@@ -59,10 +59,17 @@ def test_a_models_tracks_are_scored_and_kept_if_asked(
 def test_each_option_of_the_tracker_arrives(
     hodor: Hodor, davis: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    chosen = {"size": 96, "window": 2, "reach": 0.25, "margin": 0.3, "lost_below": 0.1}
-    chosen |= {"unlike_below": 0.05, "keep_reference": False}
-    words = """--size 96 --window 2 --reach 0.25 --margin 0.3 --lost-below 0.1
-        --unlike-below 0.05 --no-keep-reference --precision fp32 --device cpu"""
+    chosen = {
+        "size": 96,
+        "window": 2,
+        "search_radius": 0.25,
+        "crop_margin": 0.3,
+        "min_confidence_ratio": 0.1,
+    }
+    chosen |= {"min_similarity": 0.05, "keep_reference": False}
+    words = """--size 96 --window 2 --search-radius 0.25 --crop-margin 0.3
+    --min-confidence-ratio 0.1
+        --min-similarity 0.05 --no-keep-reference --precision fp32 --device cpu"""
     out = tmp_path / "out"
     ran = hodor("evaluate", "--model", tiny_model, "--davis", davis, "--out", out, *words.split())
     assert ran.code == 0, ran.err

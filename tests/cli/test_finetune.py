@@ -69,7 +69,7 @@ def test_images_become_a_model_that_tracks_and_scores_before_and_after(
     assert scores["objects in frames"] == 5
     assert all(0 <= scores[when]["J&F"] <= 1 for when in ("before", "after"))
     assert "J&F" in ran.err
-    recipe = read_info(out / "model.safetensors").about["recipe"]
+    recipe = read_info(out / "model.safetensors").metadata["recipe"]
     assert recipe["data"][0]["without"] == scores["held out"]
     for when in ("before", "after"):
         assert (out / when / f"{scores['held out'][0]}.png").is_file()
@@ -91,7 +91,7 @@ def test_a_video_with_a_few_annotated_frames_is_enough(
     assert scores["objects in frames"] == 1
     kinds = [
         (one["kind"], one["annotated"], one["as_stills"])
-        for one in read_info(out / "model.safetensors").about["recipe"]["data"]
+        for one in read_info(out / "model.safetensors").metadata["recipe"]["data"]
     ]
     assert kinds == [("videos", "any", False), ("videos", "any", True)]
 

@@ -72,10 +72,17 @@ def test_a_run_writes_what_was_asked_for_and_says_where(hodor: Hodor, here: Any)
 
 
 def test_each_option_of_the_tracker_arrives(hodor: Hodor, here: Any) -> None:
-    chosen = {"size": 96, "window": 2, "reach": 0.25, "margin": 0.3, "lost_below": 0.1}
-    chosen |= {"unlike_below": 0.05, "keep_reference": False}
-    words = """--size 96 --window 2 --reach 0.25 --margin 0.3 --lost-below 0.1
-        --unlike-below 0.05 --no-keep-reference --precision fp32"""
+    chosen = {
+        "size": 96,
+        "window": 2,
+        "search_radius": 0.25,
+        "crop_margin": 0.3,
+        "min_confidence_ratio": 0.1,
+    }
+    chosen |= {"min_similarity": 0.05, "keep_reference": False}
+    words = """--size 96 --window 2 --search-radius 0.25 --crop-margin 0.3
+    --min-confidence-ratio 0.1
+        --min-similarity 0.05 --no-keep-reference --precision fp32"""
     ran = hodor(*here("video.mp4", *words.split()))
     assert ran.code == 0, ran.err
     summary = json.loads(Path("out/summary.json").read_text())

@@ -54,7 +54,7 @@ def test_a_released_checkpoint_becomes_a_model_with_its_values(
     network = load_model(out)
     expected = recorded_network().state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
-    about = read_info(out).about
+    about = read_info(out).metadata
     assert about["name"] == "250000"
     assert about["tracking"]["size"] == 512
     assert about["tracking"]["window"] == 7
@@ -164,6 +164,6 @@ def test_the_bundled_models_are_intact_and_described(hodor: Hodor) -> None:
     assert ran.code == 0, ran.err
     for name in bundled_models():
         assert f"{name}: intact" in ran.out
-        about = read_info(model_path(name)).about
+        about = read_info(model_path(name)).metadata
         assert about["name"]
         assert about["tracking"]

@@ -17,7 +17,7 @@ from hodor.data import (
     CocoInstances,
     Colour,
     MaskFolder,
-    Share,
+    Shard,
     Steps,
     Still,
     in_processes,
@@ -122,7 +122,7 @@ def test_copies_of_a_still_are_equal_when_nothing_moves() -> None:
 def test_the_same_seed_gives_the_same_clips_in_any_order_and_any_number_of_workers() -> None:
     batches = ClipBatches([Fixed(still(), still(2))], [1.0], ClipSettings(size=(64, 96)), 3, seed=7)
     backwards = {step: batches.make(step) for step in (4, 3, 2)}
-    steps = Steps(batches, Share())
+    steps = Steps(batches, Shard())
     for ahead in (in_threads(steps, 2, 5), in_processes(steps, 2, 5, 2, print)):
         for step, made in zip((2, 3, 4), ahead, strict=True):
             (batch,) = made.parts

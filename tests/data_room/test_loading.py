@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hodor.data import ClipBatches, ClipSettings, Share, Steps, Still, in_processes
+from hodor.data import ClipBatches, ClipSettings, Shard, Steps, Still, in_processes
 from hodor.data.objects import Index
 from hodor.errors import DataError
 
@@ -48,7 +48,7 @@ class Square:
 
 
 def steps(dataset: Square) -> Steps:
-    return Steps(ClipBatches([dataset], [1.0], SETTINGS, 2, seed=0), Share())
+    return Steps(ClipBatches([dataset], [1.0], SETTINGS, 2, seed=0), Shard())
 
 
 def test_a_killed_worker_is_told_and_no_step_is_lost() -> None:

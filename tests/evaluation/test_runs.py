@@ -22,8 +22,8 @@ from hodor.errors import HodorError
 from hodor.evaluation import (
     Benchmark,
     DavisDataset,
+    Execution,
     Method,
-    Placing,
     YouTubeVosDataset,
     compare,
     read_label_map,
@@ -82,7 +82,7 @@ def test_a_killed_run_goes_on_by_sequence(
     for name, when in before.items():
         assert (out / "tiny" / name / "00004.png").stat().st_mtime_ns == when
     whole = json.loads((tmp_path / "s.json").read_text())
-    run_method(method(tiny_model), dataset, tmp_path / "other", Placing())
+    run_method(method(tiny_model), dataset, tmp_path / "other", Execution())
     (scores,) = score_folders([tmp_path / "other"], dataset)
     assert whole["mean"] == scores.to_json()["mean"]
 
@@ -90,35 +90,37 @@ def test_a_killed_run_goes_on_by_sequence(
 def test_other_settings_cannot_be_resumed(
     dataset: DavisDataset, tiny_model: Path, tmp_path: Path
 ) -> None:
-    run_method(Method("copy", baseline="copy"), dataset, tmp_path / "o", Placing())
+    run_method(Method("copy", baseline="copy"), dataset, tmp_path / "o", Execution())
     with pytest.raises(HodorError, match=r"other settings \(baseline differ\)"):
-        run_method(Method("copy", baseline="flow"), dataset, tmp_path / "o", Placing(), resume=True)
-    run_method(method(tiny_model), dataset, tmp_path / "t", Placing())
+        run_method(
+            Method("copy", baseline="flow"), dataset, tmp_path / "o", Execution(), resume=True
+        )
+    run_method(method(tiny_model), dataset, tmp_path / "t", Execution())
     with pytest.raises(HodorError, match=r"other settings \(options differ\)"):
-        run_method(method(tiny_model, window=1), dataset, tmp_path / "t", Placing(), resume=True)
+        run_method(method(tiny_model, window=1), dataset, tmp_path / "t", Execution(), resume=True)
 
 
 def test_shards_do_each_their_part_and_together_all(dataset: DavisDataset, tmp_path: Path) -> None:
     copying, out = Method("copy", baseline="copy"), tmp_path / "out"
-    run_method(copying, dataset, out, Placing.of(1, None, "1/3"))
+    run_method(copying, dataset, out, Execution.of(1, None, "1/3"))
     assert finished(out) == {"a", "d"}
     assert undone(dataset, out) == ["b", "c"]
-    run_method(copying, dataset, out, Placing.of(1, None, "2/3"))
-    run_method(copying, dataset, out, Placing.of(1, None, "3/3"))
+    run_method(copying, dataset, out, Execution.of(1, None, "2/3"))
+    run_method(copying, dataset, out, Execution.of(1, None, "3/3"))
     assert undone(dataset, out) == []
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b"])
 def test_a_shard_that_is_none_is_an_error(shard: str) -> None:
     with pytest.raises(HodorError, match="write I/N"):
-        Placing.of(1, None, shard)
+        Execution.of(1, None, shard)
 
 
 def test_workers_give_what_one_process_gives(
     dataset: DavisDataset, tiny_model: Path, tmp_path: Path
 ) -> None:
     for workers in (1, 2):
-        run_method(method(tiny_model), dataset, tmp_path / str(workers), Placing(workers))
+        run_method(method(tiny_model), dataset, tmp_path / str(workers), Execution(workers))
     for path in sorted((tmp_path / "1").glob("*/*.png")):
         other = tmp_path / "2" / path.relative_to(tmp_path / "1")
         np.testing.assert_array_equal(read_label_map(path), read_label_map(other))
@@ -130,7 +132,7 @@ def test_a_sequence_that_fails_leaves_the_others_whole(
     broken = dataset.root / "JPEGImages/480p/b/00003.jpg"
     broken.write_bytes(b"gone since it was looked at")
     with pytest.raises(HodorError, match=r"1 of 4 sequences failed.*b: .*00003\.jpg"):
-        run_method(Method("copy", baseline="copy"), dataset, tmp_path / "o", Placing())
+        run_method(Method("copy", baseline="copy"), dataset, tmp_path / "o", Execution())
     assert finished(tmp_path / "o") == {"a", "c", "d"}
 
 
@@ -142,7 +144,7 @@ def test_a_model_takes_late_objects_and_keeps_only_wanted_frames(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     dataset = youtube_vos(tmp_path / "ytvos")
-    run_method(method(tiny_model), dataset, tmp_path / "o", Placing())
+    run_method(method(tiny_model), dataset, tmp_path / "o", Execution())
     kept = sorted(path.stem for path in (tmp_path / "o/00f88c4f0a").iterdir())
     assert kept == ["00000", "00005", "00010", "00015"]
     given = read_label_map(tmp_path / "o/0062f687f1/00010.png")
@@ -157,7 +159,7 @@ def test_a_model_takes_late_objects_and_keeps_only_wanted_frames(
 def test_baselines_take_late_objects_too(tiny_model: Path, tmp_path: Path, baseline: str) -> None:
     dataset = youtube_vos(tmp_path / "ytvos")
     run = method(tiny_model, name=baseline, baseline=baseline)
-    run_method(run, dataset, tmp_path / "o", Placing())
+    run_method(run, dataset, tmp_path / "o", Execution())
     later = read_label_map(tmp_path / "o/0062f687f1/00020.png")
     assert set(np.unique(later)) == {0, 1, 2}
     assert not (read_label_map(tmp_path / "o/0062f687f1/00005.png") == 2).any()

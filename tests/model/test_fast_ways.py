@@ -20,7 +20,7 @@ from hodor.model.backbone import SwinBlock, TimmBackbone
 from hodor.model.decoder import compare, compare_plain
 from hodor.model.deform import CHUNK, TAPS, DeformableConv, deform_conv2d_rows
 from hodor.model.inference import ReluConv
-from hodor.model.products import Activation, linear, linear_plain, linear_rows
+from hodor.model.linear import Activation, linear, linear_plain, linear_rows
 
 SIZES = {
     "odd, batch of two": (2, 8, 6, 9, 7),

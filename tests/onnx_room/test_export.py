@@ -49,7 +49,7 @@ SHAPES = [(64, 64, 1, 1), (96, 160, 5, 2), (160, 128, 12, 8)]
 @pytest.fixture(scope="module")
 def exported(make_network: MakeNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("onnx") / "tiny"
-    export(make_network(), folder, "the print")
+    export(make_network(), folder, "the fingerprint")
     return folder
 
 
@@ -109,7 +109,7 @@ def test_files_are_valid_and_say_what_they_are(exported: Path, make_network: Mak
         assert [one.version for one in model.opset_import if one.domain == ""] == [16]
         said = {one.key: one.value for one in model.metadata_props}
         assert said["part"] == part
-        assert said["model_sha256"] == "the print"
+        assert said["model_sha256"] == "the fingerprint"
         assert said["hodor_version"]
     info = OnnxNetwork.open(exported).info
     assert info.config == make_network().config
@@ -149,7 +149,7 @@ def test_an_export_that_would_be_wrong_at_other_sizes_is_refused_and_the_older_s
     shutil.copytree(exported, tmp_path / "older")
     with pytest.raises(HodorError, match=r"features.onnx does not .* 1 x 3 x 96 x 160 .*off by"):
         export(rigid, tmp_path / "older", "print")
-    assert OnnxNetwork.open(tmp_path / "older").info.model_print == "the print"
+    assert OnnxNetwork.open(tmp_path / "older").info.fingerprint == "the fingerprint"
     assert len(list((tmp_path / "older").iterdir())) == 3
     export(rigid, tmp_path / "fixed", "print", size=(96, 160))
 
@@ -198,7 +198,7 @@ def test_a_missing_package_is_named(
 
 
 def test_any_of_the_files_stands_for_all(exported: Path) -> None:
-    assert OnnxNetwork.open(exported / "describe.onnx").info.model_print == "the print"
+    assert OnnxNetwork.open(exported / "describe.onnx").info.fingerprint == "the fingerprint"
 
 
 def broken(kind: str, exported: Path, folder: Path) -> None:

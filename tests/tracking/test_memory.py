@@ -10,9 +10,9 @@ import pytest
 from hodor.errors import HodorError
 from hodor.model import Hodor
 from hodor.tracking import Result, Tracker, TrackerOptions, save_state
-from hodor.tracking.history import Described, Memory
-from hodor.tracking.sights import Sight
-from hodor.tracking.tracker import BEYOND_REACH
+from hodor.tracking.boxes import LastBox
+from hodor.tracking.memory import FrameDescriptors, Memory
+from hodor.tracking.tracker import BEYOND_RADIUS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -110,7 +110,7 @@ def test_a_lost_object_is_described_from_frames_without_it_unless_told_otherwise
         assert remembered(tracker)[1] == expected
 
 
-def test_a_lost_object_keeps_its_last_sight_until_it_is_seen_again(
+def test_a_lost_object_keeps_its_last_box_until_it_is_seen_again(
     make_tracker: MakeTracker, scripted: Any, remembered: Remembered
 ) -> None:
     plan = [[HERE], *[[None]] * 5, [HERE], *[[None]] * 2]
@@ -202,22 +202,22 @@ def test_a_tiny_mask_is_described_from_its_own_place(make_tracker: MakeTracker) 
     assert near < 0.5 * far
 
 
-def test_reach_rules_an_object_out_far_from_its_last_sight() -> None:
+def test_the_search_radius_rules_an_object_out_far_from_its_last_box() -> None:
     mask = np.zeros((100, 200), bool)
     mask[50:75, 50:75] = True
-    sight = Sight.of(mask)
-    assert sight == Sight(0.25, 0.5, 0.375, 0.75)
+    box = LastBox.of(mask)
+    assert box == LastBox(0.25, 0.5, 0.375, 0.75)
     # an eighth of the shorter side (100) and of the box (25) on each side
-    near = sight.near((100, 200), reach=0.125)
+    near = box.near((100, 200), search_radius=0.125)
     assert near == (slice(34, 91), slice(34, 91))
-    later = sight._replace(frames_ago=2).near((100, 200), reach=0.125)
+    later = box._replace(frames_ago=2).near((100, 200), search_radius=0.125)
     assert later == (slice(3, 122), slice(3, 122))
 
 
-@pytest.mark.parametrize("reach", [0, -0.1, float("nan"), float("inf")])
-def test_a_reach_that_is_no_distance_is_refused(reach: float) -> None:
-    with pytest.raises(HodorError, match=f"reach {reach} must be"):
-        TrackerOptions(reach=reach)
+@pytest.mark.parametrize("search_radius", [0, -0.1, float("nan"), float("inf")])
+def test_a_reach_that_is_no_distance_is_refused(search_radius: float) -> None:
+    with pytest.raises(HodorError, match=f"search_radius {search_radius} must be"):
+        TrackerOptions(search_radius=search_radius)
 
 
 def test_beyond_reach_only_clear_matches_are_followed(tiny_network: Hodor) -> None:
@@ -225,15 +225,15 @@ def test_beyond_reach_only_clear_matches_are_followed(tiny_network: Hodor) -> No
     masks = np.zeros((64, 128), np.uint8)
     masks[24:32, 8:16] = 1
     logits = {}
-    for reach in (None, 0.1):
-        options = TrackerOptions(size=64, long_side=2, reach=reach)
+    for search_radius in (None, 0.1):
+        options = TrackerOptions(size=64, long_side=2, search_radius=search_radius)
         tracker = Tracker(tiny_network, options, device="cpu", precision="fp32")
         tracker.step(frames[0], masks)
         soft = tracker.step(frames[1]).soft_masks()
-        logits[reach] = np.log(soft[1] / (1 - soft[1]))
+        logits[search_radius] = np.log(soft[1] / (1 - soft[1]))
     difference = logits[0.1] - logits[None]
     np.testing.assert_allclose(difference[20:36, 4:20], 0, atol=1e-3)
-    np.testing.assert_allclose(difference[:, 44:], BEYOND_REACH, atol=1e-2)
+    np.testing.assert_allclose(difference[:, 44:], BEYOND_RADIUS, atol=1e-2)
 
 
 def test_a_bias_changes_what_is_shown_and_not_what_is_fed_back(tiny_network: Hodor) -> None:
@@ -258,8 +258,10 @@ def test_a_bias_changes_what_is_shown_and_not_what_is_fed_back(tiny_network: Hod
 def test_an_object_found_with_much_less_confidence_than_usual_is_taken_to_be_out_of_sight(
     make_tracker: MakeTracker, scene: Any, remembered: Remembered
 ) -> None:
-    def last(lost_below: float, *, skip_lost: bool) -> tuple[Result, dict[int, list[int]]]:
-        tracker = make_tracker(lost_below=lost_below, skip_lost=skip_lost)
+    def last(
+        min_confidence_ratio: float, *, skip_lost: bool
+    ) -> tuple[Result, dict[int, list[int]]]:
+        tracker = make_tracker(min_confidence_ratio=min_confidence_ratio, skip_lost=skip_lost)
         tracker.step(scene.frames[0], scene.labels[0])
         tracker._memory.note_confidence(dict.fromkeys(tracker.ids, 1.0))  # as if always sure
         return tracker.step(scene.frames[1]), remembered(tracker)
@@ -282,7 +284,7 @@ def test_an_object_found_with_much_less_confidence_than_usual_is_taken_to_be_out
 def test_an_object_that_is_never_found_with_confidence_is_not_lost_for_that(
     make_tracker: MakeTracker, scene: Any
 ) -> None:
-    plain, careful = make_tracker(), make_tracker(lost_below=0.9)
+    plain, careful = make_tracker(), make_tracker(min_confidence_ratio=0.9)
     for tracker in (plain, careful):
         tracker.step(scene.frames[0], scene.labels[0])
     for _ in range(3):  # nothing moves, so that nothing is less sure than before
@@ -292,10 +294,10 @@ def test_an_object_that_is_never_found_with_confidence_is_not_lost_for_that(
         assert np.array_equal(found.label_map, expected.label_map)
     again = make_tracker()
     again.load_state_dict(careful.state_dict())
-    assert again._memory.usual == careful._memory.usual
-    assert sorted(again._memory.usual) == sorted(found.ids)
+    assert again._memory.running_confidence == careful._memory.running_confidence
+    assert sorted(again._memory.running_confidence) == sorted(found.ids)
     careful.remove(found.ids[0])
-    assert sorted(careful._memory.usual) == sorted(found.ids[1:])
+    assert sorted(careful._memory.running_confidence) == sorted(found.ids[1:])
 
 
 def test_what_is_unlike_the_given_mask_is_taken_to_be_something_else(
@@ -308,26 +310,26 @@ def test_what_is_unlike_the_given_mask_is_taken_to_be_something_else(
     labels[8:32, 8:32] = 9
     square, ground = (slice(2, 8), slice(2, 8)), (slice(8, 14), slice(14, 20))
 
-    def run(unlike_below: float) -> tuple[list[Result], list[float], dict[int, list[int]]]:
+    def run(min_similarity: float) -> tuple[list[Result], list[float], dict[int, list[int]]]:
         tracker = make_tracker(
-            scripted([square], [ground], [square]), unlike_below=unlike_below, skip_lost=True
+            scripted([square], [ground], [square]), min_similarity=min_similarity, skip_lost=True
         )
         tracker.step(frame, labels)
-        results, likeness = [], []
+        results, similarity = [], []
         for _ in range(3):
             results.append(tracker.step(frame))
-            described = tracker.described
+            described = tracker.descriptors
             assert described is not None
             if 9 in described.objects:
                 given = tracker._memory.given(9)
-                likeness += tracker.runtime.likeness([described.objects[9]], [given])
-        return results, likeness, remembered(tracker)
+                similarity += tracker.runtime.similarity([described.objects[9]], [given])
+        return results, similarity, remembered(tracker)
 
-    plain, likeness, held = run(0.0)
-    assert min(likeness[0], likeness[2]) > likeness[1] > 0
+    plain, similarity, held = run(0.0)
+    assert min(similarity[0], similarity[2]) > similarity[1] > 0
     assert all(result.visible[9] for result in plain)
     assert held == {0: [9], 1: [9], 2: [9], 3: [9]}
-    careful, _, held = run((likeness[0] + likeness[1]) / 2)
+    careful, _, held = run((similarity[0] + similarity[1]) / 2)
     assert [result.visible[9] for result in careful] == [True, False, True]
     assert held == {0: [9], 1: [9], 2: [], 3: [9]}
     for one, other in zip(careful, plain, strict=True):
@@ -340,7 +342,7 @@ def test_what_is_unlike_the_given_mask_is_taken_to_be_something_else(
             assert one.soft_masks()[1].max() < 1e-3
 
 
-@pytest.mark.parametrize("name", ["lost_below", "unlike_below"])
+@pytest.mark.parametrize("name", ["min_confidence_ratio", "min_similarity"])
 @pytest.mark.parametrize("least", [-0.1, 1, float("nan")])
 def test_a_least_confidence_or_likeness_that_is_none_is_refused(name: str, least: float) -> None:
     with pytest.raises(HodorError, match=f"{name} {least} must be in"):
@@ -350,8 +352,8 @@ def test_a_least_confidence_or_likeness_that_is_none_is_refused(name: str, least
 def test_a_given_mask_is_never_too_unlike(make_tracker: MakeTracker, scene: Any) -> None:
     """Where a mask is given, what was decoded of its object is not doubted for the mask's look."""
     channels = []
-    for unlike_below in (0.0, 0.99):
-        tracker = make_tracker(unlike_below=unlike_below)
+    for min_similarity in (0.0, 0.99):
+        tracker = make_tracker(min_similarity=min_similarity)
         tracker.step(scene.frames[0], {3: scene.labels[0] == 3})
         corrected = {3: scene.labels[0] == 7}
         result = tracker.step(scene.frames[1], corrected)
@@ -364,7 +366,7 @@ def test_a_given_mask_is_never_too_unlike(make_tracker: MakeTracker, scene: Any)
 def test_a_new_object_that_takes_part_at_once_is_not_too_unlike(
     make_tracker: MakeTracker, scene: Any
 ) -> None:
-    tracker = make_tracker(unlike_below=0.99, decode_new=True)
+    tracker = make_tracker(min_similarity=0.99, decode_new=True)
     tracker.step(scene.frames[0], {3: scene.labels[0] == 3})
     result = tracker.step(scene.frames[1], {7: scene.labels[1] == 7})
     assert result.visible[7]
@@ -373,22 +375,22 @@ def test_a_new_object_that_takes_part_at_once_is_not_too_unlike(
 
 def test_the_usual_confidence_is_the_mean_of_the_last_frames_in_sight() -> None:
     memory = Memory(window=2, keep_reference=False)
-    assert memory.usual_confidence(3) == 0
+    assert memory.running_confidence_of(3) == 0
     for confidence in (0.4, 0.6, 0.0):  # 0: out of sight
         memory.note_confidence({3: confidence})
-    assert memory.usual_confidence(3) == pytest.approx(0.5)
+    assert memory.running_confidence_of(3) == pytest.approx(0.5)
     for _ in range(100):
         memory.note_confidence({3: 0.9})
-    assert memory.usual_confidence(3) == pytest.approx(0.9, abs=1e-3)
+    assert memory.running_confidence_of(3) == pytest.approx(0.9, abs=1e-3)
 
 
 def test_the_scene_of_another_video_counts_only_until_this_ones_is_known() -> None:
     memory = Memory(window=2, keep_reference=False)
     there, here = np.zeros((9, 4)), np.ones((9, 4))
-    memory.add_reference(Described(-1, {3: np.zeros(4)}, there))
+    memory.add_reference(FrameDescriptors(-1, {3: np.zeros(4)}, there))
     assert memory.recall([3]).background[0][0] is there
     assert memory.recall([3]).background_valid.tolist() == [True]
-    memory.push(Described(0, {3: np.ones(4)}, here))
+    memory.push(FrameDescriptors(0, {3: np.ones(4)}, here))
     recalled = memory.recall([3])
     assert recalled.object_valid.tolist() == [[True], [True]]
     assert recalled.background[0][0] is None

@@ -20,7 +20,7 @@ from hodor.tracking import (
     image_of,
     load_state,
     mask_of,
-    network_print,
+    network_fingerprint,
     save_state,
 )
 from hodor.tracking.onnx import images as onnx_images
@@ -35,7 +35,7 @@ Both = tuple[Tracker, Tracker]
 MakeBoth = Callable[..., Both]
 
 CPU = torch.device("cpu")
-SOME = {"keep_reference": True, "skip_lost": True, "reach": 0.1, "object_bias": -0.7}
+SOME = {"keep_reference": True, "skip_lost": True, "search_radius": 0.1, "object_bias": -0.7}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Hodor], Pat
     def folder(network: Hodor) -> Path:
         if id(network) not in made:
             made[id(network)] = tmp_path_factory.mktemp("onnx")
-            export(network, made[id(network)], network_print(network))
+            export(network, made[id(network)], network_fingerprint(network))
         return made[id(network)]
 
     return folder
@@ -99,12 +99,12 @@ def follow(both: Both, scene: Any, masks: dict[int, Any]) -> list[Result]:
         {"window": 1},
         {"window": 2, "keep_reference": True},
         {"window": 2, "skip_lost": True},
-        {"reach": 0.05},
-        {"margin": 0.05},
-        {"unlike_below": 0.5},
+        {"search_radius": 0.05},
+        {"crop_margin": 0.05},
+        {"min_similarity": 0.5},
         {"object_bias": -1.5},
         {"decode_new": True},
-        {"window": 3, "decode_new": True, "margin": 0.1, **SOME},
+        {"window": 3, "decode_new": True, "crop_margin": 0.1, **SOME},
     ],
     ids=lambda options: ", ".join(options) or "defaults",
 )
@@ -124,14 +124,14 @@ def test_likeness_is_that_to_the_nearest_given_mask(both: MakeBoth) -> None:
     found = np.array([[3, 4], [2, 2], [-1, -1]], np.float32)
     given = [np.array(one, np.float32) for one in ([[1, 0], [0, 7]], [[1, 1]], [[1, 0], [0, 7]])]
     expected = pytest.approx([0.8, 1, -(0.5**0.5)])
-    assert onnxs.runtime.likeness(list(found), [list(those) for those in given]) == expected
+    assert onnxs.runtime.similarity(list(found), [list(those) for those in given]) == expected
     as_tensors = [list(torch.from_numpy(those)) for those in given]
-    assert torchs.runtime.likeness(list(torch.from_numpy(found)), as_tensors) == expected
+    assert torchs.runtime.similarity(list(torch.from_numpy(found)), as_tensors) == expected
 
 
 def test_lost_objects_are_lost_and_found_alike(both: MakeBoth, scene: Any) -> None:
     # With this bias one object is not visible in plain grey.
-    trackers = both(window=2, skip_lost=True, reach=0.2, object_bias=-3.0)
+    trackers = both(window=2, skip_lost=True, search_radius=0.2, object_bias=-3.0)
     grey = np.full((60, 90, 3), 99, np.uint8)
     seen = []
     for t, frame in enumerate([scene.frames[0], *[grey] * 4, *scene.frames[5:8]]):
@@ -150,7 +150,7 @@ def test_frames_of_any_size_are_followed_alike(both: MakeBoth, make_scene: Any, 
 
 def test_a_closer_view_is_taken_alike(both: MakeBoth, make_scene: Any) -> None:
     scene = make_scene(4, (120, 180))
-    trackers = both(margin=0.05, reach=0.1)
+    trackers = both(crop_margin=0.05, search_radius=0.1)
     one = {3: scene.labels[0] == 3}
     results = follow(trackers, scene, {0: one, 2: {3: scene.labels[2] == 3}})
     for result in results:

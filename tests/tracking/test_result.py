@@ -179,7 +179,7 @@ def test_a_models_curve_turns_confidence_into_the_j_to_expect(
 ) -> None:
     plain = make_tracker(make_network(seed=2))
     bent = make_tracker(copy.deepcopy(make_network(seed=2)))  # networks are shared by tests
-    bent.network.about["calibration"] = [(0.0, 0.0), (1.0, 0.5)]
+    bent.network.metadata["calibration"] = [(0.0, 0.0), (1.0, 0.5)]
     for tracker in (plain, bent):
         tracker.step(scene.frames[0], scene.labels[0])
     before, after = plain.step(scene.frames[1]), bent.step(scene.frames[1])
@@ -204,10 +204,10 @@ def test_the_newest_frames_descriptors_can_be_had(
     make_tracker: Callable[..., Tracker], scene: Any
 ) -> None:
     tracker = make_tracker()
-    assert tracker.described is None
+    assert tracker.descriptors is None
     for index in range(2):
         tracker.step(scene.frames[index], scene.labels[0] if index == 0 else None)
-        assert tracker.described is not None
-        assert tracker.described.index == index
-        assert set(tracker.described.objects) == {3, 7}
-        assert tracker.described.objects[3].shape == (32,)
+        assert tracker.descriptors is not None
+        assert tracker.descriptors.index == index
+        assert set(tracker.descriptors.objects) == {3, 7}
+        assert tracker.descriptors.objects[3].shape == (32,)

@@ -80,7 +80,7 @@ def test_a_state_from_a_file_equals_the_tracker(
     changes: Any,
 ) -> None:
     network = make_network(**changes)
-    options = {"keep_reference": True, "window": 2, "reach": 0.1, "margin": 0.1}
+    options = {"keep_reference": True, "window": 2, "search_radius": 0.1, "crop_margin": 0.1}
     tracker = started(make_tracker, scene, network=network, **options)
     save_state(tmp_path / "state", tracker.state_dict(), {})
     other = make_tracker(network, size=32, window=7)
@@ -136,7 +136,7 @@ def test_files_of_another_kind_are_refused(load: Any, tiny_model: Path, tmp_path
     for path, message in (
         (tmp_path / "nothing", "no such file"),
         (text, "not a safetensors file"),
-        (tiny_model, "holds 'hodor-1', expected"),
+        (tiny_model, "holds 'hodor-2', expected"),
     ):
         with pytest.raises(WeightsError, match=message) as told:
             load(path)

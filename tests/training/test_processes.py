@@ -21,7 +21,7 @@ GRADIENTS = """
 import sys
 from pathlib import Path
 import torch
-from hodor.data import Share, Steps
+from hodor.data import Shard, Steps
 from hodor.training import launched, make_batches, read_plain
 from hodor.training.processes import Processes
 from hodor.training.state import start
@@ -33,7 +33,7 @@ for name in sys.argv[1:]:
     run = start(recipe, processes.device)
     run.network.double()  # in float32, rounding moves values over the kinks of ReLUs
     module = processes.share(run.model, run.optimiser)
-    share = Share(processes.rank, processes.count, recipe.running.at_once)
+    share = Shard(processes.rank, processes.count, recipe.running.at_once)
     steps = Steps(make_batches(recipe), share)
     values, _ = update(run, module, processes, steps[0].parts)
     if processes.first:

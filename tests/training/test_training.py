@@ -66,8 +66,8 @@ def test_a_trained_model_is_one_file_that_loads(two_images: Path, tmp_path: Path
     recipe = load_recipe(recipe_file(tmp_path, recipe_values(two_images, average=0.9)))
     model = train(recipe, tmp_path / "run")
     network = load_model(model)
-    assert network.about["steps"] == 6
-    assert network.about["recipe"]["name"] == "tiny"
+    assert network.metadata["steps"] == 6
+    assert network.metadata["recipe"]["name"] == "tiny"
     assert list((tmp_path / "run" / "tensorboard").iterdir())
     assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["seed"] == 42
 

@@ -14,7 +14,7 @@ from hodor.weights import DEFAULT, bundled_models, load_model, model_path, sha25
 def test_a_bundled_model_is_loaded_by_name(bundled: Path) -> None:
     assert list(bundled_models()) == [DEFAULT]
     assert model_path(DEFAULT) == bundled
-    assert load_model().about["name"] == "tiny"
+    assert load_model().metadata["name"] == "tiny"
 
 
 def test_a_damaged_bundled_model_is_not_loaded(bundled: Path) -> None:
@@ -27,7 +27,7 @@ def test_a_damaged_bundled_model_is_not_loaded(bundled: Path) -> None:
 
 def test_a_file_is_loaded_by_its_path(tiny_model: Path) -> None:
     assert model_path(str(tiny_model)) == tiny_model
-    assert load_model(tiny_model).about["name"] == "tiny"
+    assert load_model(tiny_model).metadata["name"] == "tiny"
 
 
 def test_an_unknown_name_is_told_with_the_known_ones(bundled: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_model_on_the_hub_is_fetched_by_name_and_revision(
         return str(tiny_model)
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
-    assert load_model(name).about["name"] == "tiny"
+    assert load_model(name).metadata["name"] == "tiny"
     assert asked == [(repository, "model.safetensors", revision)]
 
 

@@ -37,7 +37,7 @@ def changed(path: Path, change: Callable[[dict[str, Any], dict[str, str]], None]
 def test_a_saved_model_comes_back_whole(saved: Path, tiny_network: Hodor) -> None:
     network = read_model(saved)
     assert network.config == tiny_network.config
-    assert network.about == ABOUT
+    assert network.metadata == ABOUT
     assert not network.training
     expected = tiny_network.state_dict()
     assert list(network.state_dict()) == list(expected)
@@ -56,7 +56,7 @@ def test_config_and_description_are_read_without_the_tensors(saved: Path) -> Non
         decoder_layers=1,
         deformable=False,
     )
-    assert info.about == ABOUT
+    assert info.metadata == ABOUT
 
 
 def test_a_model_stored_in_half_precision_is_half_as_large(
@@ -76,7 +76,7 @@ def test_a_new_model_replaces_an_old_one_and_leaves_nothing_else(
     saved: Path, tiny_network: Hodor
 ) -> None:
     save_model(saved, tiny_network.config, tiny_network.state_dict(), {"name": "two"})
-    assert read_info(saved).about == {"name": "two"}
+    assert read_info(saved).metadata == {"name": "two"}
     assert list(saved.parent.iterdir()) == [saved]
 
 

@@ -16,7 +16,7 @@ from hodor.analysis.export import AnalysedVideo
 from hodor.analysis.figures import canvas, save
 from hodor.errors import DataError
 from hodor.model import History, Hodor, Pyramid
-from hodor.tracking import Described, Geometry, Tracker, image_of, mask_of
+from hodor.tracking import FrameDescriptors, Geometry, Tracker, image_of, mask_of
 from hodor.video import LabelMap, draw_overlay
 
 STRIDE = 8
@@ -60,18 +60,18 @@ def attention(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) 
     config = tracker.network.config
     if not (config.joint_objects and config.encoder_layers and config.decoder_layers):
         raise DataError("this network has no layers in which objects attend together")
-    tracker = Tracker(tracker.runtime, replace(tracker.options, margin=None))
-    recent: deque[Described] = deque(maxlen=tracker.options.window)
-    kept: list[Described] = []
+    tracker = Tracker(tracker.runtime, replace(tracker.options, crop_margin=None))
+    recent: deque[FrameDescriptors] = deque(maxlen=tracker.options.window)
+    kept: list[FrameDescriptors] = []
     for name, pixels in video.frames():
         past = [*(d for d in kept if d not in recent), *recent]
         result = tracker.step(pixels, video.given(name))
         if name == wanted:
             break
-        if tracker.described is not None:
-            recent.append(tracker.described)
+        if tracker.descriptors is not None:
+            recent.append(tracker.descriptors)
             if video.given(name) is not None and tracker.options.keep_reference:
-                kept.append(tracker.described)
+                kept.append(tracker.descriptors)
     ids = tuple(i for i in result.ids if (result.label_map == i).any())
     known = tuple(sorted({i for described in past for i in described.objects}))
     if not known or not ids:
@@ -94,7 +94,7 @@ def attention(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) 
 
 
 def _listens(
-    network: Hodor, pyramid: Pyramid, past: list[Described], ids: tuple[int, ...]
+    network: Hodor, pyramid: Pyramid, past: list[FrameDescriptors], ids: tuple[int, ...]
 ) -> NDArray[np.float32]:
     history = _history(past, ids)
     attending: Any = network.decoder.layers[-1].attention
@@ -117,7 +117,7 @@ def _looks(network: Hodor, pyramid: Pyramid, masks: torch.Tensor) -> NDArray[np.
     return np.asarray(weights.view(-1, *pyramid.f8.shape[-2:]).numpy(), np.float32)
 
 
-def _history(past: list[Described], ids: tuple[int, ...]) -> History:
+def _history(past: list[FrameDescriptors], ids: tuple[int, ...]) -> History:
     """Descriptors of past frames as the network takes them, absent ones marked."""
     some = next(iter(past[-1].objects.values())) if past[-1].objects else past[0].background
     if some is None or any(described.background is None for described in past):

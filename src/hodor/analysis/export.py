@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.analysis.table import Descriptor
-from hodor.tracking import Described, Result, Tracker
+from hodor.tracking import FrameDescriptors, Result, Tracker
 from hodor.video import LabelMap
 
 Box = tuple[int, int, int, int]
@@ -49,7 +49,7 @@ def describe_videos(
         for index, (name, pixels) in enumerate(video.frames()):
             given = video.given(name)
             result = tracker.step(pixels, given)
-            described = tracker.described
+            described = tracker.descriptors
             if described is not None and described.index == index:
                 yield from _rows(video, name, result, described, given)
             report(video.name)
@@ -59,7 +59,7 @@ def _rows(
     video: AnalysedVideo,
     name: str,
     result: Result,
-    described: Described,
+    described: FrameDescriptors,
     given: LabelMap | None,
 ) -> Iterator[Descriptor]:
     where = (video.source, video.name, name, result.index)

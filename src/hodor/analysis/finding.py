@@ -83,7 +83,7 @@ def find_in_videos(
             tracker.reset()
             tracker.add_references(references)
             result = tracker.step(pixels)
-            described = tracker.described
+            described = tracker.descriptors
             for i in references.ids:
                 mask = result.label_map == i
                 box = box_of(mask)

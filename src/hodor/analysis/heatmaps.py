@@ -43,7 +43,7 @@ def heatmaps(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) -
     config = tracker.network.config
     if not config.joint_objects:
         raise DataError("this network takes objects one at a time and has no common background")
-    tracker = Tracker(tracker.runtime, replace(tracker.options, margin=None))
+    tracker = Tracker(tracker.runtime, replace(tracker.options, crop_margin=None))
     for name, pixels in video.frames():
         result = tracker.step(pixels, video.given(name))
         if name == wanted:

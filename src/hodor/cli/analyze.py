@@ -21,8 +21,8 @@ from hodor.errors import HodorError
 from hodor.evaluation import (
     Benchmark,
     BenchmarkSequence,
+    Execution,
     Method,
-    Placing,
     read_label_map,
     read_notes,
     run_method,
@@ -80,7 +80,7 @@ def export(
     about = {"model": model, "options": vars(tracker.options), "hodor": __version__}
     with _progress("frames") as advance:
         rows = analysis.describe_videos(tracker, found, advance)
-        count = analysis.write_table(out, rows, model=tracker.model_print, about=about)
+        count = analysis.write_table(out, rows, model=tracker.fingerprint, about=about)
     Console().print(f"{count} descriptors in {out}", highlight=False)
 
 
@@ -251,7 +251,7 @@ def window(
                     method,
                     dataset,
                     folder,
-                    Placing(workers),
+                    Execution(workers),
                     resume=keep is not None,
                     report=advance,
                 )

@@ -6,9 +6,9 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from hodor.bench import BenchOptions, bench_table, measure
 from hodor.cli.app import App
 from hodor.errors import HodorError
+from hodor.profiling import BenchOptions, bench_table, measure
 from hodor.weights import DEFAULT
 
 app = App()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from hodor.cli.gathered import gathered
+from hodor.cli.shared_options import shared_options
 from hodor.errors import HodorError
 from hodor.evaluation import (
     Benchmark,
@@ -44,7 +44,7 @@ class Named:
         return LvosDataset(root, self.split, with_frames)
 
 
-with_benchmark = gathered(
+with_benchmark = shared_options(
     Named,
     {
         "davis": typer.Option(help="Root of DAVIS, or of any folder in its layout."),

@@ -20,9 +20,9 @@ from hodor.errors import HodorError
 from hodor.evaluation import (
     BASELINES,
     Benchmark,
+    Execution,
     Method,
     MethodResults,
-    Placing,
     Reliability,
     Scores,
     check_folders,
@@ -44,7 +44,7 @@ from hodor.evaluation import (
     write_page,
     write_submission,
 )
-from hodor.tracking import Choices
+from hodor.tracking import TrackerOverrides
 
 SCORE = "score"
 
@@ -87,7 +87,7 @@ def score(
         None, help="Keep label maps of models and baselines in OUT/NAME."
     ),
     resume: bool = typer.Option(False, "--resume", help="Go on with what is in OUT."),
-    chosen: Choices = Choices(),
+    chosen: TrackerOverrides = TrackerOverrides(),
     workers: int = typer.Option(1, min=1, help="Processes that track and score."),
     shard: str | None = typer.Option(
         None, help="I/N: run only the I-th of N parts, for several machines with one OUT."
@@ -114,7 +114,7 @@ def score(
         names, out if methods else None, resume=resume, shard=shard, zipped=zip_file is not None
     )
     folders = {name: Path(folder) for name, folder in theirs}
-    placing = Placing.of(workers, ray, shard)
+    execution = Execution.of(workers, ray, shard)
     dataset = benchmark.open(
         all_frames=all_frames,
         with_frames=bool(methods) or report is not None,
@@ -126,7 +126,7 @@ def score(
             check_folders(list(folders.values()), dataset, workers=workers)
         for method in methods:
             folders[method.name] = base / method.name
-            _run(console, method, dataset, folders[method.name], placing, resume=resume)
+            _run(console, method, dataset, folders[method.name], execution, resume=resume)
         if waiting := _waiting(dataset, methods, folders):
             console.print(f"{len(waiting)} sequences are left to other shards: scores come last")
             return
@@ -165,10 +165,10 @@ def _conclude(
             return
     found = score_folders(list(folders.values()), dataset, workers=workers)
     scores = dict(zip(folders, found, strict=True))
-    trust = _trust(dataset, methods, folders)
-    _show(console, scores, trust, objects=objects)
+    trust_ = _reliability_of(dataset, methods, folders)
+    _show(console, scores, trust_, objects=objects)
     try:
-        _write(scores, trust, dataset, outputs)
+        _write(scores, trust_, dataset, outputs)
         if outputs.report is not None:
             _report(outputs.report, dataset, folders, methods, scores)
     except OSError as error:
@@ -239,11 +239,11 @@ def _run(
     method: Method,
     dataset: Benchmark,
     folder: Path,
-    placing: Placing,
+    execution: Execution,
     *,
     resume: bool,
 ) -> None:
-    sequences = placing.mine(dataset.sequences)
+    sequences = execution.mine(dataset.sequences)
     total = sum(len(sequence.names) for sequence in sequences)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(method.name, total=total)
@@ -251,7 +251,7 @@ def _run(
             method,
             dataset,
             folder,
-            placing,
+            execution,
             resume=resume,
             report=lambda _name, frames: bar.advance(task, frames),
         )
@@ -267,7 +267,7 @@ def _waiting(
     return {name for method in methods for name in undone(dataset, folders[method.name])}
 
 
-def _trust(
+def _reliability_of(
     dataset: Benchmark, methods: Sequence[Method], folders: Mapping[str, Path]
 ) -> dict[str, Reliability]:
     """How far each model's confidence can be trusted."""
@@ -283,15 +283,15 @@ def _trust(
 def _show(
     console: Console,
     scores: Mapping[str, Scores],
-    trust: Mapping[str, Reliability],
+    trust_: Mapping[str, Reliability],
     *,
     objects: bool,
 ) -> None:
     for name, found in scores.items():
         if len(scores) == 1 or objects:
             console.print(score_table(found, objects=objects, title=name))
-        if name in trust:
-            console.print(reliability_table(trust[name]))
+        if name in trust_:
+            console.print(reliability_table(trust_[name]))
     if len(scores) > 1:
         first, *others = scores
         paired = {name: compare(scores[first], scores[name]) for name in others}
@@ -300,7 +300,7 @@ def _show(
 
 def _write(
     scores: Mapping[str, Scores],
-    trust: Mapping[str, Reliability],
+    trust_: Mapping[str, Reliability],
     dataset: Benchmark,
     outputs: Outputs,
 ) -> None:
@@ -310,12 +310,12 @@ def _write(
     if outputs.table2 is not None:
         _text(outputs.table2, table_2(dataset.title, scores))
     if outputs.json_file is not None:
-        _text(outputs.json_file, json.dumps(_as_json(scores, trust), indent=1) + "\n")
+        _text(outputs.json_file, json.dumps(_as_json(scores, trust_), indent=1) + "\n")
 
 
-def _as_json(scores: Mapping[str, Scores], trust: Mapping[str, Reliability]) -> dict[str, Any]:
+def _as_json(scores: Mapping[str, Scores], trust_: Mapping[str, Reliability]) -> dict[str, Any]:
     each = {
-        name: found.to_json() | ({"confidence": trust[name].to_json()} if name in trust else {})
+        name: found.to_json() | ({"confidence": trust_[name].to_json()} if name in trust_ else {})
         for name, found in scores.items()
     }
     if len(each) == 1:

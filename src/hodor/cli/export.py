@@ -34,14 +34,14 @@ def onnx(
         hodor track my.mp4 --masks first.png --out out --runtime onnx --model small-onnx
     """
     from hodor.onnx import export
-    from hodor.tracking import network_print
+    from hodor.tracking import network_fingerprint
     from hodor.weights import load_model
 
     if (height is None) != (width is None):
         raise HodorError("export: --height and --width go together; leave both out for any size")
     network = load_model(model)
     size = None if height is None or width is None else (height, width)
-    written = export(network, out, network_print(network), size)
+    written = export(network, out, network_fingerprint(network), size)
     console = Console(stderr=True)
     for path in written:
         console.print(f"{path}: {path.stat().st_size / 1e6:.1f} MB", highlight=False)

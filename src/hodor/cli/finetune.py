@@ -113,7 +113,7 @@ def prepare(
         opened.shape(),
         str(model_path(model)) if Path(model).is_file() else model,
         network.config,
-        dict(network.about.get("tracking", {})),
+        dict(network.metadata.get("tracking", {})),
         parameters=sum(p.numel() for p in network.parameters()),
         steps=steps,
     )

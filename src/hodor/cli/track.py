@@ -37,7 +37,7 @@ from hodor.runs import (
     write_report,
 )
 from hodor.runs import Progress as Step
-from hodor.tracking import Choices, Tracker
+from hodor.tracking import Tracker, TrackerOverrides
 from hodor.weights import DEFAULT
 
 app = App()
@@ -71,7 +71,7 @@ def track(
     runtime: str = typer.Option(
         "torch", help="What runs the model: torch, or onnx, which needs no PyTorch."
     ),
-    chosen: Choices = Choices(),
+    chosen: TrackerOverrides = TrackerOverrides(),
     overlay: bool = typer.Option(
         False, "--overlay", help="Also write overlay.mp4.", rich_help_panel=WRITTEN
     ),

@@ -2,8 +2,8 @@
 
 import typer
 
-from hodor.cli.gathered import gathered
-from hodor.tracking import Choices
+from hodor.cli.shared_options import shared_options
+from hodor.tracking import TrackerOverrides
 
 OPTIONS = {
     "size": typer.Option(
@@ -16,23 +16,23 @@ OPTIONS = {
         "--keep-reference/--no-keep-reference",
         help="Remember the given masks' frame for good. Default: the model's (paper: no).",
     ),
-    "reach": typer.Option(
+    "search_radius": typer.Option(
         help="How far from where it was last seen an object is expected, in shares of the shorter "
         "side of what the network sees and of its own size, such as 0.15: helps against "
         "look-alikes. Default: the model's (paper: anywhere; so does a large value such as 100).",
     ),
-    "margin": typer.Option(
+    "crop_margin": typer.Option(
         help="Look closer: the network sees only the objects and this margin around them, in "
         "shares of the frame's shorter side and of their size, such as 0.1. Default: the model's "
         "(paper: the whole frame; so does a large value such as 100).",
     ),
-    "lost_below": typer.Option(
+    "min_confidence_ratio": typer.Option(
         min=0,
         max=0.99,
         help="Found with less than this share of its usual confidence, an object is taken to be "
         "out of sight, and its mask is empty. 0: never. Default: the model's (paper: 0).",
     ),
-    "unlike_below": typer.Option(
+    "min_similarity": typer.Option(
         min=0,
         max=0.99,
         help="Found with a descriptor that is less like those of its given masks (cosine), an "
@@ -45,5 +45,5 @@ OPTIONS = {
     ),
 }
 
-with_tracker_options = gathered(Choices, OPTIONS, "How the model follows")
-"""For a command that takes ``Choices``"""
+with_tracker_options = shared_options(TrackerOverrides, OPTIONS, "How the model follows")
+"""For a command that takes ``TrackerOverrides``"""

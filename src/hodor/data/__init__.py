@@ -6,15 +6,15 @@ from hodor.data.clips import Clip, ClipSettings, make_clip
 from hodor.data.coco import CocoInstances
 from hodor.data.colour import Colour
 from hodor.data.held_out import is_held_out
+from hodor.data.image_clips import NOWHERE, ExtraAugmentation, WholeClips, make_whole_clip
 from hodor.data.layouts import davis, youtube_vos
-from hodor.data.loading import Made, Share, Steps, in_processes, in_threads, parts_of
+from hodor.data.loading import PreparedBatch, Shard, Steps, in_processes, in_threads, parts_of
+from hodor.data.negatives import Absent
 from hodor.data.objects import RELEASED, ObjectRules
 from hodor.data.stills import Cached, MaskFolder, Still, Stills
-from hodor.data.strangers import Absent
 from hodor.data.video_clips import make_video_clip
 from hodor.data.videos import Annotated, VideoClip, VideoRules, Videos, VideoStills
 from hodor.data.warp import Motion
-from hodor.data.whole import NOWHERE, Beyond, WholeClips, make_whole_clip
 
 __all__ = [
     "NOWHERE",
@@ -22,19 +22,19 @@ __all__ = [
     "Absent",
     "Annotated",
     "Batch",
-    "Beyond",
     "Cached",
     "Clip",
     "ClipBatches",
     "ClipSettings",
     "CocoInstances",
     "Colour",
+    "ExtraAugmentation",
     "Found",
-    "Made",
     "MaskFolder",
     "Motion",
     "ObjectRules",
-    "Share",
+    "PreparedBatch",
+    "Shard",
     "Steps",
     "Still",
     "Stills",

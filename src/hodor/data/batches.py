@@ -9,12 +9,18 @@ import torch
 from torch import Tensor
 
 from hodor.data.clips import Clip, ClipSettings, make_clip
+from hodor.data.image_clips import (
+    NOWHERE,
+    Frames,
+    WholeClips,
+    make_whole_clip,
+    make_whole_video_clip,
+)
+from hodor.data.negatives import Absent, absent_object
 from hodor.data.objects import Index, usable_ids
 from hodor.data.stills import Still, Stills
-from hodor.data.strangers import Absent, absent_object
 from hodor.data.video_clips import make_video_clip
 from hodor.data.videos import VideoClip, Videos
-from hodor.data.whole import NOWHERE, Frames, WholeClips, make_whole_clip, make_whole_video_clip
 from hodor.errors import DataError
 
 T = TypeVar("T")

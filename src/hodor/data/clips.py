@@ -52,7 +52,7 @@ class ClipSettings:
     still is continued by its mirror image."""
     absent: float = 0.0
     """Share of batches whose clips are also asked for an object that is nowhere in them; see
-    ``Beyond.absent``."""
+    ``ExtraAugmentation.absent``."""
     motion: Motion = field(default_factory=Motion)
     colour: Colour = field(default_factory=Colour)
 

@@ -17,7 +17,7 @@ AHEAD_EACH = 2  # steps that wait for each process
 MAX_DEATHS = 3  # of workers without a step between them
 
 
-class Share(NamedTuple):
+class Shard(NamedTuple):
     """Which clips of a step one process computes, and how many at once."""
 
     rank: int = 0
@@ -26,7 +26,7 @@ class Share(NamedTuple):
     """None: as many as there are of a group."""
 
 
-class Made(NamedTuple):
+class PreparedBatch(NamedTuple):
     """What one process needs for one step."""
 
     step: int
@@ -36,7 +36,7 @@ class Made(NamedTuple):
     error: DataError | None = None
 
 
-def parts_of(batch: int, group: int, share: Share) -> list[tuple[int, int]]:
+def parts_of(batch: int, group: int, share: Shard) -> list[tuple[int, int]]:
     """First clip and number of clips of each part: contiguous, within groups, ``at_once`` at most.
 
     Args:
@@ -54,14 +54,14 @@ def parts_of(batch: int, group: int, share: Share) -> list[tuple[int, int]]:
     return parts
 
 
-class Steps(Dataset[Made]):
+class Steps(Dataset[PreparedBatch]):
     """The steps of a run as a dataset: an item is what one process needs for a step."""
 
-    def __init__(self, batches: ClipBatches, share: Share) -> None:
+    def __init__(self, batches: ClipBatches, share: Shard) -> None:
         self.batches = batches
         self.parts = parts_of(batches.batch, batches.group, share)
 
-    def __getitem__(self, step: int) -> Made:
+    def __getitem__(self, step: int) -> PreparedBatch:
         """The clips of ``step``. Errors are values: they cross from a process whole."""
         batches = copy(self.batches)  # steps are made side by side: each counts for itself
         batches.unreadable = {}
@@ -69,14 +69,14 @@ class Steps(Dataset[Made]):
             made, error = [batches.make(step, *part) for part in self.parts], None
         except DataError as found:
             made, error = [], found
-        return Made(step, made, batches.unreadable, error)
+        return PreparedBatch(step, made, batches.unreadable, error)
 
 
-def in_threads(steps: Steps, first: int, last: int) -> Iterator[Made]:
+def in_threads(steps: Steps, first: int, last: int) -> Iterator[PreparedBatch]:
     """Steps ``first`` to ``last``, made by threads of this process, which share its memory."""
     pool = ThreadPoolExecutor(max_workers=AHEAD - 1)
     try:
-        waiting: list[Future[Made]] = []
+        waiting: list[Future[PreparedBatch]] = []
         for step in range(first, last):
             waiting.append(pool.submit(steps.__getitem__, step))
             if len(waiting) == AHEAD:
@@ -89,7 +89,7 @@ def in_threads(steps: Steps, first: int, last: int) -> Iterator[Made]:
 
 def in_processes(
     steps: Steps, first: int, last: int, workers: int, tell: Callable[[str], None]
-) -> Iterator[Made]:
+) -> Iterator[PreparedBatch]:
     """Steps ``first`` to ``last``, made by processes; one that dies is told and replaced.
 
     Args:

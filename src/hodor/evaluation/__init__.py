@@ -35,7 +35,7 @@ from hodor.evaluation.page import MethodResults, write_page
 from hodor.evaluation.paths import Keyframe, Path2D
 from hodor.evaluation.reports import comparison_table, score_table, table_2, write_csv
 from hodor.evaluation.runs import (
-    Placing,
+    Execution,
     SequenceNote,
     read_notes,
     read_settings,
@@ -72,6 +72,7 @@ __all__ = [
     "BenchmarkSequence",
     "Cutout",
     "DavisDataset",
+    "Execution",
     "FrameScore",
     "HeldOutScores",
     "Judged",
@@ -84,7 +85,6 @@ __all__ = [
     "ObjectScores",
     "Paired",
     "Path2D",
-    "Placing",
     "Reliability",
     "Scores",
     "SequenceNote",

@@ -9,7 +9,7 @@ from hodor.errors import HodorError
 from hodor.evaluation.baselines import copy_masks, optical_flow
 from hodor.evaluation.benchmark import BenchmarkSequence
 from hodor.evaluation.tracked import Step, track_sequence
-from hodor.tracking import Choices
+from hodor.tracking import TrackerOverrides
 
 if TYPE_CHECKING:  # PyTorch takes seconds to load, and copying a mask does without
     from hodor.tracking import Tracker
@@ -24,12 +24,12 @@ BASELINES = {
 
 
 @dataclass(frozen=True)
-class Method(Choices):
+class Method(TrackerOverrides):
     """A model with options, or a baseline.
 
     name: of its row and its folder. model: as ``Tracker.from_pretrained`` takes it, None for the
     default; for the baseline "features" the model whose backbone is used. baseline: a key of
-    ``BASELINES``, or None. The rest are the tracker's options, by keyword; see ``Choices``.
+    ``BASELINES``, or None. The rest are the tracker's options, by keyword: ``TrackerOverrides``.
 
     Raises HodorError where there is no such baseline.
     """

@@ -51,7 +51,7 @@ class SequenceNote:
 
 
 @dataclass(frozen=True)
-class Placing:
+class Execution:
     """Where the work is done: processes here, or a Ray cluster; all of it, or one part of n."""
 
     workers: int = 1
@@ -59,7 +59,7 @@ class Placing:
     shard: tuple[int, int] = (1, 1)
 
     @classmethod
-    def of(cls, workers: int, ray_address: str | None, shard: str | None) -> "Placing":
+    def of(cls, workers: int, ray_address: str | None, shard: str | None) -> "Execution":
         """From words of the command line; ``shard`` is "2/5".
 
         Raises HodorError where it is not.
@@ -81,7 +81,7 @@ def run_method(
     method: Method,
     dataset: Benchmark,
     folder: Path,
-    placing: Placing,
+    execution: Execution,
     *,
     resume: bool = False,
     report: Callable[[str, int], None] = lambda _name, _frames: None,
@@ -96,16 +96,16 @@ def run_method(
     """
     settings = {"benchmark": dataset.title, **method.settings()}
     # Shards on several machines may share a folder: each but the first finds it begun.
-    _begin(folder, settings, resume=resume or placing.shard[1] > 1)
-    mine = [s for s in placing.mine(dataset.sequences) if not _note_path(folder, s).is_file()]
+    _begin(folder, settings, resume=resume or execution.shard[1] > 1)
+    mine = [s for s in execution.mine(dataset.sequences) if not _note_path(folder, s).is_file()]
     frames = {sequence.name: len(sequence.names) for sequence in mine}
     jobs = {sequence.name: _Job(method, sequence, folder.resolve()) for sequence in mine}
     failures = []
     outcomes = run_jobs(
         run_sequence,
         jobs,
-        workers=placing.workers,
-        ray_address=placing.ray_address,
+        workers=execution.workers,
+        ray_address=execution.ray_address,
         gpus=float(method.device.startswith("cuda")),
     )
     for outcome in outcomes:

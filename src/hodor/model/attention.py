@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hodor.model.config import HodorConfig
-from hodor.model.products import Linear
+from hodor.model.linear import Linear
 
 TEMPERATURE = 10_000.0  # of the sine code
 

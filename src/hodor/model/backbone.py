@@ -14,7 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hodor.errors import WeightsError
 from hodor.model.config import HodorConfig
-from hodor.model.products import Linear
+from hodor.model.linear import Linear
 
 WINDOW = 7  # Swin-T's window side, in tokens
 HIDDEN_VALUES = 2**22  # of an MLP at a time

@@ -16,7 +16,7 @@ from hodor.model.attention import (
 )
 from hodor.model.config import HodorConfig
 from hodor.model.deform import DeformableConv
-from hodor.model.products import Linear, linear
+from hodor.model.linear import Linear, linear
 from hodor.model.pyramid import Pyramid
 
 NORM_GROUPS = 16  # after the deformable convolution

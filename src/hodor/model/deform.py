@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
 from hodor.model.attention import at_least_float32
-from hodor.model.products import linear_rows
+from hodor.model.linear import linear_rows
 
 TAPS = 9  # of a 3x3 kernel
 CORNERS = 4  # pixels around a sampling position

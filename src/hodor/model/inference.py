@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from hodor.model.backbone import TimmBackbone, fold_batch_norms
 from hodor.model.deform import DeformableConv
+from hodor.model.linear import fused
 from hodor.model.network import Hodor
-from hodor.model.products import fused
 
 
 class ReluConv(nn.Module):

@@ -29,7 +29,7 @@ class Hodor(nn.Module):
     def __init__(self, config: HodorConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or HodorConfig()
-        self.about: dict[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
         """What the model's file says of it: name, scores, defaults for tracking."""
         self.backbone = make_backbone(config)
         self.pyramid = FeaturePyramid(

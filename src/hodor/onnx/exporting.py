@@ -133,7 +133,7 @@ _PARTS = {
 
 
 def export(
-    network: Hodor, folder: Path, model_print: str, size: tuple[int, int] | None = None
+    network: Hodor, folder: Path, fingerprint: str, size: tuple[int, int] | None = None
 ) -> list[Path]:
     """Write ``features.onnx``, ``describe.onnx`` and ``segment.onnx``.
 
@@ -144,7 +144,7 @@ def export(
     Args:
         network: a trained network; it is not changed.
         folder: is made; files of an older export in it are replaced.
-        model_print: what tells its descriptors from another network's.
+        fingerprint: what tells its descriptors from another network's.
         size: height and width of the only image that the files are to take, in pixels, multiples
             of 32; None: any.
 
@@ -159,7 +159,7 @@ def export(
             f"export: {size[0]} x {size[1]} (height x width) must be multiples of {SIZE_MULTIPLE}"
         )
     version = metadata.version("hodor-vos")
-    info = ExportInfo(network.config, dict(network.about), model_print, size, version)
+    info = ExportInfo(network.config, dict(network.metadata), fingerprint, size, version)
     plain = _plain_copy(network)
     examples = _examples(plain, size or EXAMPLE, OBJECTS, FRAMES)
     others = _examples(plain, size or OTHER_EXAMPLE, OTHER_OBJECTS, OTHER_FRAMES)

@@ -9,7 +9,7 @@ from typing import Any, Self
 from hodor.errors import WeightsError
 from hodor.model import HodorConfig
 
-FORMAT = "hodor-onnx-1"
+FORMAT = "hodor-onnx-2"
 FILES = {part: f"{part}.onnx" for part in ("features", "describe", "segment")}
 
 
@@ -18,9 +18,9 @@ class ExportInfo:
     """What the metadata of each exported file hold."""
 
     config: HodorConfig
-    about: dict[str, Any]
+    metadata: dict[str, Any]
     """Of the model's file: name, scores, defaults for tracking: plain values"""
-    model_print: str
+    fingerprint: str
     """sha256 of config and weights, by which saved objects know their model"""
     size: tuple[int, int] | None
     """Height and width of the only image that the files take; None: any multiples of 32"""
@@ -34,8 +34,8 @@ class ExportInfo:
             "part": part,
             "hodor_version": self.version,
             "config": json.dumps(self.config.to_dict()),
-            "about": json.dumps(self.about),
-            "model_sha256": self.model_print,
+            "metadata": json.dumps(self.metadata),
+            "model_sha256": self.fingerprint,
             "size": json.dumps(self.size),
         }
 
@@ -55,7 +55,7 @@ class ExportInfo:
         size = json.loads(metadata["size"])
         return cls(
             HodorConfig.from_dict(json.loads(metadata["config"])),
-            json.loads(metadata["about"]),
+            json.loads(metadata["metadata"]),
             metadata["model_sha256"],
             None if size is None else (int(size[0]), int(size[1])),
             metadata["hodor_version"],

@@ -121,7 +121,7 @@ class _Inputs:
             "source": self.source,
             "masks": None if self.masks is None else str(self.masks),
             "references": None if self.references is None else str(self.references),
-            "model": tracker.model_print,
+            "model": tracker.fingerprint,
             "runtime": tracker.runtime.name,
             "options": str(tracker.options),
             "overlay": self.outputs.overlay,

@@ -79,7 +79,7 @@ def _setup(tracker: Tracker) -> dict[str, Any]:
     """What tracks, as plain values."""
     runtime = tracker.runtime
     return {
-        "model": {"name": runtime.about.get("name"), "backbone": runtime.config.backbone},
+        "model": {"name": runtime.metadata.get("name"), "backbone": runtime.config.backbone},
         "runtime": runtime.name,
         "device": runtime.device_name,
         "precision": runtime.precision,

@@ -138,7 +138,7 @@ class _Run:
             behind = step * (self.one.first_wanted() - frame) > 0
             same = extra["signature"] == self._signature(frame)
             usable = behind and same and step * (frame - self.one.start) >= 0
-            if usable and state["network"] == self.tracker.model_print:
+            if usable and state["network"] == self.tracker.fingerprint:
                 return frame, state
         return None
 

@@ -43,14 +43,14 @@ class PlainJson(JSONResponse):
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-class Naming(BaseModel):
+class RenameRequest(BaseModel):
     """New name or colour of an object."""
 
     name: str | None = None
     colour: str | None = None
 
 
-class Where(BaseModel):
+class TrackRequest(BaseModel):
     """What to track."""
 
     way: Literal["forward", "backward", "both"]
@@ -70,7 +70,7 @@ class Stroke(BaseModel):
     width: float = Field(gt=0, le=2000, allow_inf_nan=False)
 
 
-class Shown(BaseModel):
+class PromptRequest(BaseModel):
     """What a user showed of an object. box: left, top, right, bottom in pixels.
 
     mend: number of an object whose mask in the frame is to be mended.
@@ -192,7 +192,7 @@ def _editing(app: FastAPI, studio: Studio) -> None:
         return session.add_object().to_dict()
 
     @app.patch("/api/objects/{number}")
-    def change(number: int, naming: Naming) -> Event:
+    def change(number: int, naming: RenameRequest) -> Event:
         session.change_object(number, naming.name, naming.colour)
         return {}
 
@@ -214,14 +214,14 @@ def _working(app: FastAPI, studio: Studio) -> None:
     jobs, session = studio.jobs, studio.session
 
     @app.post("/api/segment/{index}")
-    def segment(index: int, shown: Shown) -> Response:
+    def segment(index: int, shown: PromptRequest) -> Response:
         pixels = studio.pictures.frame(index).pixels
         prior = None if shown.mend is None else session.labels(index) == shown.mend
         mask = studio.segmenter.segment(pixels, _prompt(shown, pixels.shape[:2], prior))
         return Response(encode_runs(mask), media_type="application/octet-stream")
 
     @app.post("/api/track")
-    def track(where: Where) -> Event:
+    def track(where: TrackRequest) -> Event:
         studio.track(where.way, where.frame)
         return {}
 
@@ -237,7 +237,9 @@ def _working(app: FastAPI, studio: Studio) -> None:
         return {}
 
 
-def _prompt(shown: Shown, size: tuple[int, int], prior: NDArray[np.bool_] | None = None) -> Prompt:
+def _prompt(
+    shown: PromptRequest, size: tuple[int, int], prior: NDArray[np.bool_] | None = None
+) -> Prompt:
     box = None
     if shown.box is not None:
         xs, ys = sorted(shown.box[::2]), sorted(shown.box[1::2])

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from hodor.lazy import names_of
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.history import Described
-from hodor.tracking.options import EVERYWHERE, Choices, TrackerOptions
+from hodor.tracking.memory import FrameDescriptors
+from hodor.tracking.options import EVERYWHERE, TrackerOptions, TrackerOverrides
 from hodor.tracking.result import Result
 from hodor.tracking.runtime import Runtime
 from hodor.tracking.state import References, load_state, save_state
@@ -17,24 +17,24 @@ from hodor.tracking.tracker import Tracker
 if TYPE_CHECKING:
     from hodor.tracking.torch.devices import choose_device, choose_precision
     from hodor.tracking.torch.images import image_of, mask_of
-    from hodor.tracking.torch.runtime import network_print
+    from hodor.tracking.torch.runtime import network_fingerprint
 
 __all__ = [
     "EVERYWHERE",
-    "Choices",
-    "Described",
+    "FrameDescriptors",
     "Geometry",
     "References",
     "Result",
     "Runtime",
     "Tracker",
     "TrackerOptions",
+    "TrackerOverrides",
     "choose_device",
     "choose_precision",
     "image_of",
     "load_state",
     "mask_of",
-    "network_print",
+    "network_fingerprint",
     "save_state",
 ]
 
@@ -43,7 +43,7 @@ _WITH_TORCH = {
     "choose_precision": "torch.devices",
     "image_of": "torch.images",
     "mask_of": "torch.images",
-    "network_print": "torch.runtime",
+    "network_fingerprint": "torch.runtime",
 }
 
 __getattr__ = names_of(__name__, _WITH_TORCH)

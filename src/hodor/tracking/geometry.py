@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.model import SIZE_MULTIPLE
+from hodor.tracking.boxes import Crop
 from hodor.tracking.options import TrackerOptions
-from hodor.tracking.sights import View
 
 STRIDE = 4  # of logits
 ANTIALIAS_FROM = 2.0  # shrinking by more than this, plain bilinear skips source pixels
@@ -20,7 +20,7 @@ class Geometry:
     """Sizes (height, width) that a frame goes through."""
 
     frame: tuple[int, int]
-    view: View
+    crop: Crop
     """The part of the frame that the network sees"""
     inner: tuple[int, int]
     """After resizing"""
@@ -29,29 +29,29 @@ class Geometry:
 
     @classmethod
     def of(
-        cls, frame: tuple[int, int], options: TrackerOptions, view: View | None = None
+        cls, frame: tuple[int, int], options: TrackerOptions, crop: Crop | None = None
     ) -> "Geometry":
         """Shorter side to ``options.size``, the longer one limited; aspect kept.
 
-        view: of the frame's aspect, so that the network's size is the same for all; None: whole.
+        crop: of the frame's aspect, so that the network's size is the same for all; None: whole.
         """
         short, long = min(frame), max(frame)
         scale = min(options.size / short, round(options.size * options.long_side) / long)
         h, w = (max(1, round(side * scale)) for side in frame)
         padded = (h + -h % SIZE_MULTIPLE, w + -w % SIZE_MULTIPLE)
-        return cls(frame, view or View.whole(frame), (h, w), padded)
+        return cls(frame, crop or Crop.whole(frame), (h, w), padded)
 
     @property
     def source(self) -> tuple[int, int]:
-        """Size of the view before resizing."""
-        return self.view.height, self.view.width
+        """Size of the crop before resizing."""
+        return self.crop.height, self.crop.width
 
     def placed(self, seen: NDArray[Any]) -> NDArray[Any]:
-        """What was made of the view, (..., H', W'), in the frame; zeros around it."""
+        """What was made of the crop, (..., H', W'), in the frame; zeros around it."""
         if self.source == self.frame:
             return seen
         full = np.zeros((*seen.shape[:-2], *self.frame), seen.dtype)
-        full[..., *self.view.area] = seen
+        full[..., *self.crop.area] = seen
         return full
 
     @property

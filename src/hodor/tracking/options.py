@@ -8,7 +8,7 @@ from hodor.errors import HodorError
 
 RELEASED_ASPECT = 864 / 448  # published_behaviour 5: long side limited to MAX_DIM / MIN_DIM
 EVERYWHERE = 1_000_000
-"""A reach or margin past any frame; more would only overflow."""
+"""A search_radius or crop_margin past any frame; more would only overflow."""
 
 
 @dataclass(frozen=True)
@@ -27,28 +27,28 @@ class TrackerOptions:
     """Keep descriptors of given masks for good, beside the window (off in the paper)."""
     skip_lost: bool = False
     """Take no descriptor of an object from a frame in which it is not visible (off: paper)."""
-    reach: float | None = None
-    """How far outside the box of its last sight an object is expected, as a share of the shorter
-    side of what the network sees and of the box; as much again for each frame that it stays out of
-    sight. Beyond, its logits are lowered by 6: only a clear match is followed there. None: it is
-    expected everywhere (paper)."""
-    margin: float | None = None
-    """Look closer: the network sees the part of a frame, of its aspect, that holds the boxes of all
-    objects' last sights and this margin around each: a share of the frame's shorter side and of the
-    box, and as much again for each frame that an object stays out of sight. ``size`` is then that
-    part's. None: it sees the whole frame (paper)."""
+    search_radius: float | None = None
+    """How far outside its last box an object is expected, as a share of the shorter side of what
+    the network sees and of the box; as much again for each frame that it stays lost. Beyond, its
+    logits are lowered by 6: only a clear match is followed there. None: it is expected everywhere
+    (paper)."""
+    crop_margin: float | None = None
+    """Look closer: the network sees the part of a frame, of its aspect, that holds the last boxes
+    of all objects and this margin around each: a share of the frame's shorter side and of the box,
+    and as much again for each frame that an object stays lost. ``size`` is then that part's. None:
+    it sees the whole frame (paper)."""
     object_bias: float = 0.0
     """Added to objects' logits where results are made, not where masks are fed back (0: paper).
     Below 0, masks are smaller."""
-    lost_below: float = 0.0
-    """Share of its usual confidence below which an object is taken to be out of sight (0: paper):
-    its mask is empty, and with ``skip_lost`` nothing is learned from it. Usual is the mean over
-    the last ten frames, or about that, in which it was in sight; a share, because small objects
-    are never found with much confidence."""
-    unlike_below: float = 0.0
-    """Likeness to the given masks below which what is found is taken to be another thing (0: no
-    such doubt, as in the paper); the object is then out of sight, as with ``lost_below``. Likeness
-    is the cosine of its descriptor and the nearest of those of its given masks."""
+    min_confidence_ratio: float = 0.0
+    """Share of its running confidence below which an object is taken to be lost (0: paper): its
+    mask is empty, and with ``skip_lost`` nothing is learned from it. The running confidence is the
+    mean over the last ten frames, or about that, in which it was visible; a share, because small
+    objects are never found with much confidence."""
+    min_similarity: float = 0.0
+    """Similarity to the given masks below which what is found is taken to be another thing (0: no
+    such doubt, as in the paper); the object is then lost, as with ``min_confidence_ratio``.
+    Similarity is the cosine of its descriptor and the nearest of those of its given masks."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""
@@ -56,13 +56,19 @@ class TrackerOptions:
     """Longest side, in units of ``size``; a longer frame is shrunk further."""
 
     def __post_init__(self) -> None:
-        for name, value in (("reach", self.reach), ("margin", self.margin)):
+        for name, value in (
+            ("search_radius", self.search_radius),
+            ("crop_margin", self.crop_margin),
+        ):
             if value is not None and not 0 < value <= EVERYWHERE:
                 raise HodorError(
                     f"tracker options: {name} {value} must be a number over 0 and at most "
                     f"{EVERYWHERE:,}, or None"
                 )
-        for name, least in (("lost_below", self.lost_below), ("unlike_below", self.unlike_below)):
+        for name, least in (
+            ("min_confidence_ratio", self.min_confidence_ratio),
+            ("min_similarity", self.min_similarity),
+        ):
             if not 0 <= least < 1:
                 raise HodorError(f"tracker options: {name} {least} must be in [0, 1)")
         if self.size < 32 or self.window < 1 or self.long_side < 1:
@@ -74,7 +80,7 @@ class TrackerOptions:
     @property
     def doubts(self) -> bool:
         """Whether what is found may be taken for something else."""
-        return self.lost_below > 0 or self.unlike_below > 0
+        return self.min_confidence_ratio > 0 or self.min_similarity > 0
 
     def changed(self, values: Mapping[str, Any]) -> "TrackerOptions":
         """These options with the values that are not None put in."""
@@ -82,7 +88,7 @@ class TrackerOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices:
+class TrackerOverrides:
     """What a user chooses where a model is opened; None keeps the model's own way.
 
     ``device`` and ``precision`` are as for ``Tracker``, the others as in ``TrackerOptions``.
@@ -91,14 +97,14 @@ class Choices:
     size: int | None = None
     window: int | None = None
     keep_reference: bool | None = None
-    reach: float | None = None
-    margin: float | None = None
-    lost_below: float | None = None
-    unlike_below: float | None = None
+    search_radius: float | None = None
+    crop_margin: float | None = None
+    min_confidence_ratio: float | None = None
+    min_similarity: float | None = None
     device: str = "auto"
     precision: str = "auto"
 
     @property
     def by_name(self) -> dict[str, Any]:
         """These alone, as ``Tracker.from_pretrained`` takes them."""
-        return {field.name: getattr(self, field.name) for field in fields(Choices)}
+        return {field.name: getattr(self, field.name) for field in fields(TrackerOverrides)}

@@ -18,8 +18,8 @@ class Result:
 
     ``confidence`` of an object starts as the mean of the network's own probability over the pixels
     (at stride 4) where the object is the most probable channel; 0 where there is no such pixel, or
-    where what was found is too doubtful (``lost_below``, ``unlike_below``). A model whose file
-    holds a calibration curve turns it into the J to expect. An object with confidence is
+    where what was found is too doubtful (``min_confidence_ratio``, ``min_similarity``). A model
+    whose file holds a calibration curve turns it into the J to expect. An object with confidence is
     ``visible``. A given mask counts as certain: 1.0 and visible.
     """
 
@@ -67,14 +67,14 @@ class Result:
 
         Given masks are not set in. Objects are those that were known before this frame, by id;
         without any there are no channels: (0, H, W). Computed when asked.
-        Outside of a closer view all is catch-all; a network without one has zeros there.
+        Outside of a closer crop all is catch-all; a network without one has zeros there.
         """
         if self._logits is None or self._geometry is None or self._runtime is None:
             return np.zeros((0, *self.label_map.shape), np.float32)
         p = self._runtime.probabilities(self._logits, self._channels, self._geometry, None)
         placed = self._geometry.placed(p)
         if placed is not p and self._runtime.config.catch_all:
-            placed[0] += 1 - placed.sum(0)  # the catch-all has what lies outside of the view
+            placed[0] += 1 - placed.sum(0)  # the catch-all has what lies outside of the crop
         return placed
 
     def _known(self, object_id: int) -> None:

@@ -71,12 +71,12 @@ class Runtime(ABC):
 
     @property
     @abstractmethod
-    def about(self) -> Mapping[str, Any]:
+    def metadata(self) -> Mapping[str, Any]:
         """What the model's file says of it."""
 
     @property
     @abstractmethod
-    def model_print(self) -> str:
+    def fingerprint(self) -> str:
         """What tells this network's descriptors from another's, whatever runs it."""
 
     @abstractmethod
@@ -114,7 +114,7 @@ class Runtime(ABC):
         """For each object the mean probability over the cells that it wins; 0 if it wins none."""
 
     @abstractmethod
-    def likeness(self, found: Sequence[Array], given: Sequence[Sequence[Array]]) -> list[float]:
+    def similarity(self, found: Sequence[Array], given: Sequence[Sequence[Array]]) -> list[float]:
         """For each object the cosine of a descriptor (C,) and the nearest one of those given."""
 
     @abstractmethod
@@ -131,16 +131,16 @@ class Runtime(ABC):
         geometry: Geometry,
         given: Given | None,
     ) -> NDArray[np.float32]:
-        """Probabilities at the view's size, (K + O, H, W), as published (behaviour, section 5).
+        """Probabilities at the crop's size, (K + O, H, W), as published (behaviour, section 5).
 
         Logits are upsampled, softmax makes masks of them, given masks are put in, padding is
         cropped, and probabilities are resized. Without logits there is one background.
         """
 
     @abstractmethod
-    def stored(self, array: Array) -> NDArray[np.float32]:
+    def to_numpy(self, array: Array) -> NDArray[np.float32]:
         """A descriptor as files and other runtimes take it."""
 
     @abstractmethod
-    def restored(self, array: NDArray[np.float32]) -> Array:
-        """What ``stored`` was made of."""
+    def from_numpy(self, array: NDArray[np.float32]) -> Array:
+        """What ``to_numpy`` was made of."""

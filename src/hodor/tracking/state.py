@@ -13,21 +13,21 @@ from safetensors.numpy import load_file, save
 
 from hodor.errors import HodorError, WeightsError
 from hodor.files import whole_file
-from hodor.tracking.history import Described, Memory, Usual
+from hodor.tracking.boxes import LastBox
+from hodor.tracking.memory import FrameDescriptors, Memory, RunningConfidence
 from hodor.tracking.options import TrackerOptions
-from hodor.tracking.sights import Sight
 
-STATE_FORMAT = "hodor-state-2"
+STATE_FORMAT = "hodor-state-3"
 REFERENCES_FORMAT = "hodor-references-1"
 
-Stored = Callable[[Any], Any]
+Convert = Callable[[Any], Any]
 """From a runtime's array to NumPy's, or back"""
 
 
-def memory_arrays(memory: Memory, stored: Stored) -> dict[str, NDArray[Any]]:
+def memory_arrays(memory: Memory, to_numpy: Convert) -> dict[str, NDArray[Any]]:
     """A memory as named arrays.
 
-    stored: makes NumPy's arrays of what the memory holds.
+    to_numpy: makes NumPy's arrays of what the memory holds.
     """
     named: dict[str, NDArray[Any]] = {}
     for kind, frames in (
@@ -35,31 +35,31 @@ def memory_arrays(memory: Memory, stored: Stored) -> dict[str, NDArray[Any]]:
         ("references", memory.references),
         ("last_seen", list(memory.last_seen.values())),
     ):
-        named |= _pack(kind, (frame.taken(frame.index, stored) for frame in frames))
-    sights = [[float(i), *sight] for i, sight in memory.sights.items()]
-    named["sights"] = np.array(sights, np.float64).reshape(-1, 6)
-    usual = [[float(i), *one] for i, one in memory.usual.items()]
-    named["usual"] = np.array(usual, np.float64).reshape(-1, 3)
+        named |= _pack(kind, (frame.taken(frame.index, to_numpy) for frame in frames))
+    boxes = [[float(i), *box] for i, box in memory.last_boxes.items()]
+    named["last_boxes"] = np.array(boxes, np.float64).reshape(-1, 6)
+    running = [[float(i), *mean] for i, mean in memory.running_confidence.items()]
+    named["running_confidence"] = np.array(running, np.float64).reshape(-1, 3)
     return named
 
 
-def memory_from(arrays: Mapping[str, NDArray[Any]], empty: Memory, restored: Stored) -> Memory:
-    """Fill an empty memory from ``memory_arrays``; ``restored`` is the way back."""
+def memory_from(arrays: Mapping[str, NDArray[Any]], empty: Memory, from_numpy: Convert) -> Memory:
+    """Fill an empty memory from ``memory_arrays``; ``from_numpy`` is the way back."""
 
-    def unpacked(kind: str) -> list[Described]:
-        return [frame.taken(frame.index, restored) for frame in _unpack(kind, arrays)]
+    def unpacked(kind: str) -> list[FrameDescriptors]:
+        return [frame.taken(frame.index, from_numpy) for frame in _unpack(kind, arrays)]
 
     empty.recent = unpacked("recent")
     empty.references = unpacked("references")
     empty.last_seen = {next(iter(frame.objects)): frame for frame in unpacked("last_seen")}
-    for i, left, top, right, bottom, ago in arrays["sights"].tolist():
-        empty.sights[int(i)] = Sight(left, top, right, bottom, int(ago))
-    for i, confidence, frames in arrays["usual"].tolist():
-        empty.usual[int(i)] = Usual(confidence, int(frames))
+    for i, left, top, right, bottom, ago in arrays["last_boxes"].tolist():
+        empty.last_boxes[int(i)] = LastBox(left, top, right, bottom, int(ago))
+    for i, confidence, frames in arrays["running_confidence"].tolist():
+        empty.running_confidence[int(i)] = RunningConfidence(confidence, int(frames))
     return empty
 
 
-def _pack(kind: str, frames: Iterable[Described]) -> dict[str, NDArray[Any]]:
+def _pack(kind: str, frames: Iterable[FrameDescriptors]) -> dict[str, NDArray[Any]]:
     named: dict[str, NDArray[Any]] = {}
     for number, frame in enumerate(frames):
         start = f"{kind}.{number:03d}"
@@ -74,7 +74,7 @@ def _pack(kind: str, frames: Iterable[Described]) -> dict[str, NDArray[Any]]:
     return named
 
 
-def _unpack(kind: str, arrays: Mapping[str, NDArray[Any]]) -> list[Described]:
+def _unpack(kind: str, arrays: Mapping[str, NDArray[Any]]) -> list[FrameDescriptors]:
     frames = []
     starts = sorted({".".join(n.split(".")[:2]) for n in arrays if n.startswith(f"{kind}.")})
     for start in starts:
@@ -82,7 +82,7 @@ def _unpack(kind: str, arrays: Mapping[str, NDArray[Any]]) -> list[Described]:
         objects = arrays.get(f"{start}.objects", np.empty(0))
         alone = arrays.get(f"{start}.alone", np.empty(0))
         frames.append(
-            Described(
+            FrameDescriptors(
                 int(arrays[f"{start}.index"]),
                 dict(zip(ids, objects, strict=True)),
                 arrays.get(f"{start}.background"),
@@ -96,10 +96,10 @@ def _unpack(kind: str, arrays: Mapping[str, NDArray[Any]]) -> list[Described]:
 class References:
     """Objects as descriptors, without any picture: a few kB that start a tracker elsewhere."""
 
-    frames: tuple[Described, ...]
+    frames: tuple[FrameDescriptors, ...]
     """Their arrays are NumPy's"""
     network: str
-    """Print of the network that made them"""
+    """Fingerprint of the network that made them"""
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -114,7 +114,7 @@ class References:
         """
         if self.network != network:
             raise HodorError(
-                "these references were made with another model (print "
+                "these references were made with another model (fingerprint "
                 f"{self.network[:12]}, here {network[:12]}); use that model, or make them again"
             )
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import HodorError
+from hodor.tracking.boxes import Crop, LastBox, crop_around
 from hodor.tracking.geometry import STRIDE, Geometry
 from hodor.tracking.given import Masks, check_frame, label_map
-from hodor.tracking.history import Described, Memory
+from hodor.tracking.memory import FrameDescriptors, Memory
 from hodor.tracking.opening import open_runtime
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.result import Result, calibrated, label_map_of
 from hodor.tracking.runtime import Array, Given, Runtime
-from hodor.tracking.sights import Sight, View, view_around
 from hodor.tracking.state import References, memory_arrays, memory_from
 from hodor.weights import DEFAULT
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:  # a tracker with exported files does without PyTorch
     from hodor.model import Hodor
     from hodor.tracking.torch.runtime import TorchRuntime
 
-# Added to logits beyond ``reach``: so little that a clear match is found again after an occlusion
-# (docs, Weights).
-BEYOND_REACH = -6.0
+# Added to logits beyond the search radius: so little that a clear match is found again after an
+# occlusion (docs, Weights).
+BEYOND_RADIUS = -6.0
 NOWHERE = -1e4  # added to logits of what is out of sight; no other is as low
 
 
@@ -70,7 +70,9 @@ class Tracker:
             from hodor.tracking.torch.runtime import TorchRuntime
 
             self.runtime = TorchRuntime(network, device, precision)
-        self.options = options or TrackerOptions().changed(self.runtime.about.get("tracking", {}))
+        self.options = options or TrackerOptions().changed(
+            self.runtime.metadata.get("tracking", {})
+        )
         self._memory = self._new_memory()
         self._next = 0
 
@@ -82,10 +84,10 @@ class Tracker:
         size: int | None = None,
         window: int | None = None,
         keep_reference: bool | None = None,
-        reach: float | None = None,
-        margin: float | None = None,
-        lost_below: float | None = None,
-        unlike_below: float | None = None,
+        search_radius: float | None = None,
+        crop_margin: float | None = None,
+        min_confidence_ratio: float | None = None,
+        min_similarity: float | None = None,
         device: "str | torch.device" = "auto",
         precision: str = "auto",
         runtime: str = "torch",
@@ -99,15 +101,15 @@ class Tracker:
             WeightsError: no such model, or it is damaged.
         """
         opened = open_runtime(model, runtime, device, precision)
-        options = TrackerOptions().changed(opened.about.get("tracking", {}))
+        options = TrackerOptions().changed(opened.metadata.get("tracking", {}))
         chosen = {
             "size": size,
             "window": window,
             "keep_reference": keep_reference,
-            "reach": reach,
-            "margin": margin,
-            "lost_below": lost_below,
-            "unlike_below": unlike_below,
+            "search_radius": search_radius,
+            "crop_margin": crop_margin,
+            "min_confidence_ratio": min_confidence_ratio,
+            "min_similarity": min_similarity,
         }
         return cls(opened, options.changed(chosen))
 
@@ -150,14 +152,14 @@ class Tracker:
         return self._next
 
     @property
-    def described(self) -> Described | None:
+    def descriptors(self) -> FrameDescriptors | None:
         """Descriptors of the frame that was stepped last; None before there is any object."""
         return self._memory.recent[-1] if self._memory.recent else None
 
     @property
-    def model_print(self) -> str:
+    def fingerprint(self) -> str:
         """What tells this network's descriptors from another's: sha256 of config and weights."""
-        return self.runtime.model_print
+        return self.runtime.fingerprint
 
     def step(self, frame: NDArray[np.uint8], masks: Masks | None = None) -> Result:
         """Segment one frame.
@@ -177,8 +179,8 @@ class Tracker:
         check_frame(frame)
         source = (frame.shape[0], frame.shape[1])
         labels = None if masks is None else label_map(masks, source)
-        geometry = Geometry.of(source, self.options, self._view(source, labels))
-        area = geometry.view.area
+        geometry = Geometry.of(source, self.options, self._crop(source, labels))
+        area = geometry.crop.area
         with self.runtime.running():
             result = self._step(frame[area], geometry, None if labels is None else labels[area])
         return replace(result, label_map=geometry.placed(result.label_map))
@@ -214,8 +216,8 @@ class Tracker:
         if unknown:
             raise HodorError(f"object {unknown[0]} is not followed; followed are {list(self.ids)}")
         frames = [frame.only(wanted) for frame in self._memory.references]
-        described = (f.taken(f.index, self.runtime.stored) for f in frames if f.objects)
-        return References(tuple(described), self.runtime.model_print)
+        described = (f.taken(f.index, self.runtime.to_numpy) for f in frames if f.objects)
+        return References(tuple(described), self.runtime.fingerprint)
 
     def add_references(self, references: References) -> None:
         """Follow objects that another tracker described, in this video and without any mask.
@@ -223,20 +225,20 @@ class Tracker:
         Raises:
             HodorError: made with another network, or an id is taken here.
         """
-        references.check(self.runtime.model_print)
+        references.check(self.runtime.fingerprint)
         taken = sorted(set(references.ids) & set(self.ids))
         if taken:
             raise HodorError(f"object {taken[0]} is followed already; remove it first")
         for number, frame in enumerate(references.frames):
-            self._memory.add_reference(frame.taken(-1 - number, self.runtime.restored))
+            self._memory.add_reference(frame.taken(-1 - number, self.runtime.from_numpy))
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on elsewhere: arrays and plain values, some hundred kB."""
         return {
             "next": self._next,
             "options": self.options,
-            "network": self.runtime.model_print,
-            "memory": memory_arrays(self._memory, self.runtime.stored),
+            "network": self.runtime.fingerprint,
+            "memory": memory_arrays(self._memory, self.runtime.to_numpy),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -245,25 +247,29 @@ class Tracker:
         Raises:
             HodorError: the state is of another network.
         """
-        if state["network"] != self.runtime.model_print:
+        if state["network"] != self.runtime.fingerprint:
             raise HodorError("this state was saved with another model; load it with that model")
         self.options = state["options"]
         empty = self._new_memory()
-        self._memory = memory_from(state["memory"], empty, self.runtime.restored)
+        self._memory = memory_from(state["memory"], empty, self.runtime.from_numpy)
         self._next = int(state["next"])
 
     def _new_memory(self) -> Memory:
         return Memory(self.options.window, keep_reference=self.options.keep_reference)
 
-    def _view(self, frame: tuple[int, int], labels: NDArray[np.integer[Any]] | None) -> View | None:
+    def _crop(self, frame: tuple[int, int], labels: NDArray[np.integer[Any]] | None) -> Crop | None:
         """The part of a frame to look at; None for all of it."""
-        sights = dict(self._memory.sights)
+        last_boxes = dict(self._memory.last_boxes)
         if labels is not None:
-            sights |= {int(i): Sight.of(labels == i) for i in np.unique(labels) if i}
-        if self.options.margin is None or not sights or not sights.keys() >= set(self.ids):
+            last_boxes |= {int(i): LastBox.of(labels == i) for i in np.unique(labels) if i}
+        if (
+            self.options.crop_margin is None
+            or not last_boxes
+            or not last_boxes.keys() >= set(self.ids)
+        ):
             return None
         size = min(Geometry.of(frame, self.options).inner)
-        return view_around(sights.values(), frame, self.options.margin, size)
+        return crop_around(last_boxes.values(), frame, self.options.crop_margin, size)
 
     def _step(
         self,
@@ -312,12 +318,14 @@ class Tracker:
         if fresh and known and given is not None and self.options.decode_new:
             alone = self.runtime.describe_given(pyramid, [given.masks[i] for i in fresh])
             # Only objects: the background of this encoding counts other objects as background.
-            extra = [Described(self._next, dict(zip(fresh, alone.objects, strict=True)), None)]
+            extra = [
+                FrameDescriptors(self._next, dict(zip(fresh, alone.objects, strict=True)), None)
+            ]
         channels = tuple(sorted([*known, *(fresh if extra else [])]))
         if not known:
             return None, ()
         logits = self.runtime.segment(pyramid, self._memory.recall(channels, extra))
-        return self._within_reach(logits, channels, geometry), channels
+        return self._within_radius(logits, channels, geometry), channels
 
     def _shown(self, logits: Array | None, objects: int) -> Array | None:
         """Logits as results show them; what is fed back to the network stays as it gave it."""
@@ -327,26 +335,26 @@ class Tracker:
         bias[len(logits) - objects :] = self.options.object_bias
         return self.runtime.plus(logits, bias)
 
-    def _within_reach(self, logits: Array, channels: tuple[int, ...], geometry: Geometry) -> Array:
+    def _within_radius(self, logits: Array, channels: tuple[int, ...], geometry: Geometry) -> Array:
         """Logits of objects lowered far from where they were last seen, if that is asked."""
-        if self.options.reach is None:
+        if self.options.search_radius is None:
             return logits
         size = (geometry.inner[0] // STRIDE, geometry.inner[1] // STRIDE)
         background = len(logits) - len(channels)
-        lowered = np.full(logits.shape, BEYOND_REACH, np.float32)
+        lowered = np.full(logits.shape, BEYOND_RADIUS, np.float32)
         lowered[:background] = 0
         for channel, i in enumerate(channels, background):
-            sight = self._memory.sights.get(i)
-            if sight:
-                seen = sight.in_view(geometry.view, geometry.frame)
-                lowered[channel][seen.near(size, self.options.reach)] = 0
+            box = self._memory.last_boxes.get(i)
+            if box:
+                seen = box.in_crop(geometry.crop, geometry.frame)
+                lowered[channel][seen.near(size, self.options.search_radius)] = 0
             else:
                 lowered[channel] = 0
         return self.runtime.plus(logits, lowered)
 
     def _result(
         self,
-        described: Described,
+        described: FrameDescriptors,
         logits: Array | None,
         channels: tuple[int, ...],
         geometry: Geometry,
@@ -381,23 +389,26 @@ class Tracker:
     ) -> NDArray[np.float64]:
         """Confidence (O,) of each object; 0 where it is out of sight, or too doubtful."""
         values = self.runtime.confidences(logits, len(logits) - len(channels), geometry)
-        curve = self.runtime.about.get("calibration", [])
+        curve = self.runtime.metadata.get("calibration", [])
         trusted = np.array([calibrated(value, curve) if value else 0.0 for value in values])
-        least = [self.options.lost_below * self._memory.usual_confidence(i) for i in channels]
+        least = [
+            self.options.min_confidence_ratio * self._memory.running_confidence_of(i)
+            for i in channels
+        ]
         return np.where((trusted < least) | unlike, 0.0, trusted)
 
     def _unlike(
-        self, described: Described, channels: tuple[int, ...], given: Given | None
+        self, described: FrameDescriptors, channels: tuple[int, ...], given: Given | None
     ) -> NDArray[np.bool_]:
         """Whether what was found of each object (O,) is too unlike its given masks."""
         sure = given.masks if given else {}  # described by their given masks
         asked = [i for i in channels if i not in sure]
-        if self.options.unlike_below == 0 or not asked:
+        if self.options.min_similarity == 0 or not asked:
             return np.zeros(len(channels), bool)
         found = [described.objects[i] for i in asked]
-        likeness = self.runtime.likeness(found, [self._memory.given(i) for i in asked])
-        least = self.options.unlike_below
-        others = {i for i, value in zip(asked, likeness, strict=True) if value < least}
+        similarity = self.runtime.similarity(found, [self._memory.given(i) for i in asked])
+        least = self.options.min_similarity
+        others = {i for i, value in zip(asked, similarity, strict=True) if value < least}
         return np.array([i in others for i in channels])
 
     def _without_doubtful(self, logits: Array, confidence: NDArray[np.float64]) -> Array:
@@ -409,7 +420,7 @@ class Tracker:
         return self.runtime.plus(logits, lowered)
 
     def _remember(
-        self, frame: Described, result: Result, given: Given | None, geometry: Geometry
+        self, frame: FrameDescriptors, result: Result, given: Given | None, geometry: Geometry
     ) -> None:
         """Take in a frame, and let the window slide."""
         if given is not None:
@@ -419,16 +430,16 @@ class Tracker:
         if self.options.skip_lost:
             frame = frame.without(i for i, seen in result.visible.items() if not seen)
         self._memory.push(frame)
-        if self.options.lost_below > 0:
+        if self.options.min_confidence_ratio > 0:
             sure = given.masks if given else ()
             found = {i: c for i, c in result.confidence.items() if i not in sure}
             self._memory.note_confidence(found)
-        if self.options.reach is not None or self.options.margin is not None:
-            self._memory.note_sights(result.label_map, result.ids, geometry)
+        if self.options.search_radius is not None or self.options.crop_margin is not None:
+            self._memory.note_boxes(result.label_map, result.ids, geometry)
 
     def _describe(
         self, pyramid: Any, logits: Array | None, channels: tuple[int, ...], given: Given | None
-    ) -> Described:
+    ) -> FrameDescriptors:
         """Describe the frame from its own masks; objects by id, sorted."""
         masks = given.masks if given else {}
         ids = sorted({*channels, *masks})
@@ -439,6 +450,6 @@ class Tracker:
         objects = dict(zip(ids, patches.objects, strict=True))
         background = patches.background
         if self.runtime.config.joint_objects:
-            return Described(self._next, objects, background)
+            return FrameDescriptors(self._next, objects, background)
         own = background.reshape(len(ids), -1, background.shape[-1])
-        return Described(self._next, objects, None, dict(zip(ids, own, strict=True)))
+        return FrameDescriptors(self._next, objects, None, dict(zip(ids, own, strict=True)))

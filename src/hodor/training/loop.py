@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from hodor.data import ClipBatches, Made, Share, Steps, in_processes, in_threads
+from hodor.data import ClipBatches, PreparedBatch, Shard, Steps, in_processes, in_threads
 from hodor.errors import RecipeError
 from hodor.training.checkpoints import load_checkpoint, save_checkpoint
 from hodor.training.datasets import counts, make_batches
@@ -131,7 +131,7 @@ def _loop(
     """Every step that is left. The first process writes; the others only compute."""
     recipe, last = run.recipe, run.recipe.optimisation.iterations
     module = processes.share(run.model, run.optimiser)
-    steps = Steps(batches, Share(processes.rank, processes.count, recipe.running.at_once))
+    steps = Steps(batches, Shard(processes.rank, processes.count, recipe.running.at_once))
     first = processes.first
     with TrainingLog(folder, first=run.step) if first else nullcontext() as log:
         tell = _teller(log, listener)
@@ -161,7 +161,7 @@ def _loop(
 
 def _made(
     steps: Steps, first: int, last: int, workers: int, tell: Callable[[str], None]
-) -> Iterator[Made]:
+) -> Iterator[PreparedBatch]:
     if workers:
         return in_processes(steps, first, last, workers, tell)
     return in_threads(steps, first, last)
@@ -177,7 +177,11 @@ def _teller(log: TrainingLog | None, listener: Listener) -> Callable[[str], None
 
 
 def _note(
-    log: TrainingLog, run: Run, values: dict[str, float], made: Made, shown: list[Prediction]
+    log: TrainingLog,
+    run: Run,
+    values: dict[str, float],
+    made: PreparedBatch,
+    shown: list[Prediction],
 ) -> None:
     log.write(run.step, values)
     log.unreadable(made.unreadable)

@@ -112,7 +112,7 @@ def asked_for(steps: Sequence[Step], presence: Tensor) -> list[Tensor]:
     return asked
 
 
-class Stranger(NamedTuple):
+class NegativeObject(NamedTuple):
     """For each clip an object of another picture, which is not in it."""
 
     images: Tensor
@@ -156,7 +156,7 @@ class ClipModel(nn.Module):
         masks: Tensor,
         presence: Tensor,
         steps: Sequence[Step],
-        stranger: Stranger | None = None,
+        negative: NegativeObject | None = None,
     ) -> list[Prediction]:
         """Propagate.
 
@@ -165,10 +165,10 @@ class ClipModel(nn.Module):
             masks: (B, O, h, w) of frame 0, 0 or 1.
             presence: (B, O, T) bool, whether an object is in sight in a frame.
             steps: see ``schedule``.
-            stranger: one more object to ask for, in all frames.
+            negative: one more object to ask for, in all frames.
 
         Returns:
-            One prediction for each step, in order; with a stranger for O + 1 objects, it last.
+            One prediction for each step, in order; with a negative object of O + 1, it last.
         """
         extract, describe, segment = self._extract, self._describe, self._segment
         b, _t = images.shape[:2]
@@ -177,9 +177,9 @@ class ClipModel(nn.Module):
         levels = [f.view(b, len(used), *f.shape[1:]) for f in whole]
         pyramid = {f: Pyramid(*(level[:, i] for level in levels)) for i, f in enumerate(used)}
         described = {GIVEN: self._run(describe, pyramid[0], masks)}
-        if stranger is not None:
+        if negative is not None:
             presence = F.pad(presence, (0, 0, 0, 1), value=False)
-            described[GIVEN] = self._joined(described[GIVEN], stranger)
+            described[GIVEN] = self._joined(described[GIVEN], negative)
         needed = {source for step in steps for source in step.sources}
         predictions: list[Prediction] = []
         for number, (step, present) in enumerate(
@@ -199,10 +199,10 @@ class ClipModel(nn.Module):
             return part(*values)
         return checkpoint(part, *values, use_reentrant=False)
 
-    def _joined(self, described: Descriptors, stranger: Stranger) -> Descriptors:
+    def _joined(self, described: Descriptors, negative: NegativeObject) -> Descriptors:
         """Descriptors with one more object, which was described in its own picture."""
         extract, describe = self._extract, self._describe
-        found = self._run(describe, self._run(extract, stranger.images), stranger.masks)
+        found = self._run(describe, self._run(extract, negative.images), negative.masks)
         return described._replace(objects=torch.cat([described.objects, found.objects], 1))
 
     def _masks(self, logits: Tensor) -> Tensor:

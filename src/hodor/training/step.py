@@ -15,7 +15,7 @@ from hodor.model import normalise
 from hodor.training.losses import Amounts, Loss, LossSettings, amounts, clip_loss
 from hodor.training.optimiser import learning_rate, set_rate
 from hodor.training.processes import Processes
-from hodor.training.propagation import Prediction, Step, Stranger, asked_for, schedule
+from hodor.training.propagation import NegativeObject, Prediction, Step, asked_for, schedule
 from hodor.training.settings import Recipe
 from hodor.training.state import Run
 
@@ -93,13 +93,13 @@ def forward(
     images = images.contiguous(memory_format=torch.channels_last).view(b, t, *frames.shape[2:])
     ids = torch.arange(1, batch.objects + 1, device=device)
     masks = (truth.labels[:, 0, None] == ids[:, None, None]).to(kind)
-    stranger = None
+    negative = None
     if batch.absent is not None:
         theirs = normalise(network.config, batch.absent.frames.to(device, kind))
-        stranger = Stranger(theirs, batch.absent.masks.to(device, kind)[:, None])
+        negative = NegativeObject(theirs, batch.absent.masks.to(device, kind)[:, None])
     half = run.recipe.precision == "bf16"
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
-        predictions = (module or run.model)(images, masks, truth.presence, truth.steps, stranger)
+        predictions = (module or run.model)(images, masks, truth.presence, truth.steps, negative)
     compared = [predictions[i] for i in truth.compared]
     background = network.config.background_channels
     return compared, clip_loss(compared, truth.labels, background, truth.settings, over)
@@ -183,7 +183,7 @@ def iou(predictions: Sequence[Prediction], labels: Tensor, objects: int) -> tupl
     count = overlaps.clone()
     for prediction in predictions:
         truth = labels[:, prediction.target, 2::4, 2::4]
-        # A stranger comes after the objects, and is background in the truth.
+        # A negative object comes after the objects, and is background in the truth.
         background = prediction.logits.shape[1] - prediction.present.shape[1]
         guess = (prediction.logits.argmax(1) - background + 1).clamp(min=0)
         for number in range(1, objects + 1):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # what is known of models is read without PyTorch
 
     from hodor.model import Hodor
 
-FORMAT = "hodor-1"
+FORMAT = "hodor-2"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ModelInfo:
     """What a model file says of itself."""
 
     config: HodorConfig
-    about: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
     """Name, recipe, scores, defaults for tracking, data and licences: plain values."""
 
 
@@ -35,7 +35,7 @@ def save_model(
     path: Path,
     config: HodorConfig,
     state: "Mapping[str, Tensor]",
-    about: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     *,
     dtype: "torch.dtype | None" = None,
 ) -> None:
@@ -45,7 +45,7 @@ def save_model(
         path: a ``.safetensors`` file.
         config: of the network.
         state: its state dict.
-        about: plain values for ``ModelInfo.about``.
+        metadata: plain values for ``ModelInfo.metadata``.
         dtype: in which floating-point tensors are stored; default: float32.
 
     Raises:
@@ -59,13 +59,13 @@ def save_model(
         name: value.detach().cpu().to(dtype if value.is_floating_point() else None).contiguous()
         for name, value in state.items()
     }
-    metadata = {
+    header = {
         "format": FORMAT,
         "config": json.dumps(config.to_dict()),
-        "about": json.dumps(dict(about)),
+        "metadata": json.dumps(dict(metadata)),
     }
     with whole_file(path, WeightsError) as fresh:
-        fresh.write_bytes(save(tensors, metadata))
+        fresh.write_bytes(save(tensors, header))
 
 
 def read_info(path: Path) -> ModelInfo:
@@ -78,20 +78,20 @@ def read_info(path: Path) -> ModelInfo:
         raise WeightsError(f"{path}: no such file; give a model's name, path or hub:ORG/REPO")
     try:
         with safetensors.safe_open(path, "np") as file:
-            metadata = file.metadata() or {}
+            header = file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(
             f"{path}: not a safetensors file ({error}); a checkpoint of the authors' code is "
             "turned into one by: hodor weights convert OFFICIAL.pth OUT.safetensors"
         ) from error
-    if metadata.get("format") != FORMAT:
+    if header.get("format") != FORMAT:
         raise WeightsError(
-            f"{path}: safetensors without a hodor config (format {metadata.get('format')!r}, "
-            f"expected {FORMAT!r}); it was not written by hodor"
+            f"{path}: safetensors without a hodor config (format {header.get('format')!r}, "
+            f"expected {FORMAT!r}); this hodor did not write it"
         )
     try:
-        config, about = json.loads(metadata["config"]), json.loads(metadata["about"])
-        return ModelInfo(HodorConfig.from_dict(dict(config)), dict(about))
+        config, metadata = json.loads(header["config"]), json.loads(header["metadata"])
+        return ModelInfo(HodorConfig.from_dict(dict(config)), dict(metadata))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(
             f"{path}: what it says of itself is damaged ({one_line(error)}); get the file again"
@@ -99,7 +99,7 @@ def read_info(path: Path) -> ModelInfo:
 
 
 def read_model(path: Path, device: "torch.device | str" = "cpu") -> "Hodor":
-    """A network from a model file, in evaluation mode, with its description in ``about``.
+    """A network from a model file, in evaluation mode, with its description in ``metadata``.
 
     Nothing in the file is run.
 
@@ -131,7 +131,7 @@ def read_model(path: Path, device: "torch.device | str" = "cpu") -> "Hodor":
             f"infinite), the first {broken[0]}: training went wrong, or the file is damaged"
         )
     network.load_state_dict(state)
-    network.about = info.about
+    network.metadata = info.metadata
     return network.to(device).eval()
 
 

@@ -78,9 +78,9 @@ class _Along(NamedTuple):
     mixtures: list[list[tuple[int, Floats]]]
 
 
-@lru_cache(maxsize=64)  # views have up to 16 sizes
+@lru_cache(maxsize=64)  # crops have up to 16 sizes
 def _along(inner: int, source: int, cells: int) -> _Along:
-    """inner, source: the axis' length in pixels, in the network's image and in the view."""
+    """inner, source: the axis' length in pixels, in the network's image and in the crop."""
     place = (np.arange(source) + 0.5) * (inner / source) - 0.5
     # As published: at the frame's border nothing is taken from the padding.
     place = place.clip(0, inner - 1)

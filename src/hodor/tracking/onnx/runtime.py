@@ -32,14 +32,14 @@ class OnnxRuntime(Runtime):
         self.device_name = network.device
 
     @property
-    def about(self) -> Mapping[str, Any]:
+    def metadata(self) -> Mapping[str, Any]:
         """What the model's file said of it when it was exported."""
-        return self.network.info.about
+        return self.network.info.metadata
 
     @property
-    def model_print(self) -> str:
+    def fingerprint(self) -> str:
         """That of the network that was exported, so that saved objects go with both."""
-        return self.network.info.model_print
+        return self.network.info.fingerprint
 
     def running(self) -> AbstractContextManager[Any]:
         """See ``Runtime``."""
@@ -101,7 +101,7 @@ class OnnxRuntime(Runtime):
             for one, won in zip(p[background:], wins, strict=True)
         ]
 
-    def likeness(self, found: Sequence[Floats], given: Sequence[Sequence[Floats]]) -> list[float]:
+    def similarity(self, found: Sequence[Floats], given: Sequence[Sequence[Floats]]) -> list[float]:
         """See ``Runtime``."""
         pairs = [(one, np.stack(those)) for one, those in zip(found, given, strict=True)]
         norm = np.linalg.norm
@@ -129,11 +129,11 @@ class OnnxRuntime(Runtime):
         inner = override(full, channels, given)[:, :h, :w]
         return channels_resized(np.ascontiguousarray(inner), geometry.source)
 
-    def stored(self, array: Floats) -> Floats:
+    def to_numpy(self, array: Floats) -> Floats:
         """See ``Runtime``."""
         return np.array(array, np.float32)
 
-    def restored(self, array: Floats) -> Floats:
+    def from_numpy(self, array: Floats) -> Floats:
         """See ``Runtime``."""
         return array
 

@@ -105,9 +105,9 @@ class _Along(NamedTuple):
     (cells,) that it takes"""
 
 
-@lru_cache(maxsize=64)  # views have up to 16 sizes
+@lru_cache(maxsize=64)  # crops have up to 16 sizes
 def _along(inner: int, source: int, cells: int, device: torch.device) -> _Along:
-    """inner, source: the axis' length in pixels, in the network's image and in the view."""
+    """inner, source: the axis' length in pixels, in the network's image and in the crop."""
     with torch.inference_mode(False):  # what is cached may be used in any mode
         place = (torch.arange(source, device=device) + 0.5) * (inner / source) - 0.5
         # As published: at the frame's border nothing is taken from the padding.

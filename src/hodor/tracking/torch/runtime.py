@@ -54,14 +54,14 @@ class TorchRuntime(Runtime):
         self._ready = inference_copy(network, self.dtype).to(self.device)
 
     @property
-    def about(self) -> Mapping[str, Any]:
+    def metadata(self) -> Mapping[str, Any]:
         """What the model's file says of it."""
-        return self.network.about
+        return self.network.metadata
 
     @cached_property
-    def model_print(self) -> str:
-        """See ``network_print``."""
-        return network_print(self.network)
+    def fingerprint(self) -> str:
+        """See ``network_fingerprint``."""
+        return network_fingerprint(self.network)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -116,7 +116,7 @@ class TorchRuntime(Runtime):
         h, w = geometry.cells
         return confidences(logits[:, :h, :w].softmax(0), background)
 
-    def likeness(self, found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> list[float]:
+    def similarity(self, found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> list[float]:
         """See ``Runtime``."""
         ours = [one for one, those in zip(found, given, strict=True) for _ in those]
         theirs = [one for those in given for one in those]
@@ -141,16 +141,16 @@ class TorchRuntime(Runtime):
         p = source_probabilities(logits, channels, geometry, given)
         return np.asarray(p.cpu().numpy(), np.float32)
 
-    def stored(self, array: Tensor) -> NDArray[np.float32]:
+    def to_numpy(self, array: Tensor) -> NDArray[np.float32]:
         """See ``Runtime``."""
         return np.array(array.float().cpu().numpy(), np.float32)
 
-    def restored(self, array: NDArray[np.float32]) -> Tensor:
+    def from_numpy(self, array: NDArray[np.float32]) -> Tensor:
         """See ``Runtime``."""
         return torch.from_numpy(array).to(self.device)
 
 
-def network_print(network: Hodor) -> str:
+def network_fingerprint(network: Hodor) -> str:
     """What tells one network's descriptors from another's: sha256 of config and weights."""
     state = {
         name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
@@ -203,7 +203,7 @@ def override(probabilities: Tensor, channels: tuple[int, ...], given: Given | No
 def source_probabilities(
     logits: Tensor | None, channels: tuple[int, ...], geometry: Geometry, given: Given | None
 ) -> Tensor:
-    """Probabilities at the view's size, (K + O, H, W); see ``Runtime.probabilities``."""
+    """Probabilities at the crop's size, (K + O, H, W); see ``Runtime.probabilities``."""
     if logits is None:
         device = next(iter(given.masks.values())).device if given else "cpu"
         full = torch.ones(1, *geometry.padded, device=device)

@@ -1,0 +1,29 @@
+"""How fast the tracker is on this machine, and how fast the machine itself is."""
+
+from hodor.profiling.flops import FlopMeter
+from hodor.profiling.machine import PRECISIONS, Yardstick, describe_machine, peak_memory, yardsticks
+from hodor.profiling.measure import BenchOptions, Measurement, Stepper, measure
+from hodor.profiling.report import bench_table
+from hodor.profiling.scenes import clip, grid_of_boxes, write_video
+from hodor.profiling.timing import STAGES, by_stage, medians, seconds_meter
+
+__all__ = [
+    "PRECISIONS",
+    "STAGES",
+    "BenchOptions",
+    "FlopMeter",
+    "Measurement",
+    "Stepper",
+    "Yardstick",
+    "bench_table",
+    "by_stage",
+    "clip",
+    "describe_machine",
+    "grid_of_boxes",
+    "measure",
+    "medians",
+    "peak_memory",
+    "seconds_meter",
+    "write_video",
+    "yardsticks",
+]

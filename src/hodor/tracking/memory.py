@@ -1,0 +1,202 @@
+"""The tracker's memory: descriptors of past frames, and nothing else."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.tracking.boxes import LastBox
+from hodor.tracking.geometry import Geometry
+from hodor.tracking.runtime import Array, Recalled
+
+RUNNING_FRAMES = 10
+MAX_REFERENCES = 8  # given frames kept for good; the first and the latest, when there are more
+
+
+@dataclass(frozen=True)
+class FrameDescriptors:
+    """Descriptors of one frame, by object id."""
+
+    index: int
+    """Frame number; negative for references from another video"""
+    objects: dict[int, Array]
+    """(C,) for each object that is described here"""
+    background: Array | None
+    """(G, C), or None; with objects one at a time, ``alone`` holds each object's own"""
+    alone: dict[int, Array] = field(default_factory=dict)
+    """(G, C) for each object, in networks that take objects one at a time"""
+
+    def without(self, ids: Iterable[int]) -> "FrameDescriptors":
+        """The same without some objects."""
+        gone = set(ids)
+        return replace(
+            self,
+            objects={i: d for i, d in self.objects.items() if i not in gone},
+            alone={i: d for i, d in self.alone.items() if i not in gone},
+        )
+
+    def only(self, ids: Iterable[int]) -> "FrameDescriptors":
+        """The same with no other objects."""
+        return self.without(set(self.objects) - set(ids))
+
+    def taken(self, index: int, take: Callable[[Array], Array]) -> "FrameDescriptors":
+        """The same under a frame number, with each array as ``take`` makes it."""
+        return FrameDescriptors(
+            index,
+            {i: take(d) for i, d in self.objects.items()},
+            None if self.background is None else take(self.background),
+            {i: take(d) for i, d in self.alone.items()},
+        )
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this comes from another video."""
+        return self.index < 0
+
+
+class RunningConfidence(NamedTuple):
+    """With how much confidence an object is found as a rule."""
+
+    confidence: float = 0.0
+    frames: int = 0
+    """Over how many it is the mean; when there are many, later frames weigh more"""
+
+    def with_one_more(self, confidence: float) -> "RunningConfidence":
+        """The same after one more frame."""
+        frames = min(self.frames + 1, RUNNING_FRAMES)
+        return RunningConfidence(self.confidence + (confidence - self.confidence) / frames, frames)
+
+
+class Memory:
+    """A sliding window of frames, those with given masks, each object's last box and confidence.
+
+    Args:
+        window: frames remembered.
+        keep_reference: whether frames with given masks stay in use after they leave the window.
+    """
+
+    def __init__(self, window: int, *, keep_reference: bool) -> None:
+        self.window = window
+        self.keep_reference = keep_reference
+        self.recent: list[FrameDescriptors] = []
+        self.references: list[FrameDescriptors] = []
+        self.last_seen: dict[int, FrameDescriptors] = {}
+        self.last_boxes: dict[int, LastBox] = {}
+        """In shares of the frame"""
+        self.running_confidence: dict[int, RunningConfidence] = {}
+
+    @property
+    def ids(self) -> list[int]:
+        """Objects that are remembered, sorted."""
+        frames = [*self.recent, *self.references, *self.last_seen.values()]
+        return sorted({i for frame in frames for i in frame.objects})
+
+    def push(self, frame: FrameDescriptors) -> None:
+        """Remember one more frame; what leaves the window is forgotten.
+
+        An object whose only descriptor leaves the window keeps it until it is seen again.
+        """
+        for i in frame.objects:
+            self.last_seen.pop(i, None)
+        self.recent.append(frame)
+        while len(self.recent) > self.window:
+            leaving = self.recent.pop(0)
+            for i in leaving.objects:
+                if not any(i in later.objects for later in self.recent):
+                    self.last_seen[i] = leaving.only([i])
+
+    def note_boxes(
+        self, label_map: NDArray[np.integer[Any]], ids: Iterable[int], geometry: Geometry
+    ) -> None:
+        """Take in where objects are in the newest frame; its label map is that of the crop."""
+        small = label_map[::2, ::2]
+        for i in ids:
+            mask = small == i
+            if not mask.any():
+                mask = label_map == i  # a few pixels may lie between those
+            if mask.any():
+                self.last_boxes[i] = LastBox.of(mask).in_frame(geometry.crop, geometry.frame)
+            elif i in self.last_boxes:
+                before = self.last_boxes[i]
+                self.last_boxes[i] = before._replace(frames_ago=before.frames_ago + 1)
+
+    def running_confidence_of(self, i: int) -> float:
+        """With how much confidence an object is found as a rule; 0 before it was found once."""
+        return self.running_confidence.get(i, RunningConfidence()).confidence
+
+    def note_confidence(self, found: Mapping[int, float]) -> None:
+        """Take in the newest frame's confidences; 0, of an object out of sight, does not count."""
+        for i, confidence in found.items():
+            if confidence > 0:
+                before = self.running_confidence.get(i, RunningConfidence())
+                self.running_confidence[i] = before.with_one_more(confidence)
+
+    def given(self, i: int) -> list[Array]:
+        """Descriptors (C,) of an object's given masks."""
+        return [frame.objects[i] for frame in self.references if i in frame.objects]
+
+    def add_reference(self, frame: FrameDescriptors) -> None:
+        """Remember descriptors of given masks."""
+        self.references.append(frame)
+        if len(self.references) > MAX_REFERENCES:
+            self._drop_a_reference()
+
+    def _drop_a_reference(self) -> None:
+        """Forget the oldest but the first whose objects all have another one."""
+        for position, frame in enumerate(self.references[1:], 1):
+            others = self.references[:position] + self.references[position + 1 :]
+            if all(any(i in other.objects for other in others) for i in frame.objects):
+                del self.references[position]
+                return
+
+    def forget(self, ids: Iterable[int], *, references: bool = True) -> None:
+        """Drop what is known of objects; with ``references`` false, only what was predicted."""
+        gone = list(ids)
+        given = {(frame.index, i) for frame in self.references for i in frame.objects}
+        self.recent = [
+            frame.without(i for i in gone if references or (frame.index, i) not in given)
+            for frame in self.recent
+        ]
+        for i in gone:
+            self.last_seen.pop(i, None)
+            self.last_boxes.pop(i, None)
+            self.running_confidence.pop(i, None)
+        if references:
+            kept = [frame.without(gone) for frame in self.references]
+            self.references = [frame for frame in kept if frame.objects]
+
+    def frames(self) -> list[FrameDescriptors]:
+        """The frames that decoding listens to, oldest first."""
+        within = {frame.index for frame in self.recent}
+        kept = [
+            frame
+            for frame in self.references
+            # A reference that is still in the window is not counted twice. One from another video
+            # is all that is known of its objects at first.
+            if frame.index not in within and (self.keep_reference or frame.foreign)
+        ]
+        return [*kept, *self._last_descriptors(), *self.recent]
+
+    def _last_descriptors(self) -> list[FrameDescriptors]:
+        """Objects that no frame in the window describes, as one frame: fewer keys to attend to."""
+        if not self.last_seen:
+            return []
+        objects = {i: frame.objects[i] for i, frame in self.last_seen.items()}
+        alone = {i: frame.alone[i] for i, frame in self.last_seen.items() if i in frame.alone}
+        newest = max(frame.index for frame in self.last_seen.values())
+        return [FrameDescriptors(newest, objects, None, alone)]
+
+    def recall(self, ids: Sequence[int], extra: Sequence[FrameDescriptors] = ()) -> "Recalled":
+        """The history of ``ids``, in that order."""
+        frames = [*self.frames(), *extra]
+        objects = [[frame.objects.get(i) for i in ids] for frame in frames]
+        if any(frame.alone for frame in frames):
+            own = [[frame.alone.get(i) for i in ids] for frame in frames]
+            return Recalled(objects, own, np.ones(len(frames), bool))
+        # The scene of another video is only a stand-in until this one's is known.
+        home = any(frame.background is not None and not frame.foreign for frame in frames)
+        scenes = [[None if home and frame.foreign else frame.background] for frame in frames]
+        known = np.array([scene[0] is not None for scene in scenes])
+        return Recalled(objects, scenes, known)

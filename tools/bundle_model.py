@@ -1,0 +1,67 @@
+"""Put a trained model into the package: half precision, with its options, log and sha256.
+
+    python tools/bundle_model.py small runs/small-1 runs/small-2 --about about.json
+
+Args: a name, the run folders in order (the last one's model is taken, or with --shares 1 1 2 the
+mean of the last three runs' weights, of which the last counts twice), and a JSON file with what
+``ModelInfo.metadata`` adds to the recipe: tracking options, scores, data and licence notes.
+"""
+
+import argparse
+import gzip
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hodor.weights import read_info, read_model, save_model, sha256
+
+BUNDLED = Path(__file__).parents[1] / "src/hodor/weights/bundled"
+
+
+def mean_of(models: list[Path], shares: list[float]) -> dict[str, Tensor]:
+    """The mean of the weights of models of the same network, of which each has its share."""
+    states = [read_model(path).state_dict() for path in models]
+    return {
+        k: sum(share * s[k].double() for s, share in zip(states, shares, strict=True))
+        .div(sum(shares))
+        .to(v)
+        for k, v in states[0].items()
+    }
+
+
+def bundle(name: str, runs: list[Path], about: dict[str, object], shares: list[float]) -> Path:
+    """Write model, logs and sha256; give the model's path."""
+    models = [run / "model.safetensors" for run in runs[-len(shares) :]]
+    info = read_info(models[-1])
+    # The recipes themselves are in the package; a run's own copy holds paths of its machine.
+    recipes = [run.name for run in runs]
+    described = info.metadata | about | {"name": name, "recipe": recipes}
+    path = BUNDLED / f"{name}.safetensors"
+    save_model(path, info.config, mean_of(models, shares), described, dtype=torch.float16)
+    for run in runs:
+        with gzip.GzipFile(BUNDLED / f"{run.name}-log.jsonl.gz", "wb", mtime=0) as file:
+            file.write((run / "log.jsonl").read_bytes())
+    listing = BUNDLED / "sha256.json"
+    known = json.loads(listing.read_text()) if listing.is_file() else {}
+    listing.write_text(json.dumps(known | {name: sha256(path)}, indent=1) + "\n")
+    return path
+
+
+def main() -> None:
+    """Parse and bundle."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--about", type=Path, required=True)
+    parser.add_argument(
+        "--shares", nargs="+", type=float, default=[1.0], help="of the last runs in the mean"
+    )
+    given = parser.parse_args()
+    path = bundle(given.name, given.runs, json.loads(given.about.read_text()), given.shares)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

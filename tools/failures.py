@@ -1,0 +1,58 @@
+"""The model cards' pictures of failures: python tools/failures.py RESULTS DAVIS OVERLAY
+
+RESULTS holds small's label maps of the ten sequences (``hodor evaluate --out``), DAVIS these,
+OVERLAY is tiny's video of the sample clip (``hodor track --model tiny --overlay``).
+"""
+
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from hodor.evaluation import DavisDataset, read_label_map
+
+SHOWN = {  # sequence: frame, and the crop's left, top and right sides in shares of the frame
+    "camel": (88, (0.12, 0.1, 0.62)),
+    "bmx-trees": (61, (0.1, 0.25, 0.7)),
+}
+HEIGHT = 220
+SHOWN_OF_TINY = (12, 52)  # frames of the sample clip
+IMAGES = Path(__file__).parents[1] / "docs/images"
+
+
+def of_small(results: Path, davis: Path) -> None:
+    """Crops side by side: found in red, the truth's outline in green."""
+    tiles = []
+    for sequence in DavisDataset(davis, 2016).sequences:
+        if sequence.name not in SHOWN:
+            continue
+        index, (left, top, right) = SHOWN[sequence.name]
+        name = sequence.names[index]
+        frame = cv2.imread(str(sequence.frame_paths[index]))
+        found = read_label_map(results / sequence.name / f"{name}.png") > 0
+        frame[found] = frame[found] // 2 + np.array([0, 0, 127], np.uint8)
+        truth = sequence.label_map(name).astype(np.uint8)
+        lines, _ = cv2.findContours(truth, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(frame, lines, -1, (0, 255, 0), 2)
+        h, w = truth.shape
+        crop = frame[int(top * h) :, int(left * w) : int(right * w)]
+        wide = round(crop.shape[1] * HEIGHT / crop.shape[0])
+        tiles.append(cv2.resize(crop, (wide, HEIGHT), interpolation=cv2.INTER_AREA))
+    cv2.imwrite(str(IMAGES / "failures.jpg"), np.hstack(tiles), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def of_tiny(overlay: Path) -> None:
+    """Two frames side by side."""
+    with av.open(str(overlay)) as video:
+        frames = [frame.to_ndarray(format="bgr24") for frame in video.decode(video=0)]
+    both = np.hstack([frames[index] for index in SHOWN_OF_TINY])
+    wide = round(both.shape[1] * HEIGHT / both.shape[0])
+    both = cv2.resize(both, (wide, HEIGHT), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(IMAGES / "failures-tiny.jpg"), both, [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+if __name__ == "__main__":
+    of_small(Path(sys.argv[1]), Path(sys.argv[2]))
+    of_tiny(Path(sys.argv[3]))
