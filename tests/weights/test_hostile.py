@@ -45,7 +45,9 @@ def test_a_config_from_elsewhere_is_held_to_its_limits(
         read_info(changed(tiny_model, tmp_path / "m.safetensors", **config))
 
 
-@pytest.mark.parametrize("metadata", [{}, {"config": "[", "metadata": "{}"}, {"config": "3"}], ids=str)
+@pytest.mark.parametrize(
+    "metadata", [{}, {"config": "[", "metadata": "{}"}, {"config": "3"}], ids=str
+)
 def test_damaged_words_of_a_model_are_told_in_one_line(
     tmp_path: Path, tiny_model: Path, metadata: dict[str, str]
 ) -> None:
