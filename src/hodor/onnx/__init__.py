@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from hodor.onnx.files import FILES, ExportInfo
 from hodor.onnx.network import OnnxNetwork
+from hodor.onnx.sessions import open_sessions
 
 if TYPE_CHECKING:
     from hodor.onnx.exporting import export
 
-__all__ = ["FILES", "ExportInfo", "OnnxNetwork", "export"]
+__all__ = ["FILES", "ExportInfo", "OnnxNetwork", "export", "open_sessions"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,8 +1,6 @@
 """An exported network: the three functions of ``Hodor`` on NumPy arrays, by onnxruntime."""
 
-import os
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +9,7 @@ from numpy.typing import NDArray
 
 from hodor.errors import HodorError, WeightsError
 from hodor.onnx.files import FILES, ExportInfo, export_folder
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-QUIET = 3  # onnxruntime's level for errors
+from hodor.onnx.sessions import open_sessions
 
 Floats = NDArray[np.float32]
 
@@ -51,15 +47,9 @@ class OnnxNetwork:
             WeightsError: not an export, damaged, or its files are of different models.
         """
         device = "cpu" if device == "auto" else device
-        ort = _onnxruntime()
-        provider = _provider(ort, device)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = _threads() if threads is None else threads
-        options.log_severity_level = QUIET
         folder = export_folder(path)
-        sessions = {
-            part: _session(ort, folder / name, options, provider) for part, name in FILES.items()
-        }
+        files = {part: folder / name for part, name in FILES.items()}
+        sessions = open_sessions(files, device, threads)
         infos = [
             ExportInfo.from_metadata(
                 folder / name, sessions[part].get_modelmeta().custom_metadata_map, part
@@ -139,47 +129,3 @@ class OnnxNetwork:
             None, {name: value for name, value in inputs.items() if name in wanted}
         )
         return found
-
-
-def _threads() -> int:
-    """What the environment says; 0, onnxruntime's word for all cores, where it says nothing."""
-    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return int(first) if first.isdigit() else 0
-
-
-def _onnxruntime() -> Any:
-    try:
-        return import_module("onnxruntime")
-    except ImportError as error:
-        raise HodorError(
-            f"running exported files needs {error.name}: pip install 'hodor-vos[onnx]'"
-        ) from error
-
-
-def _provider(ort: Any, device: str) -> str:
-    kind = device.partition(":")[0]
-    if kind not in PROVIDERS:
-        raise HodorError(
-            f"device {device}: exported files run on {' or '.join(PROVIDERS)}; for others take "
-            "the runtime torch"
-        )
-    if PROVIDERS[kind] not in ort.get_available_providers():
-        raise HodorError(
-            f"device {device}: this onnxruntime has no {PROVIDERS[kind]} (pip install "
-            "onnxruntime-gpu brings it); use --device cpu"
-        )
-    return PROVIDERS[kind]
-
-
-def _session(ort: Any, path: Path, options: Any, provider: str) -> Any:
-    try:
-        session = ort.InferenceSession(str(path), options, providers=[provider])
-    except Exception as error:  # onnxruntime's own errors have no base but this
-        first = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{path}: onnxruntime cannot load it ({first})") from error
-    if provider not in session.get_providers():
-        raise HodorError(
-            f"{path}: onnxruntime could not start {provider} (are CUDA and cuDNN installed?); use "
-            "--device cpu"
-        )
-    return session
