@@ -16,6 +16,7 @@ from hodor.errors import LIST_ITEM, HodorError
 
 COMMANDS = {
     "track": "Follow objects through a video, a folder of images or a camera.",
+    "mask": "Make a first mask from a box or points.",
     "convert": "Convert masks between formats: CVAT, COCO, YouTube-VIS, YOLO, mattes, ...",
     "measure": "Numbers over time: area, place, shape and speed of each object.",
     "studio": "Draw, follow, correct and export masks in the browser.",

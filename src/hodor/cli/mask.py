@@ -1,0 +1,84 @@
+"""``hodor mask``."""
+
+import shlex
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from hodor.errors import HodorError, MaskError, SourceError
+from hodor.extras import check
+from hodor.files import explained
+from hodor.segmenter import first_masks, prompts_of_words
+from hodor.video import Frame, open_seekable, write_label_map
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def mask(
+    source: str = typer.Argument(..., help="Video file, folder or pattern of images."),
+    box: list[str] = typer.Option(
+        [],
+        help="x0,y0,x1,y1 around an object, in pixels from the frame's upper left corner, as "
+        "detectors give it. Again for a second object; 7=x0,y0,x1,y1 for the object of id 7.",
+    ),
+    point: list[str] = typer.Option(
+        [], help="x,y on the object; may be repeated. 2=x,y for object 2."
+    ),
+    not_point: list[str] = typer.Option(
+        [], "--not", help="x,y that is not the object; may be repeated. 2=x,y for object 2."
+    ),
+    frame: int = typer.Option(0, min=0, help="Number of the frame; the first is 0."),
+    out: Path = typer.Option(..., help="PNG to write: a palette image of object ids."),
+) -> None:
+    """Make masks in one frame of SOURCE from boxes and points.
+
+    hodor mask my.mp4 --box 10,20,300,400 --out first.png
+
+    hodor mask my.mp4 --point 120,80 --not 40,90 --frame 12 --out masks/00012.png
+    """
+    check("onnx", "onnxruntime")
+    prompts = prompts_of_words(box, point, not_point)
+    if not prompts:
+        raise MaskError(
+            "nothing shows an object: give --box x0,y0,x1,y1 or --point x,y (hodor studio shows "
+            "the frame and takes clicks)"
+        )
+    if out.suffix.lower() != ".png":
+        raise HodorError(f"--out {out}: masks are written as PNG; give a name that ends in .png")
+    console = Console(stderr=True)
+    shown = _read(source, frame)
+    found = first_masks(shown.pixels, prompts)
+    with explained(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    write_label_map(out, found.label_map)
+    for number, score in found.scores.items():
+        area = int((found.label_map == number).sum())
+        console.print(
+            f"  object {number}: {area} pixels, expected IoU {min(score, 1):.2f}", highlight=False
+        )
+    console.print(f"masks of frame {frame} in {out}", highlight=False, soft_wrap=True)
+    console.print(_next(source, shown, out), highlight=False, soft_wrap=True)
+
+
+def _read(source: str, index: int) -> Frame:
+    with open_seekable(source) as frames:
+        if index >= frames.length:
+            raise SourceError(
+                f"{source}: has no frame {index}; its frames are 0 to {frames.length - 1}"
+            )
+        return frames.read(index)
+
+
+def _next(source: str, frame: Frame, out: Path) -> str:
+    """How to follow them, or how to write them so that they can be followed."""
+    named = out.stem == frame.name or (out.stem.isdecimal() and int(out.stem) == frame.index)
+    if frame.index and not named:
+        return (
+            "to follow them, put them in a folder under their frame's name: "
+            f"--out masks/{frame.name}.png"
+        )
+    masks = out.parent if frame.index else out
+    words = ["hodor", "track", source, "--masks", str(masks), "--out", "out"]
+    return f"follow them: {shlex.join(words)}"

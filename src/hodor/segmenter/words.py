@@ -1,0 +1,74 @@
+"""Prompts as they are written on a command line: ``10,20,300,400``, ``2=50,60``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hodor.errors import MaskError
+from hodor.segmenter.prompts import Box, Point, Prompts
+
+
+@dataclass
+class _Shown:
+    box: Box | None = None
+    points: list[Point] = field(default_factory=list)
+    labels: list[bool] = field(default_factory=list)
+
+
+def prompts_of_words(
+    boxes: Sequence[str] = (), points: Sequence[str] = (), not_points: Sequence[str] = ()
+) -> dict[int, Prompts]:
+    """Prompts by object id.
+
+    Args:
+        boxes: ``x0,y0,x1,y1`` in pixels; with ``ID=`` before it for an object of that number,
+            else the objects are numbered 1, 2, ... in this order.
+        points: ``x,y`` or ``ID=x,y``, on the object. Without a number: of object 1.
+        not_points: the same, not on the object.
+
+    Raises:
+        MaskError: a word cannot be read, a box is given twice for an object, or points do not say
+            of which of several objects they are.
+    """
+    shown: dict[int, _Shown] = {}
+    for place, word in enumerate(boxes, 1):
+        number, values = _numbers("--box", word, 4, "x0,y0,x1,y1")
+        one = shown.setdefault(number or place, _Shown())
+        if one.box is not None:
+            raise MaskError(f"--box {word}: object {number or place} has a box already")
+        one.box = (values[0], values[1], values[2], values[3])
+    for option, words, on_it in (("--point", points, True), ("--not", not_points, False)):
+        for word in words:
+            number, values = _numbers(option, word, 2, "x,y")
+            if number is None and len(shown) > 1:
+                raise MaskError(
+                    f"{option} {word}: of which of the {len(shown)} objects? Write it "
+                    f"{min(shown)}={word}"
+                )
+            one = shown.setdefault(number or min(shown, default=1), _Shown())
+            one.points.append((values[0], values[1]))
+            one.labels.append(on_it)
+    return {i: _prompts(i, one) for i, one in sorted(shown.items())}
+
+
+def _numbers(option: str, word: str, count: int, form: str) -> tuple[int | None, list[float]]:
+    """An object's id, if one is said, and the numbers."""
+    before, equals, rest = word.rpartition("=")
+    try:
+        values = [float(part) for part in rest.split(",")]
+        number = int(before) if equals else None
+    except ValueError:
+        values, number = [], None
+    if len(values) != count or not all(abs(value) < 1e6 for value in values):
+        raise MaskError(
+            f"{option} {word}: give {count} numbers {form}, in pixels of the frame, such as "
+            f"{option} {'10,20,300,400' if count == 4 else '120,80'}; for one of several objects "
+            f"{option} 2={'10,20,300,400' if count == 4 else '120,80'}"
+        )
+    return number, values
+
+
+def _prompts(number: int, one: _Shown) -> Prompts:
+    try:
+        return Prompts(tuple(one.points), tuple(one.labels), one.box)
+    except MaskError as error:
+        raise MaskError(f"object {number}: {error}") from None

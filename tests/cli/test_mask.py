@@ -1,0 +1,98 @@
+"""``hodor mask``: first masks from boxes and points, and what it says next."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hodor.assets import sample_clip, sample_masks
+from hodor.errors import MaskError
+from hodor.segmenter import prompts_of_words
+from hodor.video import read_label_map
+
+pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+Hodor = Callable[..., Any]
+
+
+def _iou(a: Any, b: Any) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def _box(mask: Any) -> str:
+    rows, columns = np.nonzero(mask)
+    return f"{columns.min()},{rows.min()},{columns.max() + 1},{rows.max() + 1}"
+
+
+def test_boxes_become_a_label_map_that_track_takes(
+    hodor: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    truth = read_label_map(sample_masks())
+    one, three = truth == 1, truth == 3
+    ran = hodor(
+        "mask", sample_clip(), "--box", _box(one), "--box", f"3={_box(three)}", "--out", "first.png"
+    )
+    assert ran.code == 0, ran.err
+    found = read_label_map("first.png")
+    assert _iou(found == 1, one) > 0.8
+    assert _iou(found == 3, three) > 0.7
+    assert set(np.unique(found)) == {0, 1, 3}
+    assert "object 3: " in ran.err
+    assert f"hodor track {sample_clip()} --masks first.png --out out" in ran.err
+
+
+def test_a_mask_of_a_later_frame_says_where_track_would_find_it(
+    hodor: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("mask", sample_clip(), "--point", "260,120", "--frame", "5")
+    ran = hodor(*words, "--out", "late.png")
+    assert ran.code == 0, ran.err
+    assert "--out masks/00005.png" in ran.err
+    ran = hodor(*words, "--out", "my masks/5.png")
+    assert "--masks 'my masks' --out out" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--box", "10,20,300"], "--box 10,20,300: give 4 numbers x0,y0,x1,y1"),
+        (["--box", "0.1,0.1,0.5,0.5"], "looks like shares of the frame"),
+        (["--point", "600,10"], "point 600,10 is outside of the frame of 512 x 288"),
+        (["--not", "20,20"], "object 1: nothing shows the object"),
+        ([], "give --box x0,y0,x1,y1 or --point x,y"),
+        (["--box", "1,1,50,50", "--box", "1=2,2,9,9"], "object 1 has a box already"),
+        (["--point", "20,20", "--frame", "72"], "has no frame 72; its frames are 0 to 71"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_in_a_line_and_nothing_is_written(
+    hodor: Hodor, tmp_path: Path, words: list[str], said: str
+) -> None:
+    ran = hodor("mask", sample_clip(), *words, "--out", tmp_path / "first.png")
+    assert ran.code == 1
+    assert said in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+    assert not (tmp_path / "first.png").exists()
+
+
+def test_points_of_several_objects_say_whose_they_are() -> None:
+    prompts = prompts_of_words(["1,2,30,40", "50,2,80,40"], ["2=60,20"], ["2=55,5"])
+    assert prompts[1].points == ()
+    assert prompts[2].points == ((60, 20), (55, 5))
+    assert prompts[2].labels == (True, False)
+    with pytest.raises(MaskError, match=r"of which of the 2 objects\? Write it 1=60,20"):
+        prompts_of_words(["1,2,30,40", "50,2,80,40"], ["60,20"])
+
+
+def test_without_onnxruntime_the_extra_is_named_before_the_video_is_read(
+    hodor: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    ran = hodor("mask", "no.mp4", "--point", "1,1", "--out", tmp_path / "first.png")
+    assert ran.code == 1
+    assert "hodor-vos[onnx]" in ran.err
