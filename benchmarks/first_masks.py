@@ -44,18 +44,21 @@ def corrected(prompts: Prompts, mask: Bools, truth: Bools) -> Prompts:
 def measure(segmenter: Segmenter, seen: Embedding, truth: Bools) -> dict[str, float]:
     """IoU by kind of prompt for one frame."""
     left, top, width, height = cv2.boundingRect(truth.view(np.uint8))
-    box = (float(left), float(top), float(left + width), float(top + height))
-    kinds = {"box": Prompts(box=box), "click": Prompts((deepest(truth)[0],), (True,))}
+    box = Prompts(box=(float(left), float(top), float(left + width), float(top + height)))
+    click = Prompts((deepest(truth)[0],), (True,))
+    three = segmenter.mask(seen, click).masks[1:]
+    chosen = 1 + int(np.argmax([iou(mask, truth) for mask in three]))
     scores: dict[str, float] = {}
-    for kind, prompts in kinds.items():
-        found = segmenter.follow(seen, prompts)
-        scores[kind] = iou(found.mask, truth)
-        if kind == "click":
-            scores["click, best of three"] = max(iou(mask, truth) for mask in found.masks[1:])
-        for count in range(1, CORRECTIONS + 1):
+    for kind, begun, first in (
+        ("box", box, None),
+        ("click", click, None),
+        ("click, best of its three masks taken", click, chosen),
+    ):
+        prompts = begun
+        for count in range(CORRECTIONS + 1):
+            found = segmenter.follow(seen, prompts, first)
+            scores[f"{kind}, {count} corrections" if count else kind] = iou(found.mask, truth)
             prompts = corrected(prompts, found.mask, truth)
-            found = segmenter.follow(seen, prompts)
-            scores[f"{kind}, {count} corrections"] = iou(found.mask, truth)
     return scores
 
 

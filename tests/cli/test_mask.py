@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hodor.assets import sample_clip, sample_masks
 from hodor.errors import MaskError
 from hodor.segmenter import prompts_of_words
-from hodor.video import read_label_map
+from hodor.video import open_source, read_label_map
 
 pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -66,8 +68,8 @@ def test_a_mask_of_a_later_frame_says_where_track_would_find_it(
         (["--point", "600,10"], "point 600,10 is outside of the frame of 512 x 288"),
         (["--not", "20,20"], "object 1: nothing shows the object"),
         ([], "give --box x0,y0,x1,y1 or --point x,y"),
-        (["--box", "1,1,50,50", "--box", "1=2,2,9,9"], "object 1 has a box already"),
-        (["--point", "20,20", "--frame", "72"], "has no frame 72; its frames are 0 to 71"),
+        (["--box", "1=1,1,50,50", "--box", "1=2,2,9,9"], "object 1 has a box already"),
+        (["--point", "20,20", "--frame", "72"], "has no frame 72; they are 0 to 71"),
     ],
 )
 def test_what_cannot_be_meant_is_told_in_a_line_and_nothing_is_written(
@@ -96,3 +98,28 @@ def test_without_onnxruntime_the_extra_is_named_before_the_video_is_read(
     ran = hodor("mask", "no.mp4", "--point", "1,1", "--out", tmp_path / "first.png")
     assert ran.code == 1
     assert "hodor-vos[onnx]" in ran.err
+
+
+def test_track_begins_with_boxes_and_keeps_what_they_made(
+    hodor: Hodor, tmp_path: Path, tiny_model: Path
+) -> None:
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    with open_source(str(sample_clip())) as source:
+        for frame in islice(source.frames(), 3):
+            Image.fromarray(frame.pixels).save(folder / f"{frame.name}.png")
+    truth = read_label_map(sample_masks()) == 1
+    out = tmp_path / "out"
+    words = ("track", folder, "--model", tiny_model, "--device", "cpu", "--out", out)
+    ran = hodor(*words, "--box", _box(truth))
+    assert ran.code == 0, ran.err
+    first = read_label_map(out / "first.png")
+    assert _iou(first == 1, truth) > 0.8
+    assert np.array_equal(read_label_map(out / "labels" / "00000.png"), first)
+    assert len(list((out / "labels").iterdir())) == 3
+    before = (out / "first.png").read_bytes()
+    ran = hodor(*words, "--point", "5,5")
+    assert "holds results already" in ran.err
+    assert (out / "first.png").read_bytes() == before, "a refused run changes nothing"
+    ran = hodor(*words, "--box", _box(truth), "--masks", out / "first.png")
+    assert "boxes and points stand for --masks" in ran.err

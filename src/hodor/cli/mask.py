@@ -6,13 +6,14 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from hodor.errors import HodorError, MaskError, SourceError
+from hodor.cli.app import App
+from hodor.errors import HodorError, MaskError
 from hodor.extras import check
-from hodor.files import explained
-from hodor.segmenter import first_masks, prompts_of_words
-from hodor.video import Frame, open_seekable, write_label_map
+from hodor.runs import write_first_masks
+from hodor.segmenter import prompts_of_words
+from hodor.video import Frame
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = App()
 
 
 @app.command()
@@ -48,11 +49,7 @@ def mask(
     if out.suffix.lower() != ".png":
         raise HodorError(f"--out {out}: masks are written as PNG; give a name that ends in .png")
     console = Console(stderr=True)
-    shown = _read(source, frame)
-    found = first_masks(shown.pixels, prompts)
-    with explained(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    write_label_map(out, found.label_map)
+    shown, found = write_first_masks(source, prompts, out, frame=frame)
     for number, score in found.scores.items():
         area = int((found.label_map == number).sum())
         console.print(
@@ -60,15 +57,6 @@ def mask(
         )
     console.print(f"masks of frame {frame} in {out}", highlight=False, soft_wrap=True)
     console.print(_next(source, shown, out), highlight=False, soft_wrap=True)
-
-
-def _read(source: str, index: int) -> Frame:
-    with open_seekable(source) as frames:
-        if index >= frames.length:
-            raise SourceError(
-                f"{source}: has no frame {index}; its frames are 0 to {frames.length - 1}"
-            )
-        return frames.read(index)
 
 
 def _next(source: str, frame: Frame, out: Path) -> str:

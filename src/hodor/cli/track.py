@@ -22,12 +22,14 @@ from hodor.cli.app import App
 from hodor.cli.names import names_of
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError, MaskError
+from hodor.extras import check
 from hodor.jobs import Outcome
 from hodor.runs import (
     ListedVideo,
     Outputs,
     Summary,
     find_videos,
+    masks_for_run,
     pair_videos,
     read_list,
     report_videos,
@@ -37,6 +39,7 @@ from hodor.runs import (
     write_report,
 )
 from hodor.runs import Progress as Step
+from hodor.segmenter import prompts_of_words
 from hodor.tracking import Tracker, TrackerOverrides
 from hodor.weights import DEFAULT
 
@@ -44,6 +47,7 @@ app = App()
 STOPPED = 130  # what shells expect of a command that Ctrl-C ended
 WRITTEN = "What is written"
 MANY = "Many videos"
+SHOWN = "Instead of masks"
 
 
 @app.command()
@@ -58,6 +62,18 @@ def track(
         None,
         help="First frame's masks: palette PNG, 8/16-bit PNG of ids, or 0/255; or a folder with a "
         "file for each annotated frame; or CVAT, COCO and others, as hodor convert reads them.",
+    ),
+    box: list[str] = typer.Option(
+        [],
+        help="x0,y0,x1,y1 around an object in the first frame, in pixels; may be repeated. As for "
+        "hodor mask.",
+        rich_help_panel=SHOWN,
+    ),
+    point: list[str] = typer.Option(
+        [], help="x,y on an object in the first frame; may be repeated.", rich_help_panel=SHOWN
+    ),
+    not_point: list[str] = typer.Option(
+        [], "--not", help="x,y that is not the object; may be repeated.", rich_help_panel=SHOWN
     ),
     references: Path | None = typer.Option(
         None, help="Objects from another video, as --save-references wrote them; needs no masks."
@@ -118,6 +134,7 @@ def track(
     and what --overlay and --rle add.
 
         hodor track my.mp4 --masks first.png --out out --overlay
+        hodor track my.mp4 --box 10,20,300,400 --out out
         hodor track clips --masks masks --out out --workers 4
         hodor track --list videos.csv --out out
     """
@@ -130,6 +147,10 @@ def track(
     )  # fmt: skip
     tracker = partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name)
     videos = _several(source, video_list, masks, references, save_references)
+    if box or point or not_point:
+        if videos or masks is not None:
+            raise MaskError("boxes and points stand for --masks of one video; give either")
+        masks = _shown(str(source), out, (box, point, not_point), resume=resume_run)
     if videos:
         crew = Crew(workers, ray, gpus=float(chosen.device.startswith("cuda")))
         _track_all(console, videos, out, tracker, outputs, crew, resume=resume_run)
@@ -151,6 +172,14 @@ def _how_to_begin(source: str) -> str:
         f"it in the browser: hodor studio {video}. From a box: hodor mask {video} --box "
         "LEFT,TOP,RIGHT,BOTTOM --out first.png. Objects of another video: --references FILE"
     )
+
+
+def _shown(
+    source: str, out: Path, words: tuple[list[str], list[str], list[str]], *, resume: bool
+) -> Path:
+    """The file of masks that boxes and points make."""
+    check("onnx", "onnxruntime")
+    return masks_for_run(source, prompts_of_words(*words), out, resume=resume)
 
 
 class Crew(NamedTuple):

@@ -1,5 +1,6 @@
 """Whole videos: one through its sinks, one to a folder, many of them; each goes on after a kill."""
 
+from hodor.runs.first_masks import masks_for_run, write_first_masks
 from hodor.runs.folder import Outputs, track_to_folder
 from hodor.runs.many import ListedVideo, read_list, track_many, unfinished
 from hodor.runs.pairing import find_videos, pair_videos
@@ -13,6 +14,7 @@ __all__ = [
     "Summary",
     "VideoReport",
     "find_videos",
+    "masks_for_run",
     "pair_videos",
     "read_list",
     "report_videos",
@@ -21,6 +23,7 @@ __all__ = [
     "track_to_folder",
     "track_video",
     "unfinished",
+    "write_first_masks",
     "write_report",
     "write_summary",
 ]

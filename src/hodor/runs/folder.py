@@ -88,7 +88,7 @@ def track_to_folder(
     with open_source(run.source) as frames:
         if frames.live and resume:
             raise HodorError(f"{source}: a live source cannot be resumed; take another folder")
-        _refuse_results(run.out, resume_run=resume)
+        refuse_results(run.out, resume_run=resume)
         given, names, warnings = _given(run, frames)
         ready = tracker if isinstance(tracker, Tracker) else tracker()
         summary = _begin(run.out, run.settings(ready), ready, resume_run=resume)
@@ -157,7 +157,7 @@ def is_begun(out: Path) -> bool:
     return (out / RUN).is_file()
 
 
-def _refuse_results(out: Path, *, resume_run: bool) -> None:
+def refuse_results(out: Path, *, resume_run: bool) -> None:
     """Raises HodorError if the folder holds results that a run would mix with its own."""
     if not resume_run:
         if (out / "labels").is_dir() and any((out / "labels").iterdir()):

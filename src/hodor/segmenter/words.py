@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from hodor.errors import MaskError
 from hodor.segmenter.prompts import Box, Point, Prompts
@@ -21,7 +22,7 @@ def prompts_of_words(
 
     Args:
         boxes: ``x0,y0,x1,y1`` in pixels; with ``ID=`` before it for an object of that number,
-            else the objects are numbered 1, 2, ... in this order.
+            else the lowest number that is free.
         points: ``x,y`` or ``ID=x,y``, on the object. Without a number: of object 1.
         not_points: the same, not on the object.
 
@@ -30,27 +31,29 @@ def prompts_of_words(
             of which of several objects they are.
     """
     shown: dict[int, _Shown] = {}
-    for place, word in enumerate(boxes, 1):
-        number, values = _numbers("--box", word, 4, "x0,y0,x1,y1")
-        one = shown.setdefault(number or place, _Shown())
-        if one.box is not None:
-            raise MaskError(f"--box {word}: object {number or place} has a box already")
-        one.box = (values[0], values[1], values[2], values[3])
+    read = [(word, *_numbers("--box", word, 4, "x0,y0,x1,y1")) for word in boxes]
+    taken = {number for _, number, _ in read}
+    free = (number for number in count(1) if number not in taken)
+    for word, said, values in read:
+        number = next(free) if said is None else said
+        if number in shown:
+            raise MaskError(f"--box {word}: object {number} has a box already")
+        shown[number] = _Shown(box=(values[0], values[1], values[2], values[3]))
     for option, words, on_it in (("--point", points, True), ("--not", not_points, False)):
         for word in words:
-            number, values = _numbers(option, word, 2, "x,y")
-            if number is None and len(shown) > 1:
+            said, values = _numbers(option, word, 2, "x,y")
+            if said is None and len(shown) > 1:
                 raise MaskError(
                     f"{option} {word}: of which of the {len(shown)} objects? Write it "
                     f"{min(shown)}={word}"
                 )
-            one = shown.setdefault(number or min(shown, default=1), _Shown())
+            one = shown.setdefault(said or min(shown, default=1), _Shown())
             one.points.append((values[0], values[1]))
             one.labels.append(on_it)
     return {i: _prompts(i, one) for i, one in sorted(shown.items())}
 
 
-def _numbers(option: str, word: str, count: int, form: str) -> tuple[int | None, list[float]]:
+def _numbers(option: str, word: str, length: int, form: str) -> tuple[int | None, list[float]]:
     """An object's id, if one is said, and the numbers."""
     before, equals, rest = word.rpartition("=")
     try:
@@ -58,11 +61,11 @@ def _numbers(option: str, word: str, count: int, form: str) -> tuple[int | None,
         number = int(before) if equals else None
     except ValueError:
         values, number = [], None
-    if len(values) != count or not all(abs(value) < 1e6 for value in values):
+    if len(values) != length or not all(abs(value) < 1e6 for value in values):
         raise MaskError(
-            f"{option} {word}: give {count} numbers {form}, in pixels of the frame, such as "
-            f"{option} {'10,20,300,400' if count == 4 else '120,80'}; for one of several objects "
-            f"{option} 2={'10,20,300,400' if count == 4 else '120,80'}"
+            f"{option} {word}: give {length} numbers {form}, in pixels of the frame, such as "
+            f"{option} {'10,20,300,400' if length == 4 else '120,80'}; for one of several objects "
+            f"{option} 2={'10,20,300,400' if length == 4 else '120,80'}"
         )
     return number, values
 
