@@ -47,7 +47,7 @@ def numbers_of(names: Sequence[str], options: ReadOptions, warnings: list[str]) 
                 "video that begins at 0; where names count from 1, name the frames by --source"
             )
         return numbers
-    in_order = sorted(set(names), key=natural_key)
+    in_order = sorted(set(names), key=lambda name: (natural_key(name), name))
     place = {name: at for at, name in enumerate(in_order)}
     if len(place) > 1:
         warnings.append(

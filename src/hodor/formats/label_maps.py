@@ -16,7 +16,15 @@ from hodor.formats.identity import renumbered
 from hodor.formats.limits import rate_of, some
 from hodor.formats.reading import Look, ReadOptions, read_json, readable
 from hodor.formats.tiff import TIFF_SUFFIXES, read_tiff
-from hodor.formats.track import Labelled, Shapes, Track, flattened, survey
+from hodor.formats.track import (
+    Labelled,
+    Shapes,
+    Track,
+    counted,
+    flattened,
+    survey,
+    tell,
+)
 from hodor.formats.writing import WriteOptions
 from hodor.video import (
     count_pages,
@@ -59,9 +67,16 @@ def read_png(path: Path, options: ReadOptions) -> Track:
     white_is_id = hold_ids(files)
 
     def frames() -> Iterator[Labelled]:
+        shaded: list[Path] = []
         for index, file in order:
-            label_map = read_label_map(file, white_is_id=white_is_id)
+            label_map = read_label_map(file, shaded, white_is_id=white_is_id)
             yield Labelled(index, file.stem, index / options.rate, label_map)
+        if shaded:
+            tell(
+                f"{counted(len(shaded), 'file')} black and white with shades at the edges "
+                f"({some(file.name for file in shaded)}): pixels from 128 of 255 on are object 1",
+                warnings,
+            )
 
     return Track(frames, path.resolve().name, options.rate, {}, warnings)
 

@@ -128,7 +128,7 @@ def read_label_studio_video(path: Path, options: ReadOptions) -> Track:
 
     def frames() -> Iterator[Shapes]:
         for index in range(length):
-            at = min(round(index * count / length), count - 1)
+            at = index * count // length
             boxes = [(i, box) for i, line in timelines if (box := line.at(at)) is not None]
             masks = ((i, _whole(box, size)) for i, box in boxes)
             yield Shapes(index, options.name_of(index), index / rate, size, masks)

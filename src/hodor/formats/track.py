@@ -165,14 +165,14 @@ def flattened(
                 hidden[frame.name] = covered
             yield Labelled(frame.index, frame.name, frame.time, label_map, frame.confidence)
         if hidden:
-            _tell(
+            tell(
                 f"objects overlap in {counted(len(hidden), 'frame')} ({sum(hidden.values())} "
                 f"pixels, the most in frame {max(hidden, key=lambda name: hidden[name])}): a label "
                 "map has one object a pixel, so the one that is drawn later was kept",
                 warnings,
             )
         if without:
-            _tell(
+            tell(
                 f"{counted(without, 'shape')} without a pixel, too thin or outside of the frame, "
                 "left no mask",
                 warnings,
@@ -219,6 +219,7 @@ def _lay(frame: Shapes) -> tuple[LabelMap, int, int]:
     return narrow(label_map), covered, without
 
 
-def _tell(message: str, warnings: list[str]) -> None:
+def tell(message: str, warnings: list[str]) -> None:
+    """Add a message once, however often the frames are read."""
     if message not in warnings:
         warnings.append(message)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hodor.errors import LIST_ITEM, HodorError
+from hodor.files import safe_name
 from hodor.jobs import Outcome, run_jobs
 from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
 from hodor.runs.pipeline import Summary
@@ -32,7 +33,7 @@ def read_list(path: Path) -> list[ListedVideo]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, skipinitialspace=True)
             lines = list(reader)
             head = reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -73,6 +74,11 @@ def _line(line: dict[str, str], number: int, folder: Path, problems: list[str]) 
     if not paths:
         problems.append(f"line {number}: neither masks nor references, so nothing to follow")
     name = values["name"] or Path(source).stem
+    if source:
+        try:
+            safe_name(name, "the name")
+        except HodorError as error:
+            problems.append(f"line {number}: {error}")
     return ListedVideo(name, source, paths.get("masks"), paths.get("references"))
 
 

@@ -1,0 +1,27 @@
+"""Lists of videos: what their lines may hold."""
+
+from pathlib import Path
+
+import pytest
+
+from hodor.errors import HodorError
+from hodor.runs.many import read_list
+
+
+def a_list(folder: Path, text: str) -> Path:
+    for name in ("a.mp4", "m.png"):
+        (folder / name).write_bytes(b"?")
+    (folder / "list.csv").write_text(text)
+    return folder / "list.csv"
+
+
+def test_a_space_after_a_comma_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (one,) = read_list(a_list(tmp_path, "source, masks, name\na.mp4, m.png, x\n"))
+    assert (one.name, one.source, one.masks) == ("x", str(tmp_path / "a.mp4"), tmp_path / "m.png")
+
+
+@pytest.mark.parametrize("name", ["../../victim", "/var/victim", "a/b", ".."])
+def test_the_name_of_a_video_never_leaves_the_folder(name: str, tmp_path: Path) -> None:
+    path = a_list(tmp_path, f"source,masks,name\na.mp4,m.png,{name}\n")
+    with pytest.raises(HodorError, match=r"line 2: the name .* cannot become the name of a file"):
+        read_list(path)
