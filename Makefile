@@ -11,7 +11,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format test test-fast docs bench clean
+.PHONY: help setup demo lint format test test-fast docs pictures bench clean
 
 help:  ## Show these lines.
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1	\2/p' Makefile | expand -t 12
@@ -50,6 +50,9 @@ test-fast: setup  ## Run the tests without the marker slow.
 
 docs: setup  ## Build the site into site/, strictly.
 	$(BIN)/mkdocs build --strict
+
+pictures: demo  ## Make the README's moving picture anew, after the models changed.
+	$(BIN)/python tools/make_pictures.py demo-out
 
 bench: setup  ## Measure the tracker on this machine.
 	$(BIN)/hodor bench

@@ -3,10 +3,12 @@
 import re
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,3 +53,27 @@ def test_make_help_lists_every_target() -> None:
     assert sorted(line.split()[0] for line in said.stdout.splitlines()) == sorted(
         phony.group(1).split()
     )
+
+
+def test_the_pages_of_the_api_begin_with_what_people_use_and_leave_nothing_out() -> None:
+    for room, first in (("tracking", "Tracker"), ("weights", "load_model")):
+        page = read(f"docs/api/{room}.md")
+        names = re.findall(r"^ +- (\w+)$", page, re.MULTILINE)
+        assert names[0] == first
+        assert sorted(names) == sorted(import_module(f"hodor.{room}").__all__)
+
+
+def test_the_moving_picture_is_there_and_small_and_moves() -> None:
+    (name,) = re.findall(r"\((docs/images/\S+\.webp)\)", read("README.md"))
+    assert (ROOT / name).stat().st_size < 2_000_000
+    with Image.open(ROOT / name) as picture:
+        assert picture.n_frames > 10  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_the_snippet_of_the_readme_runs_as_it_stands(
+    bundled: Path, one_thread: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (snippet, *_) = re.findall(r"```python\n(.+?)```", read("README.md"), re.DOTALL)
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 72
