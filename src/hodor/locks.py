@@ -34,7 +34,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path, busy: str | None = None) -> None:
-        """Make the folder and lock it.
+        """Make the folder and lock it; if nothing is written to it, it goes again.
 
         Args:
             folder: to be locked.
@@ -44,6 +44,7 @@ class FolderLock:
             HodorError: another process has it, or the folder cannot be written.
         """
         self._path = folder / LOCK
+        self._made = not folder.exists()
         with explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._held = self._take(
@@ -72,9 +73,11 @@ class FolderLock:
             with suppress(OSError):
                 self._path.unlink()
         self._close()
-        if sys.platform == "win32":
-            with suppress(OSError):
+        with suppress(OSError):
+            if sys.platform == "win32":
                 self._path.unlink()
+            if self._made:
+                self._path.parent.rmdir()  # nothing was written
 
     def _close(self) -> None:
         if self._held >= 0:

@@ -1,6 +1,7 @@
 """One call from a video to a folder of results: what ``hodor track`` does, from Python."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,99 @@ def test_no_tracker_is_made_for_inputs_that_cannot_be_used(
             video, first, tmp_path / "out", tracker=never, outputs=Outputs(formats=("nothing",))
         )
     assert not (tmp_path / "out").exists()
+
+
+def stopped(inputs: tuple[Path, Path], out: Path, tracker: Tracker) -> None:
+    """A run that was stopped after eight frames."""
+
+    def stop(step: Progress) -> None:
+        if step.frame.index == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hodor.track_to_folder(*inputs, out, tracker=tracker, progress=stop)
+
+
+def test_two_runs_do_not_write_to_one_folder(
+    inputs: tuple[Path, Path], make_tracker: MakeTracker, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+
+    def another(step: Progress) -> None:
+        if step.frame.index == 3:
+            for resume in (False, True):
+                with pytest.raises(HodorError, match="another run is writing to this folder"):
+                    hodor.track_to_folder(*inputs, out, tracker=make_tracker(), resume=resume)
+
+    hodor.track_to_folder(*inputs, out, tracker=make_tracker(), progress=another)
+    assert len(labels_of(out)) == 12
+    assert not (out / ".lock").exists()
+
+
+def test_a_run_that_could_not_begin_leaves_no_folder(
+    inputs: tuple[Path, Path], make_tracker: MakeTracker, tmp_path: Path
+) -> None:
+    with pytest.raises(HodorError):
+        hodor.track_to_folder(inputs[0], tmp_path / "none.png", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("video", r"the source was replaced: it had [0-9,]+ bytes and has"),
+        ("time", r"the source was replaced: its time stamp is another"),
+        ("masks", r"the masks were replaced"),
+        ("labels", r"2 of the 8 label maps that were written are gone, the first 00003.png"),
+        ("note", r"\.run\.json: is damaged .* start anew in another folder"),
+        ("state", r"remove the file to begin this run anew"),
+    ],
+)
+def test_a_run_does_not_go_on_with_what_is_not_what_it_was_begun_with(
+    inputs: tuple[Path, Path],
+    make_tracker: MakeTracker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scene: Any,
+    change: str,
+    message: str,
+) -> None:
+    monkeypatch.setattr(pipeline, "COMMIT_EVERY", 4)
+    video, masks = inputs
+    out = tmp_path / "out"
+    stopped(inputs, out, make_tracker())
+    if change == "video":
+        write_video(video, scene.frames[::-1])
+    elif change == "time":
+        os.utime(video, ns=(0, 0))
+    elif change == "masks":
+        write_label_map(masks, np.fliplr(scene.labels[0]).copy())
+    elif change == "labels":
+        for number in (3, 5):
+            (out / f"labels/0000{number}.png").unlink()
+    elif change == "note":
+        (out / ".run.json").write_text('{"settings": ')
+    else:
+        (out / ".state.safetensors").write_bytes(b"damaged")
+    before = {path: path.read_bytes() for path in (out / "labels").iterdir()}
+    with pytest.raises(HodorError, match=message) as caught:
+        hodor.track_to_folder(*inputs, out, tracker=make_tracker(), resume=True)
+    assert "\n" not in str(caught.value)
+    assert before == {path: path.read_bytes() for path in (out / "labels").iterdir()}
+    if change in ("state", "labels"):
+        (out / ".state.safetensors").unlink()
+        summary = hodor.track_to_folder(*inputs, out, tracker=make_tracker(), resume=True)
+        assert summary.frames == len(labels_of(out)) == 12
+
+
+def test_confidence_of_a_resumed_run_is_that_of_one_that_was_not_stopped(
+    inputs: tuple[Path, Path],
+    make_tracker: MakeTracker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "COMMIT_EVERY", 4)
+    whole = hodor.track_to_folder(*inputs, tmp_path / "whole", tracker=make_tracker())
+    stopped(inputs, tmp_path / "out", make_tracker())
+    resumed = hodor.track_to_folder(*inputs, tmp_path / "out", tracker=make_tracker(), resume=True)
+    assert resumed.confidence == whole.confidence

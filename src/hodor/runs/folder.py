@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hodor.errors import HodorError, MaskError
-from hodor.files import make_folder, write_json
+from hodor.errors import HodorError, MaskError, one_line, reason
+from hodor.files import write_json
 from hodor.formats import FormatsSink, as_label_maps, format_of
+from hodor.locks import FolderLock
+from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
 from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
 from hodor.tracking import References, Tracker
 from hodor.video import (
@@ -20,6 +22,7 @@ from hodor.video import (
     RleSink,
     Sink,
     Source,
+    numbered_name,
     open_reference_masks,
     open_source,
 )
@@ -77,21 +80,34 @@ def track_to_folder(
         progress: called after every frame.
 
     Raises:
-        HodorError: an input cannot be used, ``out`` holds results already, or was begun with other
-            settings. What was written before stays whole.
+        HodorError: an input cannot be used; ``out`` holds results already, is being written to by
+            another run, or was begun with other settings or other files of the same names. What
+            was written before stays whole.
     """
     run = _Inputs(str(source), _path(masks), Path(out), _path(references), outputs)
     if run.masks is None and run.references is None:
         raise MaskError("nothing to follow: give masks or references")
     for wanted in outputs.formats:
         format_of(wanted)
+    with FolderLock(run.out):
+        return _track(run, tracker, progress, resume=resume)
+
+
+def _track(
+    run: "_Inputs",
+    tracker: Tracker | Callable[[], Tracker],
+    progress: Callable[[Progress], None],
+    *,
+    resume: bool,
+) -> Summary:
+    """Track in a folder that is this process's own."""
     with open_source(run.source) as frames:
         if frames.live and resume:
-            raise HodorError(f"{source}: a live source cannot be resumed; take another folder")
+            raise HodorError(f"{run.source}: a live source cannot be resumed; take another folder")
         refuse_results(run.out, resume_run=resume)
         given, names, warnings = _given(run, frames)
         ready = tracker if isinstance(tracker, Tracker) else tracker()
-        summary = _begin(run.out, run.settings(ready), ready, resume_run=resume)
+        summary = _begin(run, frames, ready, resume_run=resume)
         if summary is None and run.references is not None:
             ready.add_references(References.load(run.references))
         summary = summary or Summary(frames.name)
@@ -131,6 +147,14 @@ class _Inputs:
             names = {str(i): name for i, name in self.outputs.names.items()}
             settings |= {"formats": list(self.outputs.formats), "names": names}
         return settings
+
+    def files(self) -> dict[str, Fingerprint | None]:
+        """What tells the files that the run reads from others of the same names."""
+        named = {"source": self.source, "masks": self.masks, "references": self.references}
+        try:
+            return {name: fingerprint(what) for name, what in named.items()}
+        except OSError as error:
+            raise HodorError(f"{error.filename}: cannot be read ({reason(error)})") from error
 
 
 def _path(path: str | Path | None) -> Path | None:
@@ -179,29 +203,64 @@ def _given(run: _Inputs, source: Source) -> tuple[ReferenceMasks | None, dict[in
     return masks, given.names | dict(run.outputs.names), given.warnings
 
 
-def _begin(
-    out: Path, settings: dict[str, Any], tracker: Tracker, *, resume_run: bool
-) -> Summary | None:
+def _begin(run: _Inputs, source: Source, tracker: Tracker, *, resume_run: bool) -> Summary | None:
     """Make the results' folder, or find where a killed run stopped (None: from the start)."""
-    note, state = out / RUN, out / STATE
-    if resume_run and _noted(note) not in (None, settings):
-        raise HodorError(
-            f"{out}: was begun with other settings ({note.read_text()}); resume with the same"
-        )
-    make_folder(out)
-    write_json(note, settings)
-    if resume_run and state.is_file():
-        return resume(tracker, state)
-    state.unlink(missing_ok=True)
-    return None
-
-
-def _noted(note: Path) -> Any:
-    """Settings of the run that was begun here; None where a kill came before they were noted."""
-    try:
-        return json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    note, state = run.out / RUN, run.out / STATE
+    now = {"settings": run.settings(tracker), "files": run.files()}
+    if resume_run:
+        _refuse_changes(run.out, _noted(note), now)
+    write_json(note, now)
+    if not (resume_run and state.is_file()):
+        state.unlink(missing_ok=True)
         return None
+    summary = resume(tracker, state)
+    done = tracker.next_index
+    names = [numbered_name(index) for index in range(done)]
+    if isinstance(source, ImagesSource):
+        names = source.names[:done]
+    if gone := missing(run.out / "labels", names):
+        raise HodorError(
+            f"{run.out}: {len(gone)} of the {done} label maps that were written are gone, the "
+            f"first {gone[0]}: put them back, or remove {STATE} to begin this run anew"
+        )
+    return summary
+
+
+def _refuse_changes(out: Path, before: dict[str, Any] | None, now: dict[str, Any]) -> None:
+    """Raises HodorError if a run would go on with other settings or files than it began with."""
+    if before is None:
+        return
+    try:
+        old, new = before["settings"], json.loads(json.dumps(now["settings"]))
+        different = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        replaced = changed_inputs(before["files"], now["files"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(out / RUN, error) from error
+    if different:
+        named = "; ".join(f"{k} was {old.get(k)!r} and is {new.get(k)!r}" for k in different)
+        raise HodorError(f"{out}: was begun with other settings ({named}); resume with the same")
+    if replaced:
+        raise HodorError(
+            f"{out}: cannot go on, since {'; '.join(replaced)}. Put back what it was begun with, "
+            "or start anew in another folder"
+        )
+
+
+def _noted(note: Path) -> dict[str, Any] | None:
+    """What the run that was begun here was begun with; None where a kill came before that."""
+    try:
+        return dict(json.loads(note.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise _damaged(note, error) from error
+
+
+def _damaged(note: Path, error: Exception) -> HodorError:
+    return HodorError(
+        f"{note}: is damaged ({one_line(error)}), so that this run cannot go on: start anew in "
+        "another folder, or remove this one's results first"
+    )
 
 
 def _sinks(

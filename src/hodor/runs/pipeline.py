@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hodor.errors import HodorError, MaskError
+from hodor.errors import HodorError, MaskError, WeightsError, one_line
 from hodor.files import write_json
 from hodor.tracking import Result, Tracker, load_state, save_state
 from hodor.video import Frame, LabelMap, ReferenceMasks, Sink, Source
@@ -175,12 +175,19 @@ def resume(tracker: Tracker, state: Path) -> Summary:
     Raises:
         HodorError: no state was saved, or it is of another model.
     """
-    saved, extra = load_state(state)
-    tracker.load_state_dict(saved)
-    summary = Summary(extra["source"], extra["frames"], warnings=extra["warnings"])
-    for i, values in extra["confidence"].items():
-        numbers = [float("nan") if v is None else v for v in values]
-        summary.confidence[int(i)] = array("f", numbers)
+    try:
+        saved, extra = load_state(state)
+        tracker.load_state_dict(saved)
+        summary = Summary(extra["source"], extra["frames"], warnings=extra["warnings"])
+        for i, values in extra["confidence"].items():
+            numbers = [float("nan") if v is None else v for v in values]
+            summary.confidence[int(i)] = array("f", numbers)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; or remove the file to begin this run anew") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise WeightsError(
+            f"{state}: is damaged ({one_line(error)}); remove it to begin this run anew"
+        ) from error
     return summary
 
 
@@ -198,7 +205,11 @@ def _saver(state: Path | None, tracker: Tracker, summary: Summary) -> Callable[[
         "source": summary.source,
         "frames": summary.frames,
         "warnings": list(summary.warnings),
-        "confidence": {str(i): _plain(v, summary.frames) for i, v in summary.confidence.items()},
+        # Not rounded, so that a run that goes on gives what one that was not stopped gives.
+        "confidence": {
+            str(i): [None if v != v else v for v in values]
+            for i, values in summary.confidence.items()
+        },
     }
     return lambda: save_state(state, now, extra)
 

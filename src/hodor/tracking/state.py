@@ -11,7 +11,7 @@ import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
-from hodor.errors import HodorError, WeightsError
+from hodor.errors import HodorError, WeightsError, one_line
 from hodor.files import whole_file
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.memory import FrameDescriptors, Memory, RunningConfidence
@@ -154,7 +154,16 @@ def load_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         WeightsError: no such file, another kind of file, or one of another version of hodor.
     """
     arrays, metadata = _load(path, STATE_FORMAT, "a tracker's state")
-    plain = json.loads(metadata["plain"])
+    try:
+        plain = json.loads(metadata["plain"])
+        return _stated(path, plain, metadata["network"], arrays), dict(plain["extra"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(f"{path}: is damaged ({one_line(error)}); start anew") from error
+
+
+def _stated(
+    path: Path, plain: dict[str, Any], network: str, arrays: dict[str, NDArray[Any]]
+) -> dict[str, Any]:
     known = {field.name for field in fields(TrackerOptions)}
     if known != plain["options"].keys():
         differ = ", ".join(sorted(known ^ plain["options"].keys()))
@@ -162,13 +171,12 @@ def load_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{path}: a tracker's state of another version of hodor (its options differ in "
             f"{differ}); go on with that version, or start anew"
         )
-    state = {
-        "next": plain["next"],
+    return {
+        "next": int(plain["next"]),
         "options": TrackerOptions(**plain["options"]),
-        "network": metadata["network"],
+        "network": network,
         "memory": arrays,
     }
-    return state, plain["extra"]
 
 
 def _save(

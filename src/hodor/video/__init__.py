@@ -9,7 +9,7 @@ from hodor.lazy import names_of
 
 if TYPE_CHECKING:
     from hodor.video.drawing import davis_palette, draw_overlay, object_colour
-    from hodor.video.frames import DEFAULT_FPS, Frame, LabelMap, Source
+    from hodor.video.frames import DEFAULT_FPS, Frame, LabelMap, Source, numbered_name
     from hodor.video.images import (
         IMAGE_SUFFIXES,
         ImagesSource,
@@ -52,6 +52,7 @@ __all__ = [
     "hold_ids",
     "label_map_objects",
     "list_images",
+    "numbered_name",
     "object_colour",
     "open_reference_masks",
     "open_seekable",
@@ -69,6 +70,7 @@ _FILE = {
     "DEFAULT_FPS": "frames",
     "Frame": "frames",
     "LabelMap": "frames",
+    "numbered_name": "frames",
     "Source": "frames",
     "IMAGE_SUFFIXES": "images",
     "ImagesSource": "images",
