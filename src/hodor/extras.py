@@ -30,8 +30,21 @@ def check(extra: str, *modules: str) -> None:
         HodorError: a module is not installed; says what to install.
     """
     for module in modules:
-        if find_spec(module) is None:
+        if _absent(module):
             raise HodorError(missing(module, extra))
+
+
+def check_any(extra: str, *modules: str) -> None:
+    """As ``check``, where one of several modules is enough; the first is named when missing."""
+    if all(_absent(module) for module in modules):
+        raise HodorError(missing(modules[0], extra))
+
+
+def _absent(module: str) -> bool:
+    try:
+        return find_spec(module) is None
+    except ValueError:  # it was taken out of this process
+        return True
 
 
 def missing(module: str, extra: str) -> str:

@@ -18,8 +18,10 @@ from PIL import Image
 from training_data import losses, recipe_file, recipe_values
 
 from hodor.errors import HodorError, RecipeError, WeightsError
+from hodor.locks import FolderLock
 from hodor.model import Hodor
 from hodor.training import Listener, Progress, load_recipe, train
+from hodor.training.log import TrainingLog
 from hodor.training.state import start
 from hodor.weights import save_model
 
@@ -117,9 +119,9 @@ def test_losses_that_are_not_finite_teach_nothing_and_end_the_run(
     recipe = load_recipe(recipe_file(tmp_path, values))
     network = Hodor(recipe.model)
     with torch.no_grad():
-        network.encoder.layers[0].ffn.layers[0].bias.fill_(float("nan"))
-    save_model(tmp_path / "nan.safetensors", recipe.model, network.state_dict(), {})
-    values["initial"] = {"weights": str(tmp_path / "nan.safetensors")}
+        network.encoder.layers[0].ffn.layers[0].bias.fill_(3e38)
+    save_model(tmp_path / "huge.safetensors", recipe.model, network.state_dict(), {})
+    values["initial"] = {"weights": str(tmp_path / "huge.safetensors")}
     recipe = load_recipe(recipe_file(tmp_path, values))
     with pytest.raises(HodorError, match=r"not been finite for 20 steps.*learning_rate"):
         train(recipe, tmp_path / "run")
@@ -183,3 +185,38 @@ def test_backbones_of_timm_are_asked_for_by_name(
 
 def _lines(folder: Path) -> list[str]:
     return (folder / "log.jsonl").read_text().splitlines()
+
+
+def test_a_damaged_log_costs_its_damaged_lines_and_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    whole = [json.dumps({"step": step, "loss": 1.0}) for step in range(4)]
+    lines = [whole[0], "{", "null", '{"step": "x"}', "\x00\x00", whole[1], whole[2], whole[3][:5]]
+    path.write_text("\n".join(lines))
+    with TrainingLog(tmp_path, first=2) as log:
+        log.write(2, {"loss": 2.0})
+    left = [json.loads(line) for line in _lines(tmp_path)]
+    assert [line.get("step") for line in left] == [0, 1, None, 2]
+    assert left[2] == {"note": "5 lines of this log were damaged and are left out"}
+
+
+def test_the_log_is_replaced_whole_so_that_a_kill_meanwhile_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.jsonl"
+    before = "".join(json.dumps({"step": step}) + "\n" for step in range(5))
+    path.write_text(before)
+
+    def kill(*_: object) -> None:
+        assert path.read_text() == before
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", kill)
+    with pytest.raises(KeyboardInterrupt):
+        TrainingLog(tmp_path, first=3)
+    assert path.read_text() == before
+
+
+def test_two_runs_do_not_train_into_one_folder(root: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(recipe_file(tmp_path, recipe_values(root)))
+    with FolderLock(tmp_path / "run"), pytest.raises(HodorError, match="another run is writing"):
+        train(recipe, tmp_path / "run")

@@ -19,7 +19,7 @@ from hodor.evaluation import (
     still_sequences,
     video_sequences,
 )
-from hodor.extras import check
+from hodor.extras import check, check_any
 from hodor.tracking import Tracker
 from hodor.training import (
     Recipe,
@@ -60,6 +60,7 @@ def finetune(
     hodor train finetune --frames frames --masks masks --out mine
     """
     check("train", "pydantic")
+    check_any("train", "lightning_fabric", "lightning")
     console = Console(stderr=True)
     stated, sequences = prepare(images, annotations, masks, frames, model, steps, changes)
     for line in check_data(stated)[0]:

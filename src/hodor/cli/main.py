@@ -1,6 +1,8 @@
 """Entry point: commands are imported when they are called, so that --help answers at once."""
 
+import os
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +14,13 @@ from typer.core import TyperCommand, TyperGroup
 from hodor import __version__
 from hodor.allocator import keep_freed_memory
 from hodor.cli.app import App
+from hodor.cli.last_resort import (
+    FAILED,
+    INTERRUPTED,
+    explain,
+    one_interrupt,
+    open_what_is_closed,
+)
 from hodor.errors import LIST_ITEM, HodorError
 
 COMMANDS = {
@@ -102,22 +111,34 @@ def _root(
 def main() -> None:
     """Run the command line; an error that a user can mend ends in one line."""
     keep_freed_memory()
+    open_what_is_closed()
     try:
-        app()
+        with one_interrupt():
+            app()
     except HodorError as error:
         _end(_lines(str(error)))
     except ModuleNotFoundError as error:
         if error.name not in WITH_HODOR:
-            raise
+            _end(*explain(error))
         _end(
             f"this needs {error.name}, which is not installed: pip install {' '.join(WITH_HODOR)}; "
             "hodor track --runtime onnx does without"
         )
+    except KeyboardInterrupt:
+        _end("stopped", INTERRUPTED)
+    except BrokenPipeError:
+        # Who read our output is gone, as after "| head"; at exit Python would complain of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except Exception as error:
+        _end(*explain(error))
 
 
-def _end(message: str) -> NoReturn:
-    typer.echo(f"hodor: {message}", err=True)
-    sys.exit(1)
+def _end(message: str, status: int = FAILED) -> NoReturn:
+    text = f"hodor: {message}".encode(errors="backslashreplace").decode()
+    with suppress(OSError):  # nobody is there to be told
+        typer.echo(text, err=True)
+    sys.exit(status)
 
 
 def _lines(message: str) -> str:

@@ -76,6 +76,7 @@ def recipe(
         show_check(stated, console, every=every_file)
     if resolve is not None or check or every_file:
         return
+    extras.check_any("train", "lightning_fabric", "lightning")
     if out is None:
         raise HodorError("hodor train: --out FOLDER is missing: it is where the run goes")
     model = run(stated, out, device=device, resume=resume, console=console)

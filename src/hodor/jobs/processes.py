@@ -94,5 +94,7 @@ def _serve(work: Callable[[Any], Any], pipe: Any) -> None:
             return
         try:
             pipe.send(attempt(work, name, argument))
+        except KeyboardInterrupt:
+            return  # told by the process that asked
         except Exception as error:  # a defect of ours: told by the process that asked
             pipe.send(error)

@@ -1,5 +1,6 @@
 """What a run leaves behind: a plain log, TensorBoard, pictures."""
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from hodor.data import NOWHERE, Batch
 from hodor.errors import HodorError
+from hodor.files import open_to_append, replacing
 from hodor.training.propagation import Prediction
 
 SHOWN = 4  # clips in a picture
@@ -33,18 +35,28 @@ class TrainingLog:
 
     def __init__(self, folder: Path, first: int) -> None:
         self.path = folder / "log.jsonl"
-        kept = []
-        if self.path.is_file():
-            kept = [line for line in self._lines() if _step_of(line) < first]
         with self._explained():
-            self.file = self.path.open("w", encoding="utf-8", buffering=1)
-            self.file.writelines(line + "\n" for line in kept)
+            if self.path.is_file():
+                self._keep_before(first)
+            self.file = io.TextIOWrapper(open_to_append(self.path), "utf-8", line_buffering=True)
         self.board = _board(folder / "tensorboard", first)
 
-    def _lines(self) -> list[str]:
-        """Whole lines: the last one of a killed run may be cut short."""
-        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [line for line in lines if line.startswith("{") and line.endswith("}")]
+    def _keep_before(self, first: int) -> None:
+        """Drop lines of this step and later, and what a kill or a failing disk left torn.
+
+        The file is replaced whole: a kill meanwhile costs nothing.
+        """
+        kept, torn = [], 0
+        for line in self.path.read_bytes().splitlines():
+            step = _step_of(line)
+            torn += step is None
+            if step is not None and step < first:
+                kept.append(line)
+        if torn:
+            note = {"note": f"{torn} lines of this log were damaged and are left out"}
+            kept.append(json.dumps(note).encode())
+        with replacing(self.path, flush=True) as fresh:
+            fresh.write_bytes(b"".join(line + b"\n" for line in kept))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Log one step's numbers."""
@@ -128,10 +140,13 @@ def _board(folder: Path, first: int) -> Any:
     return SummaryWriter(str(folder), purge_step=first)
 
 
-def _step_of(line: str) -> int:
-    """The step that a line of the log is about; -1 for notes, which stay."""
-    values = json.loads(line)
-    return int(values.get("step", values.get("after", 0) - 1))
+def _step_of(line: bytes) -> int | None:
+    """The step that a line of the log is about; -1 for notes, which stay; None for no line."""
+    try:
+        values = json.loads(line)
+        return int(values.get("step", values.get("after", 0) - 1))
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
+        return None
 
 
 def _painted(frames: Tensor, labels: Tensor) -> Tensor:

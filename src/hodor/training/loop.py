@@ -11,6 +11,7 @@ import torch
 
 from hodor.data import ClipBatches, PreparedBatch, Shard, Steps, in_processes, in_threads
 from hodor.errors import RecipeError
+from hodor.locks import FolderLock
 from hodor.training.checkpoints import load_checkpoint, save_checkpoint
 from hodor.training.datasets import counts, make_batches
 from hodor.training.log import TrainingLog
@@ -80,8 +81,21 @@ def train(
         The trained model's file.
 
     Raises:
-        HodorError: data, recipe or folder need mending; what was saved is intact.
+        HodorError: data, recipe or folder need mending, or another run is writing to the folder;
+            what was saved is intact.
     """
+    with FolderLock(folder) if launch.first else nullcontext():
+        return _train(recipe, folder, device, resume, launch, listener)
+
+
+def _train(
+    recipe: Recipe,
+    folder: Path,
+    device: torch.device | str,
+    resume: bool,
+    launch: Launch,
+    listener: Listener,
+) -> Path:
     if recipe.optimisation.batch % launch.processes:
         raise RecipeError(
             f"optimisation.batch {recipe.optimisation.batch} cannot be split over "

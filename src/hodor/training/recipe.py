@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from hodor.errors import HodorError, RecipeError
+from hodor.errors import HodorError, RecipeError, one_line
+from hodor.files import read_text
 from hodor.training.plain import from_plain, to_plain
 from hodor.training.propagation import schedule
 from hodor.training.scale import scaled
@@ -105,8 +106,8 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 def _values(text: str, where: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{where}: not YAML: {error}".replace("\n", " ")) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RecipeError(f"{where}: not YAML: {one_line(error)}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{where}: expected keys and values, found {type(values).__name__}")
     return values
@@ -171,7 +172,7 @@ def _check_tracking(values: Mapping[str, Any]) -> None:
 def _text(which: str | Path, *, found_in: str = "") -> tuple[str, str]:
     path = Path(which)
     if path.is_file():
-        return path.read_text(encoding="utf-8"), str(path)
+        return read_text(path), str(path)
     bundled = Path(str(resources.files("hodor") / "recipes")) / f"{which}.yaml"
     if bundled.is_file():
         return bundled.read_text(encoding="utf-8"), f"recipe {which}"
@@ -190,11 +191,19 @@ def _apply(values: dict[str, Any], change: str) -> None:
     for name in path:
         inner = _inside(inner, name, change)
     if isinstance(inner, list) and last.isdigit() and int(last) < len(inner):
-        inner[int(last)] = yaml.safe_load(value)
+        inner[int(last)] = _plain(value, change)
     elif isinstance(inner, dict):
-        inner[last] = yaml.safe_load(value)
+        inner[last] = _plain(value, change)
     else:
         raise RecipeError(f"--set {change}: {path[-1]} holds no further keys")
+
+
+def _plain(value: str, change: str) -> Any:
+    """A value as YAML has it."""
+    try:
+        return yaml.safe_load(value)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RecipeError(f"--set {change!r}: the value is not YAML ({one_line(error)})") from error
 
 
 def _inside(values: Any, name: str, change: str) -> Any:
