@@ -26,17 +26,21 @@ if TYPE_CHECKING:
     )
     from hodor.video.live import LiveSource
     from hodor.video.overlays import OverlaySink
+    from hodor.video.pictures import AUTO, FULL, Intensity, open_picture
     from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
     from hodor.video.seeking import SeekableFrames, open_seekable
     from hodor.video.sinks import Finishing, LabelMapSink, RleSink, Sink
     from hodor.video.sources import open_source
 
 __all__ = [
+    "AUTO",
     "DEFAULT_FPS",
+    "FULL",
     "IMAGE_SUFFIXES",
     "Finishing",
     "Frame",
     "ImagesSource",
+    "Intensity",
     "LabelMap",
     "LabelMapSink",
     "LiveSource",
@@ -54,6 +58,7 @@ __all__ = [
     "list_images",
     "numbered_name",
     "object_colour",
+    "open_picture",
     "open_reference_masks",
     "open_seekable",
     "open_source",
@@ -84,6 +89,10 @@ _FILE = {
     "write_label_map": "label_maps",
     "LiveSource": "live",
     "OverlaySink": "overlays",
+    "AUTO": "pictures",
+    "FULL": "pictures",
+    "Intensity": "pictures",
+    "open_picture": "pictures",
     "ReferenceMasks": "reference_masks",
     "open_reference_masks": "reference_masks",
     "Finishing": "sinks",

@@ -1,21 +1,39 @@
 """Sources made of still pictures: a folder, a glob pattern, one image, arrays."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from hodor.errors import SourceError
+from hodor.errors import SourceError, one_line
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
+from hodor.video.pictures import (
+    AUTO,
+    UNREADABLE,
+    Intensity,
+    as_rgb,
+    deep_range,
+    open_picture,
+)
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".tga",
+)  # fmt: skip
 
-# What Pillow raises for files that are damaged, cut off, not images, or far too large.
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+COMPANIONS = frozenset(
+    {".json", ".txt", ".xml", ".csv", ".yaml", ".yml", ".md", ".html", ".ini", ".log", ".db"}
+)
+"""Suffixes of what lies beside frames without being one."""
+NO_FRAMES = frozenset({"thumbs.db", "desktop.ini", "readme", "license"})
+
+LOOKED_AT = 64
+"""Frames that are read to find the range of deep greys; a stack of thousands is not read twice."""
 
 
 class ImagesSource(Closing):
@@ -23,22 +41,81 @@ class ImagesSource(Closing):
 
     live = False
 
-    def __init__(self, files: Sequence[Path], *, name: str, fps: float | None = None) -> None:
-        """Raises SourceError for two files of the same stem: one's results would replace the
-        other's. Stems are compared without case, as some file systems do.
+    def __init__(
+        self,
+        files: Sequence[Path],
+        *,
+        name: str,
+        fps: float | None = None,
+        intensity: Intensity = AUTO,
+        left_out: Sequence[str] = (),
+    ) -> None:
+        """left_out: names of files of the folder that are no frames, for a warning. Raises
+        SourceError for two files of the same stem: one's results would replace the other's. Stems
+        are compared without case, as some file systems do.
         """
         _refuse_same_stem(files)
+        refuse_no_text([name, *(file.name for file in files)], files[0].parent)
         self._files = tuple(files)
         self.names = [file.stem for file in self._files]
         self.name = name
         self.fps = fps or DEFAULT_FPS
         self.length = self.estimated_length = len(self._files)
         self.warnings: list[str] = []
+        if left_out:
+            shown = ", ".join(left_out[:3]) + (", ..." if len(left_out) > 3 else "")
+            self.warnings.append(
+                f"{len(left_out)} files of {files[0].parent} are no images that can be read, or "
+                f"links to nothing, and were left out: {shown}"
+            )
+        self._intensity = intensity
+
+    @cached_property
+    def _levels(self) -> tuple[float, float] | None:
+        pictures = [partial(opened_image, file) for file in self._files]
+        return find_levels(pictures, self._intensity, self.warnings)
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """One frame per file. Raises SourceError at a file that cannot be read."""
         for index, file in enumerate(self._files[start:], start):
-            yield Frame(index, file.stem, read_image(file, self.warnings), index / self.fps)
+            pixels = read_image(file, self.warnings, self._levels)
+            yield Frame(index, file.stem, pixels, index / self.fps)
+
+
+class PagesSource(Closing):
+    """The pages of one TIFF file as a video of constant rate, such as a stack of ImageJ."""
+
+    live = False
+
+    def __init__(
+        self, path: Path, pages: int, *, fps: float | None = None, intensity: Intensity = AUTO
+    ) -> None:
+        """pages: as `count_pages` gives them."""
+        self._path, self._intensity = path, intensity
+        self.name = path.stem
+        self.fps = fps or DEFAULT_FPS
+        self.length = self.estimated_length = pages
+        self.warnings: list[str] = []
+
+    @cached_property
+    def _levels(self) -> tuple[float, float] | None:
+        pictures = [partial(self._page, number) for number in range(self.length)]
+        return find_levels(pictures, self._intensity, self.warnings)
+
+    @contextmanager
+    def _page(self, number: int) -> Iterator[Image.Image]:
+        with opened_image(self._path) as image:
+            image.seek(number)
+            yield image
+
+    def frames(self, start: int = 0) -> Iterator[Frame]:
+        """One frame per page. Raises SourceError at a page that cannot be read."""
+        levels = self._levels
+        with opened_image(self._path) as image:
+            for index in range(start, self.length):
+                image.seek(index)
+                pixels = as_rgb(image.copy(), levels)
+                yield Frame(index, numbered_name(index), pixels, index / self.fps)
 
 
 class ArraySource(Closing):
@@ -79,8 +156,40 @@ class ArraySource(Closing):
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Image files of a folder in natural order (2 before 10), without hidden ones."""
-    return sort_naturally(file for file in folder.iterdir() if is_image(file))
+    """Image files of a folder in natural order (2 before 10), without hidden ones.
+
+    Raises:
+        SourceError: the name of one is not UTF-8.
+    """
+    files = sort_naturally(file for file in folder.iterdir() if is_image(file))
+    refuse_no_text([file.name for file in files], folder)
+    return files
+
+
+def left_out(folder: Path) -> list[str]:
+    """What a folder holds that looks like a frame and is none that can be read: names, sorted."""
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if not path.name.startswith(".")
+        and not is_image(path)
+        and not path.is_dir()
+        and path.suffix.lower() not in COMPANIONS
+        and path.name.lower() not in NO_FRAMES
+    )
+
+
+def refuse_no_text(names: Iterable[str], where: Path) -> None:
+    """Raises SourceError for a name that is not UTF-8: no result file could hold it."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = name.encode("utf-8", "backslashreplace").decode()
+            raise SourceError(
+                f"{str(where).encode('utf-8', 'backslashreplace').decode()}: the name {shown} is "
+                "not UTF-8, so that no result could be named after it; rename it."
+            ) from None
 
 
 def is_image(path: Path) -> bool:
@@ -94,43 +203,75 @@ def sort_naturally(paths: Iterator[Path] | Sequence[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: (_natural_key(path), str(path)))
 
 
-def read_image(path: Path, warnings: list[str] | None = None) -> NDArray[np.uint8]:
+def read_image(
+    path: Path,
+    warnings: list[str] | None = None,
+    levels: tuple[float, float] | None = None,
+) -> NDArray[np.uint8]:
     """Read one image file as (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
 
-    16-bit greys are scaled from 0..65535 to 0..255 (always the same way, so that a folder does
-    not flicker); transparent images are laid on black; of several pages the first is read, which
-    is added to `warnings`. Raises SourceError naming the file where it cannot be read.
+    Greys of 16 bits are scaled from `levels` to 0..255, None: from 0..65535; transparent images are
+    laid on black; of several pages the first is read, which is added to `warnings`. Raises
+    SourceError naming the file where it cannot be read.
     """
+    with opened_image(path) as image:
+        pages = getattr(image, "n_frames", 1)
+        if warnings is not None and pages > 1:
+            warnings.append(f"{path} holds {pages} pages; the first was read.")
+        return as_rgb(image, levels)
+
+
+@contextmanager
+def opened_image(path: Path) -> Iterator[Image.Image]:
+    """An image file, open; whatever is wrong with it is a SourceError that names it."""
     try:
-        with Image.open(path) as image:
-            if warnings is not None and getattr(image, "n_frames", 1) > 1:
-                warnings.append(f"{path} holds {image.n_frames} pages; the first was read.")  # type: ignore[attr-defined]
-            image.load()
-            return _rgb(ImageOps.exif_transpose(image))
+        with open_picture(path) as image:
+            yield image
     except UNREADABLE as error:
         raise SourceError(
-            f"{path} cannot be read as an image ({_one_line(error)}); replace or remove it."
+            f"{path} cannot be read as an image ({one_line(error)}); replace or remove it."
         ) from error
 
 
-def _rgb(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode.startswith("I"):
-        grey = _eight_bits(np.asarray(image))
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.mode == "F":
-        raise ValueError("its pixels are floating point numbers of unknown range; save it as 8-bit")
-    if image.has_transparency_data:
-        pixels = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(ground, pixels)
-    return np.array(image.convert("RGB"))
+def find_levels(
+    pictures: Sequence[Callable[[], AbstractContextManager[Image.Image]]],
+    intensity: Intensity,
+    warnings: list[str],
+) -> tuple[float, float] | None:
+    """What becomes black and white in all frames of a source; None: 0 and 65535, or no deep greys.
+
+    A few frames, evenly spread, are looked at for ``auto``; what was found is said in `warnings`.
+    """
+    if intensity.kind != "auto":
+        return None if intensity.kind == "full" else (intensity.low, intensity.high)
+    step = max(1, -(-len(pictures) // LOOKED_AT))
+    looked_at = pictures[::step]
+
+    def images() -> Iterator[Image.Image]:
+        for picture in looked_at:
+            with picture() as image:
+                yield image
+
+    with images_explained():
+        found = deep_range(images())
+    if found is None or found[0] == found[1]:
+        return None
+    of = "" if step == 1 else f" (in {len(looked_at)} of {len(pictures)} frames)"
+    warnings.append(
+        f"frames hold more than 8 bits: values from {found[0]:g} to {found[1]:g}{of} were "
+        "stretched over black to white, the same in all frames; --intensity LOW:HIGH, or full, "
+        "sets this"
+    )
+    return found
 
 
-def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    wide = values.astype(np.int64)
-    if wide.min() < 0 or wide.max() > 65535:
-        raise ValueError(f"its pixels range from {wide.min()} to {wide.max()}; save it as 8-bit")
-    return ((wide + 128) // 257).astype(np.uint8)
+@contextmanager
+def images_explained() -> Iterator[None]:
+    """Turn numbers that are none into a SourceError."""
+    try:
+        yield
+    except ValueError as error:
+        raise SourceError(f"a frame cannot be used: {one_line(error)}") from error
 
 
 def _natural_key(path: Path) -> list[list[tuple[bool, int, str]]]:
@@ -170,7 +311,3 @@ def _shape(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.shape} {value.dtype}"
     return type(value).__name__
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -22,6 +22,7 @@ from hodor.errors import SourceError
 from hodor.video.containers import Upright
 from hodor.video.frames import Closing, Frame, Source, numbered_name
 from hodor.video.listing import Listing, list_frames
+from hodor.video.pictures import AUTO, Intensity
 from hodor.video.sources import open_source
 from hodor.video.videos import VideoSource
 
@@ -68,12 +69,14 @@ class SeekableFrames(Protocol):
     ) -> None: ...
 
 
-def open_seekable(what: str | Path, *, fps: float | None = None) -> SeekableFrames:
+def open_seekable(
+    what: str | Path, *, fps: float | None = None, intensity: Intensity = AUTO
+) -> SeekableFrames:
     """Open a video file, a folder or a pattern of images for reading in any order.
 
-    fps: as of `open_source`. Raises SourceError: missing, no video, or live.
+    fps, intensity: as of `open_source`. Raises SourceError: missing, no video, or live.
     """
-    source = open_source(what, fps=fps)
+    source = open_source(what, fps=fps, intensity=intensity)
     if source.live:
         source.close()
         raise SourceError(f"{what} is live: it has no frames to go back to; record it first.")

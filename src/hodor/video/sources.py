@@ -15,12 +15,15 @@ from hodor.video.images import (
     IMAGE_SUFFIXES,
     ArraySource,
     ImagesSource,
+    PagesSource,
     is_image,
+    left_out,
     list_images,
-    read_image,
+    opened_image,
     sort_naturally,
 )
 from hodor.video.live import LiveSource, camera_input, is_camera, stream_input
+from hodor.video.pictures import AUTO, Intensity
 from hodor.video.videos import VideoSource, ends
 
 
@@ -28,14 +31,17 @@ def open_source(
     what: str | Path | NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
     *,
     fps: float | None = None,
+    intensity: Intensity = AUTO,
 ) -> Source:
     """Open a video file, folder of images, glob pattern, image, arrays, camera or stream.
 
     what: a path; a pattern such as "shots/*.png"; "0" or "camera:1" for a camera (a file or
         folder of that name wins over "0"); a URL; (T, H, W, 3) uint8 RGB; a list of (H, W, 3).
-        A URL over http(s) whose video has an end is read whole; other URLs are live.
+        The pages of a TIFF stack are its frames. A URL over http(s) whose video has an end is read
+        whole; other URLs are live.
     fps: frames per second of images and arrays (else 25); for a video it replaces the file's
         timestamps; a camera is asked for it.
+    intensity: how greys of more than eight bits become eight.
     Raises SourceError in one line if it is missing, is no video or image, or holds no frames.
     """
     if fps is not None and not (math.isfinite(fps) and fps > 0):
@@ -43,53 +49,68 @@ def open_source(
     if not isinstance(what, str | Path):
         return ArraySource(what, fps=fps)
     if isinstance(what, str) and "://" in what:
-        return _open_url(what, fps)
+        return _open_url(what, fps, intensity)
     path = Path(what)
     if path.is_dir():
-        return _open_folder(path, fps)
+        return _open_folder(path, fps, intensity)
     if path.is_file():
-        return _open_file(path, fps)
+        return _open_file(path, fps, intensity)
     if is_camera(str(what)):
         camera = str(what).removeprefix("camera:")
         name = f"camera-{Path(camera).name}"
         return LiveSource(camera_input(camera, fps=fps), name=name, fps=fps)
     if glob.has_magic(str(what)):
-        return _open_pattern(str(what), fps)
+        return _open_pattern(str(what), fps, intensity)
     raise SourceError(f"{path} does not exist; check the path.")
 
 
-def _open_url(url: str, fps: float | None) -> Source:
+def _open_url(url: str, fps: float | None, intensity: Intensity) -> Source:
     scheme = urlsplit(url).scheme.lower()
     if scheme == "file":
-        return open_source(Path(unquote(urlsplit(url).path)), fps=fps)
+        return open_source(Path(unquote(urlsplit(url).path)), fps=fps, intensity=intensity)
     if scheme in ("http", "https") and ends(url):
         return VideoSource(url, fps=fps)
     return LiveSource(stream_input(url), fps=fps)
 
 
-def _open_folder(folder: Path, fps: float | None) -> Source:
+def _open_folder(folder: Path, fps: float | None, intensity: Intensity) -> Source:
     files = list_images(folder)
+    others = left_out(folder)
     if not files:
         raise SourceError(f"{folder} holds no images ({_suffixes()}); {_contents(folder)}.")
-    return ImagesSource(files, name=folder.resolve().name, fps=fps)
+    if len(files) == 1 and (pages := _pages_of(files[0])) > 1:
+        return PagesSource(files[0], pages, fps=fps, intensity=intensity)
+    name = folder.resolve().name
+    return ImagesSource(files, name=name, fps=fps, intensity=intensity, left_out=others)
 
 
-def _open_file(path: Path, fps: float | None) -> Source:
+def _open_file(path: Path, fps: float | None, intensity: Intensity) -> Source:
     if path.stat().st_size == 0:
         raise SourceError(f"{path} is empty (0 bytes); copy or export it again.")
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         return VideoSource(path, fps=fps)
-    read_image(path)
-    return ImagesSource([path], name=path.stem, fps=fps)
+    if (pages := _pages_of(path)) > 1:
+        return PagesSource(path, pages, fps=fps, intensity=intensity)
+    return ImagesSource([path], name=path.stem, fps=fps, intensity=intensity)
 
 
-def _open_pattern(pattern: str, fps: float | None) -> Source:
+def _pages_of(path: Path) -> int:
+    """Pages of a TIFF file, 1 of others; the first is read, to find out now whether it can be."""
+    with opened_image(path) as image:
+        image.load()
+        return int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+
+
+def _open_pattern(pattern: str, fps: float | None, intensity: Intensity) -> Source:
     found = [Path(name) for name in glob.glob(pattern, recursive=True)]
     files = sort_naturally([path for path in found if is_image(path)])
+    if len(files) == 1 and (pages := _pages_of(files[0])) > 1:
+        return PagesSource(files[0], pages, fps=fps, intensity=intensity)
     if files:
-        return ImagesSource(files, name=files[0].resolve().parent.name, fps=fps)
+        name = files[0].resolve().parent.name
+        return ImagesSource(files, name=name, fps=fps, intensity=intensity)
     if len(found) == 1:
-        return open_source(found[0], fps=fps)
+        return open_source(found[0], fps=fps, intensity=intensity)
     matches = f"its {len(found)} matches are no images" if found else "nothing matches it"
     raise SourceError(f"{pattern} gives no images ({_suffixes()}): {matches}.")
 

@@ -1,0 +1,114 @@
+"""Opening pictures: the formats that are read, and greys deeper than eight bits."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from hodor.errors import SourceError
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "TGA", "PPM")
+"""What Pillow may open, in its names. Others make it start programs (EPS) or are no pictures."""
+
+# What Pillow raises for files that are damaged, cut off, not images, or far too large.
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+FULL_RANGE = 65535.0
+"""Of 16 bits: what is white where nothing else is said."""
+
+
+def open_picture(file: str | Path | IO[bytes]) -> Image.Image:
+    """A picture in one of ``FORMATS``. Raises what is in ``UNREADABLE``."""
+    return Image.open(file, formats=FORMATS)
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """How greys of more than eight bits become eight; pictures of eight bits stay as they are.
+
+    kind: ``auto`` stretches what the source holds, the same for all its frames; ``full`` takes 0 to
+    65535; ``range`` takes low to high.
+    """
+
+    kind: str = "auto"
+    low: float = 0.0
+    high: float = FULL_RANGE
+
+    @classmethod
+    def parse(cls, text: str) -> "Intensity":
+        """``auto``, ``full`` or ``LOW:HIGH``, as a user writes it. Raises SourceError else."""
+        if text in ("auto", "full"):
+            return cls(text)
+        low, _, high = text.partition(":")
+        try:
+            found = cls("range", float(low), float(high))
+        except ValueError:
+            found = cls("range", math.nan, math.nan)
+        if not (math.isfinite(found.low) and math.isfinite(found.high) and found.low < found.high):
+            raise SourceError(
+                f"intensity {text!r}: write auto, full, or LOW:HIGH with LOW below HIGH, such as "
+                "100:4000."
+            )
+        return found
+
+
+AUTO, FULL = Intensity("auto"), Intensity("full")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether a picture holds greys of more than eight bits, or floating point numbers."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def deep_range(images: Iterable[Image.Image]) -> tuple[float, float] | None:
+    """The least and the greatest value in pictures with deep greys; None without any.
+
+    Raises:
+        ValueError: values are not finite.
+    """
+    low, high = math.inf, -math.inf
+    for image in images:
+        if is_deep(image):
+            values = np.asarray(image)
+            if not np.isfinite(values).all():
+                raise ValueError("its pixels are numbers that are none (nan or infinite)")
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return None if low > high else (low, high)
+
+
+def as_rgb(image: Image.Image, levels: tuple[float, float] | None = None) -> NDArray[np.uint8]:
+    """A picture as (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
+
+    Transparent pictures are laid on black. levels: the values of deep greys that become black and
+    white, what lies beyond too; None takes 0 to 65535, which floating point numbers have not.
+    Raises ValueError where the pixels do not fit.
+    """
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if is_deep(image):
+        return np.repeat(_eight_bits(np.asarray(image), levels)[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        pixels = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(ground, pixels)
+    return np.array(image.convert("RGB"))
+
+
+def _eight_bits(
+    values: NDArray[np.generic], levels: tuple[float, float] | None
+) -> NDArray[np.uint8]:
+    if levels is None:
+        if values.dtype.kind == "f":
+            raise ValueError("its pixels are floating point numbers of unknown range")
+        wide = values.astype(np.int64)
+        if wide.min() < 0 or wide.max() > FULL_RANGE:
+            raise ValueError(f"its pixels range from {wide.min()} to {wide.max()}; save as 16-bit")
+        return ((wide + 128) // 257).astype(np.uint8)
+    low, high = levels
+    shares = (values.astype(np.float64) - low) / (high - low)
+    return (np.nan_to_num(shares).clip(0, 1) * 255).round().astype(np.uint8)
