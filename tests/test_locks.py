@@ -32,7 +32,7 @@ def test_a_second_writer_is_refused_until_the_first_is_done(tmp_path: Path) -> N
         with pytest.raises(HodorError, match="use that page"):
             FolderLock(tmp_path / "out", "use that page")
     FolderLock(tmp_path / "out").release()
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()  # nothing was written
 
 
 @pytest.mark.parametrize("fork", [False, True], ids=["alone", "with a forked worker"])
