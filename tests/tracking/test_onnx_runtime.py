@@ -83,6 +83,12 @@ def assert_alike(ours: Result, theirs: Result) -> None:
     )
 
 
+def folder_files(tracker: Tracker) -> list[str]:
+    """The parts of the export that a tracker runs on."""
+    assert isinstance(tracker.runtime, OnnxRuntime)
+    return list(tracker.runtime.network.sessions)
+
+
 def follow(both: Both, scene: Any, masks: dict[int, Any]) -> list[Result]:
     found = []
     for t, frame in enumerate(scene.frames):
@@ -117,6 +123,16 @@ def test_objects_that_come_late_and_corrections_are_followed_alike(
     results = follow(both(**options), scene, masks)
     assert results[-1].ids == (3, 7, 300)
     assert set(np.unique(results[1].label_map)) == {0, 3}
+
+
+def test_a_refiner_carries_masks_along_alike(
+    both: MakeBoth, make_network: Callable[..., Hodor], scene: Any
+) -> None:
+    trackers = both(make_network(refiner_channels=8), window=3, crop_margin=0.1)
+    masks = {0: {3: scene.labels[0] == 3}, 3: {7: scene.labels[3] == 7}, 6: scene.labels[6]}
+    results = follow(trackers, scene, masks)
+    assert results[-1].ids == (3, 7)
+    assert "refine" in folder_files(trackers[1])
 
 
 def test_likeness_is_that_to_the_nearest_given_mask(both: MakeBoth) -> None:

@@ -29,6 +29,7 @@ from hodor.training import (
     make_batches,
     train,
 )
+from hodor.training.propagation import schedule
 from hodor.training.state import start
 from hodor.training.step import forward, truth_of
 from hodor.weights import load_model
@@ -374,3 +375,49 @@ def test_pixels_without_a_picture_are_grey_to_the_network_and_background_in_the_
         run.model.eval()
         losses_ = [float(forward(run, one, truth)[1].total) for one in (batch, other)]
     assert losses_[0] == losses_[1]
+
+
+def test_only_the_refiner_learns_where_the_rest_is_frozen(two_images: Path, tmp_path: Path) -> None:
+    frozen = ["backbone.", "pyramid.", "encoder.", "decoder.", "object_", "background_"]
+    values = recipe_values(two_images, iterations=12, frozen=frozen, learning_rate=0.01)
+    values["model"]["refiner_channels"] = 8
+    values["clips"]["frames"] = 3
+    values["schedule"] = "window"
+    values["loss"] = {"border_weight": 4.0, "merge": "logsumexp", "stride": 2}
+    recipe = load_recipe(recipe_file(tmp_path, values))
+    before = start(recipe, torch.device("cpu")).network.state_dict()
+    train(recipe, tmp_path / "run")
+    after = load_model(str(tmp_path / "run/model.safetensors")).state_dict()
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert moved
+    assert all(name.startswith("refiner.") for name in moved)
+    numbers = losses(tmp_path / "run")
+    assert np.mean(numbers[-3:]) < np.mean(numbers[:3])
+
+
+def test_in_a_window_each_frame_is_found_from_all_before_it() -> None:
+    steps = schedule("window", 4, 0)
+    seen = [{0 if s < 0 else steps[s].target for s in step.sources} for step in steps]
+    assert [step.target for step in steps] == [1, 2, 3]
+    assert seen == [{0}, {0, 1}, {0, 1, 2}]
+    assert [step.parent for step in steps] == [None, 0, 1]
+
+
+def test_border_weight_makes_a_wrong_border_dearer_than_a_wrong_middle() -> None:
+    labels = torch.zeros(1, 2, 64, 64, dtype=torch.uint8)
+    labels[:, :, 16:48, 16:48] = 1
+    right = torch.where(labels[:, :1, 2::4, 2::4] > 0, 8.0, -8.0)  # (1, 1, 16, 16)
+    at_border, inside = right.clone(), right.clone()
+    at_border[:, :, 4, 4:12] *= -1
+    inside[:, :, 8, 4:12] *= -1
+
+    def cost(logits: torch.Tensor, weight: float) -> float:
+        prediction = Prediction(
+            1, torch.cat([torch.zeros_like(logits), logits], 1), torch.ones(1, 1) > 0
+        )
+        settings = LossSettings(stride=4, border_weight=weight)
+        return float(clip_loss([prediction], labels, 1, settings).cross_entropy)
+
+    assert cost(at_border, 0) == pytest.approx(cost(inside, 0), rel=1e-3)
+    assert cost(at_border, 4) > 1.5 * cost(inside, 4)
+    assert cost(right, 4) < 1e-2

@@ -9,6 +9,7 @@ from hodor.data.held_out import is_held_out
 from hodor.data.image_clips import NOWHERE, ExtraAugmentation, WholeClips, make_whole_clip
 from hodor.data.layouts import davis, youtube_vos
 from hodor.data.loading import PreparedBatch, Shard, Steps, in_processes, in_threads, parts_of
+from hodor.data.motion import ClipMotion, clip_motion
 from hodor.data.negatives import Absent
 from hodor.data.objects import RELEASED, ObjectRules
 from hodor.data.stills import Cached, MaskFolder, Still, Stills
@@ -25,6 +26,7 @@ __all__ = [
     "Cached",
     "Clip",
     "ClipBatches",
+    "ClipMotion",
     "ClipSettings",
     "CocoInstances",
     "Colour",
@@ -43,6 +45,7 @@ __all__ = [
     "VideoStills",
     "Videos",
     "WholeClips",
+    "clip_motion",
     "davis",
     "examine",
     "in_processes",

@@ -16,6 +16,7 @@ from hodor.data.image_clips import (
     make_whole_clip,
     make_whole_video_clip,
 )
+from hodor.data.motion import ClipMotion, clip_motion
 from hodor.data.negatives import Absent, absent_object
 from hodor.data.objects import Index, usable_ids
 from hodor.data.stills import Still, Stills
@@ -43,6 +44,8 @@ class Batch(NamedTuple):
     """Only frame 0 is annotated: the labels of the others are zeros and mean nothing."""
     absent: Absent | None = None
     """An object for each clip that is nowhere in it."""
+    motion: ClipMotion | None = None
+    """Optical flow between neighbouring frames, where the network makes use of it."""
 
 
 class Planned(NamedTuple):
@@ -63,6 +66,7 @@ class ClipBatches:
         batch: clips for each step.
         seed: of everything random.
         group: clips that share the number of objects and the size; None: all of a batch.
+        motion: whether batches tell the motion between frames.
     """
 
     def __init__(
@@ -73,7 +77,10 @@ class ClipBatches:
         batch: int,
         seed: int,
         group: int | None = None,
+        *,
+        motion: bool = False,
     ) -> None:
+        self.motion = motion
         self.sets = sets
         self.weights = torch.tensor(weights, dtype=torch.float32)
         self.kinds = [s.annotated if isinstance(s, Videos) else "stills" for s in sets]
@@ -107,6 +114,9 @@ class ClipBatches:
             frames = torch.stack([clip.frames for clip in clips])
             labels = torch.stack([clip.labels for clip in clips])
             batch = Batch(frames, labels, objects, sparse=kind in SPARSE)
+        if self.motion:
+            g = self._generator(step, f"motion/{first}")
+            batch = batch._replace(motion=clip_motion(batch.frames, g))
         asked = torch.rand(1, generator=self._generator(step, _key(-3, number)))
         if float(asked) >= self.absent:
             return batch

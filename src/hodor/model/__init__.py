@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         to_stride_8,
     )
     from hodor.model.pyramid import Pyramid
+    from hodor.model.refiner import Prior
     from hodor.model.released import convert_released, released_name
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "History",
     "Hodor",
     "HodorConfig",
+    "Prior",
     "Pyramid",
     "background_cells",
     "convert_released",
@@ -52,6 +54,7 @@ _FILE = {
     "History": "decoder",
     "Hodor": "network",
     "HodorConfig": "config",
+    "Prior": "refiner",
     "Pyramid": "pyramid",
     "background_cells": "patches",
     "convert_released": "released",

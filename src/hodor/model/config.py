@@ -84,6 +84,10 @@ class HodorConfig:
     logit_projection: bool = True
     """Descriptors pass a linear layer before the product with F4 (released), or not (Eq. 4)."""
 
+    refiner_channels: int = 0
+    """Channels of the maps of one object in the refiner, which corrects its logits from pixels and
+    from the last masks carried along by motion; 0: no refiner (paper)."""
+
     dropout: float = 0.1
     drop_path: float = 0.2
     """Stochastic depth of ``swin_tiny``, rising linearly over its blocks."""
@@ -122,6 +126,11 @@ class HodorConfig:
             raise WeightsError(
                 "config: fine_channels must equal channels without a logit projection (it maps "
                 "descriptors to stride 4)"
+            )
+        if self.refiner_channels < 0 or (self.refiner_channels and not self.joint_objects):
+            raise WeightsError(
+                f"config: refiner_channels is {self.refiner_channels}; it must be 0 or more, and 0 "
+                "where joint_objects is false"
             )
         if self.backbone == "swin_tiny" and self.coarsest != 32:
             raise WeightsError("config: coarsest 16 is for timm backbones; swin_tiny ends at 32")

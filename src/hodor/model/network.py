@@ -11,6 +11,7 @@ from hodor.model.decoder import Decoder, Descriptors, History, compare
 from hodor.model.encoder import Encoder, pool
 from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
+from hodor.model.refiner import Prior, Refiner
 
 
 class Hodor(nn.Module):
@@ -48,6 +49,10 @@ class Hodor(nn.Module):
                 torch.zeros(config.cells, config.channels),
                 persistent=False,
             )
+
+        self.refiner: Refiner | None = None
+        if config.refiner_channels:
+            self.refiner = Refiner(config.stride_4_channels, config.refiner_channels)
 
     def extract(self, images: Tensor) -> Pyramid:
         """Features of normalised ``images`` (B, 3, h, w); h and w are multiples of 32."""
@@ -113,6 +118,22 @@ class Hodor(nn.Module):
         # Each pass has a background of its own; what counts is how far the object beats it.
         ahead = (logits[:, -1] - logits[:, :-1].amax(1)).view(b, o, *logits.shape[-2:])
         return torch.cat([torch.zeros_like(ahead[:, :1]), ahead], 1)
+
+    def refine(self, images: Tensor, pyramid: Pyramid, logits: Tensor, prior: Prior) -> Tensor:
+        """Correct what ``segment`` gave; without a refiner it stays as it is.
+
+        Args:
+            images: (B, 3, h, w), normalised, of the frame.
+            pyramid: of the frame.
+            logits: (B, K + O, h/4, w/4).
+            prior: of the O objects, in the same order.
+
+        Returns:
+            Logits (B, K + O, h/4, w/4), the background's unchanged.
+        """
+        if self.refiner is None:
+            return logits
+        return cast(Tensor, self.refiner(images, pyramid.f4, logits, prior))
 
     def forward(self, images: Tensor, masks: Tensor, targets: Tensor) -> Tensor:
         """Segment the objects of ``images`` in ``targets``: logits at stride 4."""

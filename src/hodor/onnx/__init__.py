@@ -3,14 +3,22 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from hodor.onnx.files import FILES, ExportInfo
-from hodor.onnx.network import OnnxNetwork
+from hodor.onnx.files import FILES, ExportInfo, files_of
+from hodor.onnx.network import OnnxNetwork, OnnxPyramid
 from hodor.onnx.sessions import open_sessions
 
 if TYPE_CHECKING:
     from hodor.onnx.exporting import export
 
-__all__ = ["FILES", "ExportInfo", "OnnxNetwork", "export", "open_sessions"]
+__all__ = [
+    "FILES",
+    "ExportInfo",
+    "OnnxNetwork",
+    "OnnxPyramid",
+    "export",
+    "files_of",
+    "open_sessions",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -27,11 +27,12 @@ from hodor.model import (
     Descriptors,
     History,
     Hodor,
+    Prior,
     Pyramid,
     deform_conv2d_plain,
 )
 from hodor.model.deform import DeformableConv
-from hodor.onnx.files import FILES, ExportInfo
+from hodor.onnx.files import REFINE, ExportInfo, files_of
 
 OPSET = 16  # the first with GridSample, by which deformable convolution samples
 EXAMPLE = (64, 96)  # height and width of the image that is run while an export is recorded
@@ -86,6 +87,25 @@ class _Segment(nn.Module):
         return self.network.segment(Pyramid(f4, f8), history)
 
 
+class _Refine(nn.Module):
+    def __init__(self, network: Hodor) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        image: Tensor,
+        f4: Tensor,
+        logits: Tensor,
+        masks: Tensor,
+        known: Tensor,
+        confidence: Tensor,
+        change: Tensor,
+    ) -> Tensor:
+        prior = Prior(masks, known, confidence, change)
+        return self.network.refine(image, Pyramid(f4, f4), logits, prior)
+
+
 class _PlainDeformableConv(DeformableConv):
     """The same layer in operations that ONNX has."""
 
@@ -129,13 +149,26 @@ _PARTS = {
         },
         {"logits": {1: "channels"} | _STRIDE_4},
     ),
+    REFINE: _Part(
+        _Refine,
+        {
+            "image": _IMAGE,
+            "f4": _STRIDE_4,
+            "logits": {1: "channels"} | _STRIDE_4,
+            "masks": {1: "objects"} | _STRIDE_4,
+            "known": {1: "objects"},
+            "confidence": {1: "objects"},
+            "change": _STRIDE_4,
+        },
+        {"refined": {1: "channels"} | _STRIDE_4},
+    ),
 }
 
 
 def export(
     network: Hodor, folder: Path, fingerprint: str, size: tuple[int, int] | None = None
 ) -> list[Path]:
-    """Write ``features.onnx``, ``describe.onnx`` and ``segment.onnx``.
+    """Write ``features.onnx``, ``describe.onnx``, ``segment.onnx``, and ``refine.onnx`` if need be.
 
     Numbers of objects and of remembered frames are free. Files are checked by ``onnx.checker``, and
     by running them on another number of objects and frames, and, where it is free, another size:
@@ -163,7 +196,7 @@ def export(
     plain = _plain_copy(network)
     examples = _examples(plain, size or EXAMPLE, OBJECTS, FRAMES)
     others = _examples(plain, size or OTHER_EXAMPLE, OTHER_OBJECTS, OTHER_FRAMES)
-    targets = {part: folder / name for part, name in FILES.items()}
+    targets = {part: folder / name for part, name in files_of(network.config).items()}
     with explained(folder, WeightsError), ExitStack() as writing:
         fresh = {
             part: writing.enter_context(whole_file(target, WeightsError))
@@ -206,7 +239,7 @@ def _examples(
     masks = torch.rand(1, objects + cells, *small, generator=g)
     with torch.no_grad():
         f4, f8 = network.extract(image)
-    return {
+    parts: dict[str, tuple[Tensor, ...]] = {
         "features": (image,),
         "describe": (f8, masks[:, :objects], masks[:, objects:]),
         "segment": (
@@ -218,6 +251,18 @@ def _examples(
             torch.ones(1, frames, dtype=torch.bool),
         ),
     }
+    if network.config.refiner_channels:
+        fine, k = f4.shape[-2:], network.config.background_channels
+        parts[REFINE] = (
+            image,
+            f4,
+            torch.randn(1, k + objects, *fine, generator=g),
+            torch.rand(1, objects, *fine, generator=g),
+            torch.ones(1, objects),
+            torch.rand(1, objects, generator=g),
+            torch.rand(1, 1, *fine, generator=g),
+        )
+    return parts
 
 
 def _record(
@@ -284,8 +329,8 @@ def _compare(ort: Any, network: Hodor, part: str, example: tuple[Tensor, ...], p
         what = f"numbers are off by {off:.1%}"
     sizes = " and ".join(" x ".join(map(str, one.shape)) for one in example[:2])
     raise HodorError(
-        f"export: {FILES[part]} does not give the network's numbers for inputs of "
-        f"{sizes} ({what}); the backbone {network.config.backbone} may need a fixed size: give "
+        f"export: {files_of(network.config)[part]} does not give the network's numbers for inputs "
+        f"of {sizes} ({what}); the backbone {network.config.backbone} may need a fixed size: give "
         "--height and --width"
     )
 

@@ -11,6 +11,13 @@ from hodor.model import HodorConfig
 
 FORMAT = "hodor-onnx-2"
 FILES = {part: f"{part}.onnx" for part in ("features", "describe", "segment")}
+REFINE = "refine"
+"""A fourth part, of networks with a refiner"""
+
+
+def files_of(config: HodorConfig) -> dict[str, str]:
+    """File names by part of the export of a network."""
+    return FILES | ({REFINE: f"{REFINE}.onnx"} if config.refiner_channels else {})
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,8 @@ def export_folder(path: Path) -> Path:
     Raises:
         WeightsError: it is not there, or a file is missing.
     """
-    folder = path.parent if path.name in FILES.values() else path
+    names = (*FILES.values(), f"{REFINE}.onnx")
+    folder = path.parent if path.name in names else path
     missing = [name for name in FILES.values() if not (folder / name).is_file()]
     if missing:
         raise WeightsError(

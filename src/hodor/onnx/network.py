@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import HodorError, WeightsError
-from hodor.onnx.files import FILES, ExportInfo, export_folder
+from hodor.onnx.files import FILES, REFINE, ExportInfo, export_folder, files_of
 from hodor.onnx.sessions import open_sessions
 
 Floats = NDArray[np.float32]
@@ -50,15 +50,13 @@ class OnnxNetwork:
         folder = export_folder(path)
         files = {part: folder / name for part, name in FILES.items()}
         sessions = open_sessions(files, device, threads)
-        infos = [
-            ExportInfo.from_metadata(
-                folder / name, sessions[part].get_modelmeta().custom_metadata_map, part
-            )
-            for part, name in FILES.items()
-        ]
-        if any(info != infos[0] for info in infos):
+        info = _info(sessions, files, "features")
+        if info.config.refiner_channels:
+            files[REFINE] = folder / files_of(info.config)[REFINE]
+            sessions |= open_sessions({REFINE: files[REFINE]}, device, threads)
+        if any(_info(sessions, files, part) != info for part in files):
             raise WeightsError(f"{folder}: its files are of different exports; export them again")
-        return cls(infos[0], device, sessions)
+        return cls(info, device, sessions)
 
     def extract(self, image: Floats) -> OnnxPyramid:
         """Features of a normalised image (1, 3, h, w).
@@ -121,6 +119,39 @@ class OnnxNetwork:
         )
         return logits
 
+    def refine(
+        self,
+        image: Floats,
+        f4: Floats,
+        logits: Floats,
+        masks: Floats,
+        known: Floats,
+        confidence: Floats,
+        change: Floats,
+    ) -> Floats:
+        """Logits (1, K + O, h/4, w/4) with the objects' corrected, of a network with a refiner.
+
+        Args:
+            image: (1, 3, h, w), normalised.
+            f4: (1, C', h/4, w/4).
+            logits: (1, K + O, h/4, w/4).
+            masks: carried from the frame before, (1, O, h/4, w/4).
+            known: (1, O) of 0 and 1.
+            confidence: (1, O).
+            change: (1, 1, h/4, w/4).
+        """
+        (refined,) = self._run(
+            "refine",
+            image=image,
+            f4=f4,
+            logits=logits,
+            masks=masks,
+            known=known,
+            confidence=confidence,
+            change=change,
+        )
+        return refined
+
     def _run(self, part: str, **inputs: NDArray[Any]) -> list[Floats]:
         session = self.sessions[part]
         # What a form of the network does not use is no input of its graph.
@@ -129,3 +160,9 @@ class OnnxNetwork:
             None, {name: value for name, value in inputs.items() if name in wanted}
         )
         return found
+
+
+def _info(sessions: dict[str, Any], files: dict[str, Path], part: str) -> ExportInfo:
+    """What a part's file says of itself. Raises WeightsError for another kind of file."""
+    metadata = sessions[part].get_modelmeta().custom_metadata_map
+    return ExportInfo.from_metadata(files[part], metadata, part)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.geometry import Geometry
+from hodor.tracking.prior import LastFrame
 from hodor.tracking.runtime import Array, Recalled
 
 RUNNING_FRAMES = 10
@@ -86,6 +87,8 @@ class Memory:
         self.last_boxes: dict[int, LastBox] = {}
         """In shares of the frame"""
         self.running_confidence: dict[int, RunningConfidence] = {}
+        self.last: LastFrame | None = None
+        """The newest frame, for networks with a refiner"""
 
     @property
     def ids(self) -> list[int]:
@@ -163,6 +166,8 @@ class Memory:
             self.last_seen.pop(i, None)
             self.last_boxes.pop(i, None)
             self.running_confidence.pop(i, None)
+        if self.last is not None:
+            self.last = self.last.without(gone)
         if references:
             kept = [frame.without(gone) for frame in self.references]
             self.references = [frame for frame in kept if frame.objects]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hodor.model import HodorConfig
 from hodor.tracking.geometry import Geometry
+from hodor.tracking.prior import CarriedMasks
 
 Array = Any
 """Whatever a runtime computes with"""
@@ -85,23 +86,27 @@ class Runtime(ABC):
 
     @abstractmethod
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Any:
-        """The pyramid of a frame (H, W, 3)."""
+        """What the network sees in a frame (H, W, 3): its pyramid and, for a refiner, the image."""
 
     @abstractmethod
     def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Array, bool]:
         """A given mask (H, W) at the network's size, and whether it is less than a cell of F8."""
 
     @abstractmethod
-    def segment(self, pyramid: Any, recalled: "Recalled") -> Array:
+    def segment(self, features: Any, recalled: "Recalled") -> Array:
         """Logits (K + O, h/4, w/4) float32."""
 
     @abstractmethod
-    def describe_given(self, pyramid: Any, masks: Sequence[Array]) -> Patches:
+    def refine(self, features: Any, logits: Array, carried: CarriedMasks) -> Array:
+        """Logits (K + O, h/4, w/4), of networks with a refiner, corrected for the O objects."""
+
+    @abstractmethod
+    def describe_given(self, features: Any, masks: Sequence[Array]) -> Patches:
         """Describe objects from masks (h, w) that were given."""
 
     @abstractmethod
     def describe(
-        self, pyramid: Any, logits: Array, channels: tuple[int, ...], given: Given | None
+        self, features: Any, logits: Array, channels: tuple[int, ...], given: Given | None
     ) -> Patches:
         """Describe the objects of ``channels`` and those given, by id, from their soft masks."""
 

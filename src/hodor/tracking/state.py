@@ -16,6 +16,7 @@ from hodor.files import whole_file
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.memory import FrameDescriptors, Memory, RunningConfidence
 from hodor.tracking.options import TrackerOptions
+from hodor.tracking.prior import LastFrame
 
 STATE_FORMAT = "hodor-state-3"
 REFERENCES_FORMAT = "hodor-references-1"
@@ -40,6 +41,10 @@ def memory_arrays(memory: Memory, to_numpy: Convert) -> dict[str, NDArray[Any]]:
     named["last_boxes"] = np.array(boxes, np.float64).reshape(-1, 6)
     running = [[float(i), *mean] for i, mean in memory.running_confidence.items()]
     named["running_confidence"] = np.array(running, np.float64).reshape(-1, 3)
+    if memory.last is not None:
+        named["last.grey"], named["last.labels"] = memory.last.grey, memory.last.labels
+        seen = [[float(i), value] for i, value in memory.last.confidence.items()]
+        named["last.confidence"] = np.array(seen, np.float64).reshape(-1, 2)
     return named
 
 
@@ -56,6 +61,9 @@ def memory_from(arrays: Mapping[str, NDArray[Any]], empty: Memory, from_numpy: C
         empty.last_boxes[int(i)] = LastBox(left, top, right, bottom, int(ago))
     for i, confidence, frames in arrays["running_confidence"].tolist():
         empty.running_confidence[int(i)] = RunningConfidence(confidence, int(frames))
+    if "last.grey" in arrays:
+        seen = {int(i): value for i, value in arrays["last.confidence"].tolist()}
+        empty.last = LastFrame(arrays["last.grey"], arrays["last.labels"], seen)
     return empty
 
 

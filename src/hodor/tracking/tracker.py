@@ -14,9 +14,11 @@ from hodor.tracking.given import Masks, check_frame, label_map
 from hodor.tracking.memory import FrameDescriptors, Memory
 from hodor.tracking.opening import open_runtime
 from hodor.tracking.options import TrackerOptions
+from hodor.tracking.prior import LastFrame, carried_masks
 from hodor.tracking.result import Result, calibrated, label_map_of
 from hodor.tracking.runtime import Array, Given, Runtime
 from hodor.tracking.state import References, memory_arrays, memory_from
+from hodor.video import small_grey
 from hodor.weights import DEFAULT
 
 if TYPE_CHECKING:  # a tracker with exported files does without PyTorch
@@ -181,9 +183,14 @@ class Tracker:
         labels = None if masks is None else label_map(masks, source)
         geometry = Geometry.of(source, self.options, self._crop(source, labels))
         area = geometry.crop.area
+        grey = small_grey(frame) if self.runtime.config.refiner_channels else None
         with self.runtime.running():
-            result = self._step(frame[area], geometry, None if labels is None else labels[area])
-        return replace(result, label_map=geometry.placed(result.label_map))
+            given = None if labels is None else labels[area]
+            result = self._step(frame[area], geometry, given, grey)
+        result = replace(result, label_map=geometry.placed(result.label_map))
+        if grey is not None:
+            self._memory.last = LastFrame.of(grey, result.label_map, result.confidence)
+        return result
 
     def remove(self, ids: int | Iterable[int]) -> None:
         """Stop following objects.
@@ -276,15 +283,19 @@ class Tracker:
         frame: NDArray[np.uint8],
         geometry: Geometry,
         labels: NDArray[np.integer[Any]] | None,
+        grey: NDArray[np.uint8] | None,
     ) -> Result:
         known = self.ids
         if labels is None and not known:
             self._next += 1
             return Result(self._next - 1, np.zeros(geometry.source, np.uint8), (), {}, {})
-        pyramid = self.runtime.extract(frame, geometry)
+        features = self.runtime.extract(frame, geometry)
         given, warnings = self._given(labels, geometry)
-        logits, channels = self._segment(pyramid, known, given, geometry)
-        described = self._describe(pyramid, logits, channels, given)
+        logits, channels = self._segment(features, known, given, geometry)
+        if logits is not None and grey is not None:
+            carried = carried_masks(self._memory.last, grey, channels, geometry)
+            logits = self.runtime.refine(features, logits, carried)
+        described = self._describe(features, logits, channels, given)
         shown = self._shown(logits, len(channels))
         result = self._result(described, shown, channels, geometry, given, warnings)
         self._remember(described, result, given, geometry)
@@ -310,13 +321,13 @@ class Tracker:
         return Given(labels, masks), tuple(warnings)
 
     def _segment(
-        self, pyramid: Any, known: tuple[int, ...], given: Given | None, geometry: Geometry
+        self, features: Any, known: tuple[int, ...], given: Given | None, geometry: Geometry
     ) -> tuple[Array | None, tuple[int, ...]]:
         """Logits (K + O, h/4, w/4) float32 of the objects that are asked for, and their ids."""
         fresh = [i for i in given.masks if i not in known] if given else []
         extra = []
         if fresh and known and given is not None and self.options.decode_new:
-            alone = self.runtime.describe_given(pyramid, [given.masks[i] for i in fresh])
+            alone = self.runtime.describe_given(features, [given.masks[i] for i in fresh])
             # Only objects: the background of this encoding counts other objects as background.
             extra = [
                 FrameDescriptors(self._next, dict(zip(fresh, alone.objects, strict=True)), None)
@@ -324,7 +335,7 @@ class Tracker:
         channels = tuple(sorted([*known, *(fresh if extra else [])]))
         if not known:
             return None, ()
-        logits = self.runtime.segment(pyramid, self._memory.recall(channels, extra))
+        logits = self.runtime.segment(features, self._memory.recall(channels, extra))
         return self._within_radius(logits, channels, geometry), channels
 
     def _shown(self, logits: Array | None, objects: int) -> Array | None:
@@ -438,15 +449,15 @@ class Tracker:
             self._memory.note_boxes(result.label_map, result.ids, geometry)
 
     def _describe(
-        self, pyramid: Any, logits: Array | None, channels: tuple[int, ...], given: Given | None
+        self, features: Any, logits: Array | None, channels: tuple[int, ...], given: Given | None
     ) -> FrameDescriptors:
         """Describe the frame from its own masks; objects by id, sorted."""
         masks = given.masks if given else {}
         ids = sorted({*channels, *masks})
         if logits is not None:
-            patches = self.runtime.describe(pyramid, logits, channels, given)
+            patches = self.runtime.describe(features, logits, channels, given)
         else:
-            patches = self.runtime.describe_given(pyramid, [masks[i] for i in ids])
+            patches = self.runtime.describe_given(features, [masks[i] for i in ids])
         objects = dict(zip(ids, patches.objects, strict=True))
         background = patches.background
         if self.runtime.config.joint_objects:

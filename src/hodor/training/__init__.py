@@ -1,5 +1,6 @@
 """Training: recipes, losses, propagation over clips, the loop, checkpoints."""
 
+from hodor.training.adapting import Adapted, adapt
 from hodor.training.datasets import check_data, make_batches, open_dataset, open_datasets
 from hodor.training.finetune import finetune_recipe, kept_for_measuring, one_dataset
 from hodor.training.loop import MODEL, Listener, Progress, Validate, train
@@ -19,6 +20,7 @@ from hodor.training.settings import (
 
 __all__ = [
     "MODEL",
+    "Adapted",
     "ClipModel",
     "DataSet",
     "Initial",
@@ -34,6 +36,7 @@ __all__ = [
     "Step",
     "Validate",
     "Validation",
+    "adapt",
     "bundled_recipes",
     "changed",
     "check_data",

@@ -71,6 +71,7 @@ def make_batches(recipe: Recipe, *, sharing: int = 1) -> ClipBatches:
         recipe.optimisation.batch,
         recipe.seed,
         recipe.optimisation.group,
+        motion=recipe.model.refiner_channels > 0,
     )
 
 

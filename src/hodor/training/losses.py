@@ -12,6 +12,7 @@ from hodor.errors import RecipeError
 from hodor.training.propagation import Prediction
 
 EPSILON = 1e-6  # published_behaviour 6.2
+BORDER = 2  # pixels at the loss's resolution; of a 480-line frame, about what F forgives
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class LossSettings:
     object_weight: float = 1.0
     """Weight of object pixels in the cross-entropy; over 1, a missed object costs more than a
     false one."""
+    border_weight: float = 0.0
+    """Added to the weight of pixels within two of another label, at the resolution of the loss: a
+    border is a small part of a picture, and all that is seen of a mask's quality."""
     frames: Literal["all", "first"] = "all"
     """Supervise every prediction, or those of frame 0 only (sparse video)."""
 
@@ -40,6 +44,8 @@ class LossSettings:
                 raise RecipeError(f"loss.{name} is {value!r}; it must be one of {allowed}")
         if not isinstance(self.object_weight, (int, float)) or self.object_weight <= 0:
             raise RecipeError(f"loss.object_weight is {self.object_weight!r}; a number over 0")
+        if not isinstance(self.border_weight, (int, float)) or self.border_weight < 0:
+            raise RecipeError(f"loss.border_weight is {self.border_weight!r}; a number, 0 or more")
 
 
 class Amounts(NamedTuple):
@@ -112,21 +118,42 @@ def clip_loss(
     targets = torch.stack(
         [_target(p.target, p.present, labels, settings.stride) for p in chosen], 1
     )
-    weight = None
-    if settings.object_weight != 1:
-        weight = logits.new_full((logits.shape[1],), settings.object_weight)
-        weight[0] = 1.0
-    entropy = F.cross_entropy(logits, targets, weight=weight, reduction="sum") / over.pixels
+    entropy = _entropy(logits, targets, settings) / over.pixels
     truth = F.one_hot(targets, logits.shape[1]).movedim(-1, 1)[:, 1:].to(logits.dtype)
     guess = logits.softmax(1)[:, 1:]
     dims = (1, 2, 3, 4) if settings.dice == "clip" else (3, 4)
     return Loss(_dice(guess, truth, dims, settings.dice) / over.dice.clamp(min=1), entropy)
 
 
+def _entropy(logits: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
+    """Weighted sum of the cross-entropies of logits (B, 1 + O, N, y, x)."""
+    if settings.border_weight:
+        each = F.cross_entropy(logits, targets, reduction="none")  # (B, N, y, x)
+        weights = [_weights(one, settings) for one in targets.unbind(1)]
+        return (each * torch.stack(weights, 1)).sum()
+    weight = None
+    if settings.object_weight != 1:
+        weight = logits.new_full((logits.shape[1],), settings.object_weight)
+        weight[0] = 1.0
+    return F.cross_entropy(logits, targets, weight=weight, reduction="sum")
+
+
 def _weights(target: Tensor, settings: LossSettings) -> Tensor:
-    """Weight of each pixel in the cross-entropy."""
+    """Weight of each pixel (B, y, x) in the cross-entropy."""
     weights = torch.ones(target.shape, device=target.device)
-    return weights.masked_fill(target > 0, settings.object_weight)
+    weights = weights.masked_fill(target > 0, settings.object_weight)
+    if settings.border_weight:
+        weights = weights + settings.border_weight * near_border(target)
+    return weights
+
+
+def near_border(labels: Tensor) -> Tensor:
+    """Where another label is within ``BORDER`` pixels: (B, y, x) float of 0 and 1, of labels."""
+    values = labels[:, None].float()
+    side = 2 * BORDER + 1
+    most = F.max_pool2d(values, side, 1, BORDER)
+    least = -F.max_pool2d(-values, side, 1, BORDER)
+    return (most != least)[:, 0].float()
 
 
 def _upsampled(logits: Tensor, background: int, settings: LossSettings) -> Tensor:

@@ -8,10 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from hodor.data import ClipMotion
 from hodor.errors import HodorError, RecipeError
-from hodor.model import Descriptors, History, Hodor, Pyramid
+from hodor.model import Descriptors, History, Hodor, Prior, Pyramid
 
-Schedule = Literal["released", "forward", "there_and_back", "loop", "single"]
+PRIOR_DROPPED = 0.15  # of clips and steps
+
+Schedule = Literal["released", "forward", "window", "there_and_back", "loop", "single"]
 
 
 class Step(NamedTuple):
@@ -35,7 +38,8 @@ def schedule(kind: Schedule, frames: int, iteration: int) -> list[Step]:
 
     Args:
         kind: ``released``: the cycles of the released code for two or three frames;
-            ``forward``: 0, 1, ..., T-1 (section 3.4, annotated sequences), any T;
+            ``forward``: 0, 1, ..., T-1 (section 3.4, annotated sequences), any T; ``window``: the
+            same, each frame from all before it, as a tracker does;
             ``there_and_back``: the same, then back to 0 (section 3.4, cycles), any T; ``loop``:
             forward, each frame from the one before it or, in odd iterations, from it and frame 0,
             then the last to frame 0; ``single``: frame 0 from itself (Table 1, row 1).
@@ -47,6 +51,11 @@ def schedule(kind: Schedule, frames: int, iteration: int) -> list[Step]:
         return [Step((GIVEN,), 0, None)]
     if kind == "released":
         return _released(frames, odd)
+    if kind == "window":
+        return [
+            Step((GIVEN, *range(target - 1)), target, target - 2 if target > 1 else None)
+            for target in range(1, frames)
+        ]
     if kind in ("forward", "there_and_back"):
         back = range(frames - 2, -1, -1) if kind == "there_and_back" else ()
         order = [*range(1, frames), *back]
@@ -157,6 +166,7 @@ class ClipModel(nn.Module):
         presence: Tensor,
         steps: Sequence[Step],
         negative: NegativeObject | None = None,
+        motion: ClipMotion | None = None,
     ) -> list[Prediction]:
         """Propagate.
 
@@ -166,6 +176,7 @@ class ClipModel(nn.Module):
             presence: (B, O, T) bool, whether an object is in sight in a frame.
             steps: see ``schedule``.
             negative: one more object to ask for, in all frames.
+            motion: between neighbouring frames, for a network with a refiner.
 
         Returns:
             One prediction for each step, in order; with a negative object of O + 1, it last.
@@ -187,6 +198,12 @@ class ClipModel(nn.Module):
         ):
             history = History.of(*(described[source] for source in step.sources))
             logits = self._run(segment, pyramid[step.target], history)
+            if motion is not None:
+                before = masks if step.parent is None else predictions[step.parent]
+                prior = self._prior(before, step.target, motion, logits)
+                logits = self.network.refine(
+                    images[:, step.target], pyramid[step.target], logits, prior
+                )
             predictions.append(Prediction(step.target, logits, present))
             if number in needed:
                 small = self._masks(logits)
@@ -205,12 +222,60 @@ class ClipModel(nn.Module):
         found = self._run(describe, self._run(extract, negative.images), negative.masks)
         return described._replace(objects=torch.cat([described.objects, found.objects], 1))
 
+    def _prior(
+        self, before: Tensor | Prediction, target: int, motion: ClipMotion, logits: Tensor
+    ) -> Prior:
+        """The masks of the step before, carried along to the frame ``target``.
+
+        Without gradients. There are none where that step was not of the neighbouring frame, and, in
+        a share of clips, none at all: the refiner has to do without where an object comes back.
+
+        Args:
+            before: given masks (B, O, h, w), or what was predicted.
+            target: the frame.
+            motion: of the clip.
+            logits: (B, K + O, h/4, w/4) of the frame, with a negative object's last.
+        """
+        k = self.network.config.background_channels
+        b, o = len(logits), logits.shape[1] - k
+        with torch.no_grad():
+            if isinstance(before, Prediction):
+                frame, masks = before.target, hard_masks(before.logits, k)
+                confidence = mean_won(before.logits.float().softmax(1), k)
+            else:
+                frame, masks = 0, F.pad(before, (0, 0, 0, 0, 0, o - before.shape[1]))
+                confidence = masks.new_ones(b, o)
+            known = masks.flatten(2).any(2).to(masks.dtype)
+            if frame != target - 1:
+                known = torch.zeros_like(known)
+            if self.training:
+                known = known * (torch.rand(b, 1, device=known.device) >= PRIOR_DROPPED)
+            place = max(target - 1, 0)
+            carried = F.grid_sample(masks, motion.at[:, place], align_corners=False)
+        return Prior(carried, known, confidence, motion.change[:, place, None])
+
     def _masks(self, logits: Tensor) -> Tensor:
         """Objects' masks at stride 8 from a frame's own soft prediction."""
         probabilities = logits.softmax(1)[:, self.network.config.background_channels :]
         if not self.mask_gradients:
             probabilities = probabilities.detach()
         return F.avg_pool2d(probabilities, 2)  # what bilinear to a half is
+
+
+def hard_masks(logits: Tensor, background: int) -> Tensor:
+    """Masks (B, O, 2 y, 2 x) of 0 and 1 as a label map has them, from logits (B, K + O, y, x)."""
+    merged = torch.cat([logits[:, :background].amax(1, True), logits[:, background:]], 1)
+    fine = F.interpolate(merged, scale_factor=2, mode="bilinear", align_corners=False)
+    return F.one_hot(fine.argmax(1), merged.shape[1]).movedim(-1, 1)[:, 1:].to(logits.dtype)
+
+
+def mean_won(probabilities: Tensor, background: int) -> Tensor:
+    """Mean probability of each object over the cells that it wins, 0 if none: (B, O)."""
+    best = probabilities.argmax(1, keepdim=True)
+    numbers = torch.arange(probabilities.shape[1], device=best.device)[background:, None, None]
+    wins = (best == numbers).to(probabilities.dtype)
+    total = (probabilities[:, background:] * wins).flatten(2).sum(2)
+    return total / wins.flatten(2).sum(2).clamp(min=1)
 
 
 def _compiled(part: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from hodor.data import NOWHERE, Batch
+from hodor.data import NOWHERE, Batch, ClipMotion
 from hodor.errors import HodorError
 from hodor.model import normalise
 from hodor.training.losses import Amounts, Loss, LossSettings, amounts, clip_loss
@@ -97,9 +97,14 @@ def forward(
     if batch.absent is not None:
         theirs = normalise(network.config, batch.absent.frames.to(device, kind))
         negative = NegativeObject(theirs, batch.absent.masks.to(device, kind)[:, None])
+    motion = None
+    if batch.motion is not None:
+        motion = ClipMotion(*(values.to(device, kind) for values in batch.motion))
     half = run.recipe.precision == "bf16"
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
-        predictions = (module or run.model)(images, masks, truth.presence, truth.steps, negative)
+        predictions = (module or run.model)(
+            images, masks, truth.presence, truth.steps, negative, motion
+        )
     compared = [predictions[i] for i in truth.compared]
     background = network.config.background_channels
     return compared, clip_loss(compared, truth.labels, background, truth.settings, over)

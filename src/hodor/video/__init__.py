@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         write_label_map,
     )
     from hodor.video.live import LiveSource
+    from hodor.video.motion import Carried, look_back, small_grey
     from hodor.video.overlays import OverlaySink
     from hodor.video.pictures import AUTO, FULL, Intensity, open_picture
     from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
@@ -37,6 +38,7 @@ __all__ = [
     "DEFAULT_FPS",
     "FULL",
     "IMAGE_SUFFIXES",
+    "Carried",
     "Finishing",
     "Frame",
     "ImagesSource",
@@ -56,6 +58,7 @@ __all__ = [
     "hold_ids",
     "label_map_objects",
     "list_images",
+    "look_back",
     "numbered_name",
     "object_colour",
     "open_picture",
@@ -64,6 +67,7 @@ __all__ = [
     "open_source",
     "read_image",
     "read_label_map",
+    "small_grey",
     "sort_naturally",
     "write_label_map",
 ]
@@ -88,6 +92,9 @@ _FILE = {
     "read_label_map": "label_maps",
     "write_label_map": "label_maps",
     "LiveSource": "live",
+    "Carried": "motion",
+    "look_back": "motion",
+    "small_grey": "motion",
     "OverlaySink": "overlays",
     "AUTO": "pictures",
     "FULL": "pictures",

@@ -5,19 +5,28 @@ Each function here has its twin there; tests hold trackers with the one and the 
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.onnx import OnnxNetwork
+from hodor.onnx import OnnxNetwork, OnnxPyramid
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.onnx.images import channels_resized, image_of, mask_of, upsampled
 from hodor.tracking.onnx.label_map import fast_label_map
 from hodor.tracking.onnx.patches import background_cells, objects_to_stride_8, to_stride_8
+from hodor.tracking.prior import CarriedMasks
 from hodor.tracking.runtime import Given, Patches, Recalled, Runtime
 
 Floats = NDArray[np.float32]
+
+
+class Features(NamedTuple):
+    """A frame as the network sees it."""
+
+    pyramid: OnnxPyramid
+    image: Floats
+    """(1, 3, h, w), for the refiner"""
 
 
 class OnnxRuntime(Runtime):
@@ -45,23 +54,24 @@ class OnnxRuntime(Runtime):
         """See ``Runtime``."""
         return nullcontext()
 
-    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Any:
+    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
         """See ``Runtime``."""
-        return self.network.extract(image_of(frame, geometry, self.config))
+        image = image_of(frame, geometry, self.config)
+        return Features(self.network.extract(image), image)
 
     def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Floats, bool]:
         """See ``Runtime``."""
         mask, vanished = mask_of(region, geometry)
         return mask, vanished or not to_stride_8(mask[None]).max() > 0.5
 
-    def segment(self, pyramid: Any, recalled: Recalled) -> Floats:
+    def segment(self, features: Features, recalled: Recalled) -> Floats:
         """See ``Runtime``."""
         some = next(d for row in recalled.objects for d in row if d is not None)
         scene = next(d for row in recalled.background for d in row if d is not None)
         objects = np.stack([np.stack(_filled(row, some)) for row in recalled.objects])
         cells = np.stack([np.concatenate(_filled(row, scene)) for row in recalled.background])
         logits = self.network.segment(
-            pyramid,
+            features.pyramid,
             objects[None],
             cells[None],
             recalled.object_valid[None],
@@ -69,12 +79,21 @@ class OnnxRuntime(Runtime):
         )
         return np.asarray(logits[0])
 
-    def describe_given(self, pyramid: Any, masks: Sequence[Floats]) -> Patches:
+    def refine(self, features: Features, logits: Floats, carried: CarriedMasks) -> Floats:
         """See ``Runtime``."""
-        return self._describe(pyramid, np.stack(list(masks)))
+        masks, known, confidence, change = (values[None] for values in carried)
+        pixels, f4 = features.image, features.pyramid.f4
+        refined = self.network.refine(
+            pixels, f4, logits[None], masks, known, confidence, change[:, None]
+        )
+        return np.asarray(refined[0])
+
+    def describe_given(self, features: Features, masks: Sequence[Floats]) -> Patches:
+        """See ``Runtime``."""
+        return self._describe(features.pyramid, np.stack(list(masks)))
 
     def describe(
-        self, pyramid: Any, logits: Floats, channels: tuple[int, ...], given: Given | None
+        self, features: Features, logits: Floats, channels: tuple[int, ...], given: Given | None
     ) -> Patches:
         """See ``Runtime``."""
         p = softmax(logits)
@@ -82,9 +101,9 @@ class OnnxRuntime(Runtime):
         if given is None:
             _, y, x = p.shape
             small = p[background:].reshape(-1, y // 2, 2, x // 2, 2).mean((2, 4))
-            return self._describe(pyramid, small)
+            return self._describe(features.pyramid, small)
         merged = override(upsampled(p, 4), channels, given)[background:]
-        return self._describe(pyramid, objects_to_stride_8(merged))
+        return self._describe(features.pyramid, objects_to_stride_8(merged))
 
     def plus(self, logits: Floats, added: Floats) -> Floats:
         """See ``Runtime``."""

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,16 +18,26 @@ from hodor.model import (
     Descriptors,
     History,
     Hodor,
+    Prior,
     Pyramid,
     inference_copy,
     objects_to_stride_8,
     to_stride_8,
 )
 from hodor.tracking.geometry import Geometry
+from hodor.tracking.prior import CarriedMasks
 from hodor.tracking.runtime import Given, Patches, Recalled, Runtime
 from hodor.tracking.torch.devices import choose_device, choose_precision
 from hodor.tracking.torch.images import image_of, mask_of, to_source
 from hodor.tracking.torch.label_map import fast_label_map
+
+
+class Features(NamedTuple):
+    """A frame as the network sees it."""
+
+    pyramid: Pyramid
+    image: Tensor
+    """(1, 3, h, w), for the refiner"""
 
 
 class TorchRuntime(Runtime):
@@ -77,35 +87,45 @@ class TorchRuntime(Runtime):
         """The network's image (1, 3, h, w) of a frame (H, W, 3)."""
         return image_of(frame, geometry, self.config, self.device)
 
-    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Pyramid:
+    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
         """See ``Runtime``."""
-        return self._ready.extract(self.image(frame, geometry))
+        image = self.image(frame, geometry)
+        return Features(self._ready.extract(image), image)
 
     def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Tensor, bool]:
         """See ``Runtime``."""
         mask, vanished = mask_of(region, geometry, self.device)
         return mask, vanished or not bool(to_stride_8(mask[None, None]).amax() > 0.5)
 
-    def segment(self, pyramid: Pyramid, recalled: Recalled) -> Tensor:
+    def segment(self, features: Features, recalled: Recalled) -> Tensor:
         """See ``Runtime``."""
-        return self._ready.segment(pyramid, history_of(recalled))[0].float()
+        return self._ready.segment(features.pyramid, history_of(recalled))[0].float()
 
-    def describe_given(self, pyramid: Pyramid, masks: Sequence[Tensor]) -> Patches:
+    def refine(self, features: Features, logits: Tensor, carried: CarriedMasks) -> Tensor:
         """See ``Runtime``."""
-        return _patches(self._ready.describe(pyramid, torch.stack(list(masks))[None]))
+        masks, known, confidence, change = (
+            torch.from_numpy(values).to(logits.device)[None] for values in carried
+        )
+        prior = Prior(masks, known, confidence, change[:, None])
+        refined = self._ready.refine(features.image, features.pyramid, logits[None], prior)
+        return refined[0].float()
+
+    def describe_given(self, features: Features, masks: Sequence[Tensor]) -> Patches:
+        """See ``Runtime``."""
+        return _patches(self._ready.describe(features.pyramid, torch.stack(list(masks))[None]))
 
     def describe(
-        self, pyramid: Pyramid, logits: Tensor, channels: tuple[int, ...], given: Given | None
+        self, features: Features, logits: Tensor, channels: tuple[int, ...], given: Given | None
     ) -> Patches:
         """See ``Runtime``."""
         p = logits.softmax(0)
         background = len(logits) - len(channels)
         if given is None:
             small = F.avg_pool2d(p[background:][None], 2)
-            return _patches(self._ready.describe(pyramid, small))
+            return _patches(self._ready.describe(features.pyramid, small))
         full = F.interpolate(p[None], scale_factor=4, mode="bilinear", align_corners=False)[0]
         merged = override(full, channels, given)[background:]
-        return _patches(self._ready.describe(pyramid, objects_to_stride_8(merged[None])))
+        return _patches(self._ready.describe(features.pyramid, objects_to_stride_8(merged[None])))
 
     def plus(self, logits: Tensor, added: NDArray[np.float32]) -> Tensor:
         """See ``Runtime``."""

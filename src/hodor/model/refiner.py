@@ -1,0 +1,128 @@
+"""The refiner: corrects objects' logits from the frame's pixels and from the last masks.
+
+Beyond the paper, and off in its form (``HodorConfig.refiner_channels``). The decoder finds objects
+by what they look like, wherever they are, at strides 8 and 4. Two things it does not know: where
+each object was a moment ago, and what lies between the cells of F4. The refiner is a few
+convolutions at stride 4 that see both and add a correction to each object's logits::
+
+    pixels -> stem (strides 2, 4) -+-> shared maps ----+
+    F4 ----------------------------+                   +-> 4 convolutions -> correction (B, O, y, x)
+    logits, the carried masks -> six planes an object -+
+
+How far the last masks are to be trusted is learned: beside them it sees how well the pixels fit
+that they were carried along, and with how much confidence the object was found.
+"""
+
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STEM_CHANNELS = (16, 24)  # at strides 2 and 4: edges and colours, no more
+SHARED_CHANNELS = 48
+DILATIONS = (1, 2, 4, 1)  # 19 cells, 76 pixels, from end to end
+LEAST = 1e-4  # of a probability, so that its logit is finite
+MARGIN_UNIT = 4.0  # logits; brings margins to about the range of the other planes
+PLANES = 6
+
+
+class Prior(NamedTuple):
+    """What is known of a frame before it is decoded: the last masks, carried along by motion."""
+
+    masks: Tensor
+    """(B, O, h/4, w/4) in [0, 1]"""
+    known: Tensor
+    """(B, O), 1 where the object has a last mask, else 0"""
+    confidence: Tensor
+    """(B, O) in [0, 1]: with how much confidence the last mask was found; 1 if it was given"""
+    change: Tensor
+    """(B, 1, h/4, w/4) in [0, 1]: how badly the pixels fit those that they are said to have been"""
+
+
+class Refiner(nn.Module):
+    """Corrections of objects' logits; see the module. They are zero before any training.
+
+    Args:
+        fine: channels of F4.
+        channels: of the maps of one object.
+    """
+
+    def __init__(self, fine: int, channels: int) -> None:
+        super().__init__()
+        half, quarter = STEM_CHANNELS
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, half, 3, 2, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(half, quarter, 3, 2, 1),
+            nn.ReLU(inplace=True),
+        )
+        self.shared = nn.Sequential(
+            nn.Conv2d(fine + quarter, SHARED_CHANNELS, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(SHARED_CHANNELS, channels, 3, padding=1),
+        )
+        self.own = nn.Conv2d(PLANES, channels, 3, padding=1)
+        self.body = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=d, dilation=d) for d in DILATIONS
+        )
+        self.out = nn.Conv2d(channels, 1, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(cast(Tensor, self.out.bias))
+
+    def forward(self, images: Tensor, f4: Tensor, logits: Tensor, prior: Prior) -> Tensor:
+        """Logits with the objects' corrected.
+
+        Args:
+            images: (B, 3, h, w), normalised.
+            f4: (B, C', h/4, w/4) of the same frame.
+            logits: (B, K + O, h/4, w/4), background first.
+            prior: of the O objects.
+
+        Returns:
+            (B, K + O, h/4, w/4); the first K planes are as they were.
+        """
+        planes = object_planes(logits, prior)  # (B, O, 6, y, x)
+        b, o = planes.shape[:2]
+        shared = self.shared(torch.cat([f4, self.stem(images)], 1))
+        own = self.own(planes.flatten(0, 1))  # (B * O, C, y, x)
+        x = F.relu(own.unflatten(0, (b, o)) + shared[:, None]).flatten(0, 1)
+        for conv in self.body:
+            x = x + F.relu(conv(x))
+        correction = self.out(x).unflatten(0, (b, o))[:, :, 0].to(logits.dtype)
+        k = logits.shape[1] - o
+        return torch.cat([logits[:, :k], logits[:, k:] + correction], 1)
+
+
+def object_planes(logits: Tensor, prior: Prior) -> Tensor:
+    """What the refiner sees of each object: (B, O, 6, y, x).
+
+    The logit of its probability; its carried mask, from -1 to 1, 0 where there is none; whether
+    there is one; the greatest of the other objects' carried masks; how badly pixels fit; with how
+    much confidence the last mask was found.
+
+    Args:
+        logits: (B, K + O, y, x), background first.
+        prior: of the O objects.
+    """
+    o = prior.masks.shape[1]
+    p = logits.softmax(1)[:, logits.shape[1] - o :].clamp(LEAST, 1 - LEAST)
+    known = prior.known[..., None, None].expand_as(p)
+    carried = prior.masks * known
+    planes = [
+        torch.logit(p) / MARGIN_UNIT,
+        (prior.masks * 2 - 1) * known,
+        known,
+        _greatest_of_others(carried),
+        prior.change.expand_as(p),
+        prior.confidence[..., None, None] * known,
+    ]
+    return torch.stack(planes, 2)
+
+
+def _greatest_of_others(values: Tensor) -> Tensor:
+    """For each of (B, O, y, x), none below 0, the maximum over the others; 0 if it is alone."""
+    padded = torch.cat([torch.zeros_like(values[:, :1]), values], 1)
+    first, second = padded.topk(2, 1).values.unbind(1)
+    first, second = first[:, None], second[:, None]
+    return torch.where(values >= first, second, first)
