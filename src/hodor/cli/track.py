@@ -88,6 +88,12 @@ def track(
         "torch", help="What runs the model: torch, or onnx, which needs no PyTorch."
     ),
     chosen: TrackerOverrides = TrackerOverrides(),
+    adapt: float | None = typer.Option(
+        None,
+        min=1.0,
+        help="Tune the model to the given masks first, for about so many seconds: better masks "
+        "of this video, kept as OUT/adapted.safetensors. 30 is a good number.",
+    ),
     overlay: bool = typer.Option(
         False, "--overlay", help="Also write overlay.mp4.", rich_help_panel=WRITTEN
     ),
@@ -153,14 +159,16 @@ def track(
         masks = _shown(str(source), out, (box, point, not_point), resume=resume_run)
     if videos:
         crew = Crew(workers, ray, gpus=float(chosen.device.startswith("cuda")))
-        _track_all(console, videos, out, tracker, outputs, crew, resume=resume_run)
+        _track_all(console, videos, out, tracker, outputs, crew, adapt=adapt, resume=resume_run)
         return
     if masks is None and references is None:
         raise MaskError(_how_to_begin(str(source)))
+    if adapt is not None:
+        console.print(f"tuning the model to the given masks: about {adapt:g} s and a little more")
     with _bar(console, str(source)) as progress:
         summary = track_to_folder(
             str(source), masks, out, tracker=tracker, references=references, outputs=outputs,
-            resume=resume_run, progress=progress,
+            adapt=adapt, resume=resume_run, progress=progress,
         )  # fmt: skip
     tell(console, summary, out)
 
@@ -225,6 +233,7 @@ def _track_all(
     outputs: Outputs,
     crew: Crew,
     *,
+    adapt: float | None,
     resume: bool,
 ) -> None:
     """Track all videos that are not finished yet; tell of each as it ends, and report on all.
@@ -236,7 +245,9 @@ def _track_all(
         finished = len(videos) - len(waiting)
         console.print(f"{finished} of {len(videos)} videos are finished already")
     failures: dict[str, str] = {}
-    outcomes = track_many(waiting, out, tracker=tracker, outputs=outputs, **crew._asdict())
+    outcomes = track_many(
+        waiting, out, tracker=tracker, outputs=outputs, adapt=adapt, **crew._asdict()
+    )
     try:
         for outcome in _with_bar(console, outcomes, len(waiting)):
             if outcome.error is None:
@@ -330,4 +341,12 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
         console.print(f"  object {i}: mean confidence {mean:.2f}{away}", highlight=False)
     for warning in summary.warnings:
         console.print(f"[yellow]warning[/]: {warning}", highlight=False)
+    if summary.adaptation is not None:
+        came = summary.adaptation
+        console.print(
+            f"  the model was tuned to the given masks in {came.steps} steps: loss on clips kept "
+            f"aside {came.before:.3f} -> {came.after:.3f}"
+            + ("" if came.better else "; that is no better, so it is used as it was"),
+            highlight=False,
+        )
     console.print(f"results in {out}", highlight=False)

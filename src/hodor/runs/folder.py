@@ -10,6 +10,7 @@ from hodor.errors import HodorError, MaskError, one_line, reason
 from hodor.files import write_json
 from hodor.formats import FormatsSink, as_label_maps, format_of
 from hodor.locks import FolderLock
+from hodor.runs.adapting import ADAPTED, adaptation_of, adapted, reopened
 from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
 from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
 from hodor.tracking import References, Tracker
@@ -59,6 +60,7 @@ def track_to_folder(
     tracker: Tracker | Callable[[], Tracker] = Tracker.from_pretrained,
     references: str | Path | None = None,
     outputs: Outputs = LABELS_ONLY,
+    adapt: float | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Summary:
@@ -76,6 +78,9 @@ def track_to_folder(
             default: the bundled model.
         references: objects from another video, as ``References.save`` wrote them.
         outputs: what is written beside label maps.
+        adapt: tune a copy of the model to the given masks first, for about so many seconds; it is
+            kept as ``out``/adapted.safetensors, and used where clips made of the given frames, from
+            which it did not learn, say that it has become better.
         resume: go on where a killed run with the same inputs stopped.
         progress: called after every frame.
 
@@ -84,7 +89,7 @@ def track_to_folder(
             another run, or was begun with other settings or other files of the same names. What
             was written before stays whole.
     """
-    run = _Inputs(str(source), _path(masks), Path(out), _path(references), outputs)
+    run = _Inputs(str(source), _path(masks), Path(out), _path(references), outputs, adapt)
     if run.masks is None and run.references is None:
         raise MaskError("nothing to follow: give masks or references")
     for wanted in outputs.formats:
@@ -107,10 +112,18 @@ def _track(
         refuse_results(run.out, resume_run=resume)
         given, names, warnings = _given(run, frames)
         ready = tracker if isinstance(tracker, Tracker) else tracker()
+        if run.adapt is not None:
+            tuned = resume and (run.out / ADAPTED).is_file()
+            ready = (
+                reopened(ready, run.out)
+                if tuned
+                else adapted(ready, run.source, given, run.out, run.adapt)
+            )
         summary = _begin(run, frames, ready, resume_run=resume)
         if summary is None and run.references is not None:
             ready.add_references(References.load(run.references))
         summary = summary or Summary(frames.name)
+        summary.adaptation = adaptation_of(ready)
         guessed = given.warnings if given is not None else []
         told = [*warnings, *guessed]
         summary.warnings += [one for one in told if one not in summary.warnings]
@@ -130,6 +143,7 @@ class _Inputs:
     out: Path
     references: Path | None
     outputs: Outputs
+    adapt: float | None
 
     def settings(self, tracker: Tracker) -> dict[str, Any]:
         """What a run that goes on must have in common with the one that was killed."""

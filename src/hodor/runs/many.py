@@ -103,6 +103,7 @@ def track_many(
     *,
     tracker: Callable[[], Tracker],
     outputs: Outputs,
+    adapt: float | None = None,
     workers: int = 1,
     ray_address: str | None = None,
     gpus: float = 0,
@@ -114,12 +115,13 @@ def track_many(
         out: the folder of the folders.
         tracker: makes the tracker of a video; can be pickled.
         outputs: what is written for each video.
+        adapt: as for ``track_to_folder``.
         workers, ray_address, gpus: as for ``hodor.jobs.run_jobs``.
 
     Yields:
         As a video ends, its outcome: a ``Summary``, or what was wrong in one line.
     """
-    jobs = {video.name: _Job(video, out / video.name, tracker, outputs) for video in videos}
+    jobs = {video.name: _Job(video, out / video.name, tracker, outputs, adapt) for video in videos}
     return run_jobs(_track, jobs, workers=workers, ray_address=ray_address, gpus=gpus)
 
 
@@ -128,6 +130,7 @@ class _Job(NamedTuple):
     out: Path
     tracker: Callable[[], Tracker]
     outputs: Outputs
+    adapt: float | None
 
 
 def _track(job: _Job) -> Summary:
@@ -139,5 +142,6 @@ def _track(job: _Job) -> Summary:
         tracker=job.tracker,
         references=job.video.references,
         outputs=job.outputs,
+        adapt=job.adapt,
         resume=is_begun(job.out),
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from hodor.errors import HodorError, MaskError, WeightsError, one_line
 from hodor.files import write_json
+from hodor.runs.adapting import Adaptation
 from hodor.tracking import Result, Tracker, load_state, save_state
 from hodor.video import Frame, LabelMap, ReferenceMasks, Sink, Source
 
@@ -43,6 +44,8 @@ class Summary:
     tracked: int = 0
     """Frames of this run, fewer than ``frames`` after a resume"""
     warnings: list[str] = field(default_factory=list)
+    adaptation: Adaptation | None = None
+    """What tuning the model to the given masks came to, where that was asked for"""
     confidence: "dict[int, array[float]]" = field(default_factory=dict)
     """By id, one value a frame; NaN before the object was known"""
     setup: dict[str, Any] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class Summary:
             "frames_per_second": round(self.tracked / self.seconds, 3) if self.seconds else None,
             "seconds": round(self.seconds, 3),
             **self.setup,
+            **({} if self.adaptation is None else {"adaptation": asdict(self.adaptation)}),
             "warnings": self.warnings,
             "confidence": {str(i): _plain(v, self.frames) for i, v in self.confidence.items()},
         }
