@@ -229,14 +229,14 @@ def whole_lines(path: Path) -> Iterator[bytes]:
 # Reading
 
 
-def read_text(path: Path) -> str:
-    """A text file in UTF-8. Raises HodorError where it cannot be read, or is not UTF-8."""
+def read_text(path: Path, kind: type[HodorError] = HodorError) -> str:
+    """A text file in UTF-8. Raises a `kind` where it cannot be read, or is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise HodorError(f"{path} cannot be read ({reason(error)})") from error
+        raise kind(f"{path} cannot be read ({reason(error)})") from error
     except UnicodeDecodeError as error:
-        raise HodorError(
+        raise kind(
             f"{path} is not text in UTF-8 (byte {error.object[error.start]:#04x} at "
             f"{error.start}); save it as UTF-8"
         ) from error

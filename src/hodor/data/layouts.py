@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hodor.data.videos import VideoRules, Videos
 from hodor.errors import DataError
+from hodor.files import read_text
 
 
 def davis(root: Path, year: int, split: str, rules: VideoRules) -> Videos:
@@ -23,7 +24,7 @@ def davis(root: Path, year: int, split: str, rules: VideoRules) -> Videos:
     if not listed.is_file():
         there = sorted(p.relative_to(root).as_posix() for p in root.glob("ImageSets/*/*.txt"))
         raise DataError(f"{listed}: no such file; found {', '.join(there) or 'no lists'} in {root}")
-    resolution = _resolution(root, listed.read_text(encoding="utf-8").split())
+    resolution = _resolution(root, read_text(listed, DataError).split())
     return Videos(
         root / "JPEGImages" / resolution,
         root / "Annotations" / resolution,

@@ -9,11 +9,11 @@ from typing import Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hodor.data.held_out import is_held_out
 from hodor.data.objects import OURS, Index, ObjectRules, renumbered, usable_ids
-from hodor.errors import DataError
+from hodor.errors import DataError, MaskError, SourceError
+from hodor.video import read_label_map, read_still
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_VALUES = 100  # in a mask; a smoothed one has about all 256
@@ -196,16 +196,9 @@ def some(names: Sequence[str]) -> str:
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """An image (H, W, 3) RGB, turned as its EXIF data says. Raises DataError."""
     try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (
-        OSError,
-        UnidentifiedImageError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-    ) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})") from error
+        return read_still(path)
+    except SourceError as error:
+        raise DataError(str(error)) from error
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -220,15 +213,10 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: not integers of one channel, or so many values that edges must be smoothed.
     """
-    if path.suffix.lower() in (".jpg", ".jpeg"):
-        raise DataError(f"{path}: JPEG changes values, so that ids are lost; save masks as PNG")
     try:
-        with Image.open(path) as image:
-            mask = np.asarray(image)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise DataError(f"{path}: cannot be read as a mask ({error})") from error
-    if mask.ndim != 2:
-        raise DataError(f"{path}: a mask has one channel of integers; this one is {mask.shape}")
+        mask = read_label_map(path)
+    except MaskError as error:
+        raise DataError(str(error)) from error
     values, ids = np.unique(mask, return_inverse=True)
     if len(values) > MAX_VALUES:
         raise DataError(

@@ -19,6 +19,7 @@ from hodor.evaluation.folders import (
     without_frame,
 )
 from hodor.evaluation.problems import data_error, named
+from hodor.files import read_text, safe_name
 
 YEARS = (2016, 2017)
 """2016: whatever is not 0 is the one object, with id 1. 2017: pixels hold object ids."""
@@ -140,10 +141,10 @@ def _sequence_names(root: Path, year: int, split: str, resolution: str) -> list[
             f"{path} is missing; found {named(lists) or 'no list of sequences'} in {root}. "
             "Give the folder that holds ImageSets, and a year and split that it has"
         )
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = read_text(path, DataError).splitlines()
     words = [line.split()[0] for line in lines if line.strip()]
     # A line of two paths: the sequence is the folder of the first.
     names = dict.fromkeys(word.split("/")[-2] if "/" in word else word for word in words)
     if not names:
         raise DataError(f"{path} names no sequence; write one name a line")
-    return list(names)
+    return [safe_name(name, f"{path}: the sequence's name") for name in names]

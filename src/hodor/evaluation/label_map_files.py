@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hodor.errors import DataError
+from hodor.video import open_picture
 
 LabelMap = NDArray[np.uint8]
 """Label map (H, W): one object id per pixel, 0 is background."""
@@ -25,7 +26,7 @@ def read_label_map(path: Path) -> LabelMap:
     Raises DataError when the file cannot be read or holds colours without a palette.
     """
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             _check_mode(path, picture)
             return np.asarray(picture).astype(np.uint8, copy=False)
     except _UNREADABLE as error:
@@ -35,7 +36,7 @@ def read_label_map(path: Path) -> LabelMap:
 def read_frame(path: Path) -> NDArray[np.uint8]:
     """Frame (H, W, 3) uint8 RGB of an image file. Raises DataError when it cannot be read."""
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             return np.asarray(picture.convert("RGB"))
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
@@ -47,7 +48,7 @@ def label_map_size(path: Path) -> tuple[int, int]:
     Raises DataError when the file is missing, damaged or holds colours without a palette.
     """
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             _check_mode(path, picture)
             picture.verify()
             return picture.height, picture.width
@@ -62,7 +63,7 @@ def frame_size(path: Path) -> tuple[int, int]:
     off is found without decoding.
     """
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             size, kind = (picture.height, picture.width), picture.format
         if kind == "JPEG":
             _check_end(path)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hodor.errors import HodorError
+from hodor.errors import HodorError, one_line
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence
 from hodor.evaluation.methods import Method, steps
 from hodor.evaluation.tracked import write_steps
@@ -128,17 +128,34 @@ def undone(dataset: Benchmark, folder: Path) -> list[str]:
 def read_notes(dataset: Benchmark, folder: Path) -> dict[str, SequenceNote]:
     """Sequence name -> note, for those that are done."""
     paths = {s.name: _note_path(folder, s) for s in dataset.sequences}
-    return {
-        name: SequenceNote.from_json(json.loads(path.read_text(encoding="utf-8")))
-        for name, path in paths.items()
-        if path.is_file()
-    }
+    notes = {}
+    for name, path in paths.items():
+        if path.is_file():
+            try:
+                notes[name] = SequenceNote.from_json(_read_note(path))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise _damaged(path, error) from error
+    return notes
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> HodorError:
+    return HodorError(
+        f"{path} is damaged ({one_line(error)}); remove it, and what it is about is done again by "
+        "--resume"
+    )
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:
     """Settings that a folder's results were made with; None for other people's."""
     path = folder / NOTES / "run.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return _read_note(path) if path.is_file() else None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hodor.errors import DataError
+from hodor.errors import DataError, one_line
 from hodor.evaluation.benchmark import BenchmarkSequence, present_ids, read_reference
 from hodor.evaluation.davis import first_objects
 from hodor.evaluation.folders import (
@@ -23,6 +23,7 @@ from hodor.evaluation.folders import (
 )
 from hodor.evaluation.metrics import FRAMES_AT_LEAST
 from hodor.evaluation.problems import data_error, named
+from hodor.files import read_text, safe_name
 
 SEEN, UNSEEN = "seen", "unseen"
 LVOS_EVERY = 5  # the toolkit of LVOS looks at every fifth frame, counted from an object's first
@@ -306,15 +307,14 @@ def _videos(path: Path) -> dict[str, Any]:
     """Video name -> entry of a JSON file of objects, by name."""
     try:
         videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
-        entries = {name: videos[name] for name in sorted(videos)}
+        entries = {safe_name(name, "the video's name"): videos[name] for name in sorted(videos)}
         for entry in entries.values():
             entry["objects"].items()
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing; give the folder that holds the splits") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} does not list objects of videos ({type(error).__name__}: {error}); get it anew"
-        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        what = one_line(f"{type(error).__name__}: {error}")
+        raise DataError(f"{path} does not list objects of videos ({what}); get it anew") from error
     if not entries:
         raise DataError(f"{path} names no video")
     return entries
@@ -338,4 +338,6 @@ def _folder_names(folder: Path) -> list[str]:
 def _lines(path: Path) -> frozenset[str]:
     if not path.is_file():
         return frozenset()
-    return frozenset(line.strip() for line in path.read_text().splitlines() if line.strip())
+    return frozenset(
+        line.strip() for line in read_text(path, DataError).splitlines() if line.strip()
+    )

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from hodor.errors import DataError, explained
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence, present_ids
 from hodor.evaluation.problems import data_error, named
 from hodor.files import replacing
+from hodor.video import open_picture
 
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same results give the same file
 
@@ -115,7 +115,7 @@ def _wrong_pixels(
         if name not in found:
             continue
         try:
-            with Image.open(io.BytesIO(archive.read(found[name]))) as picture:
+            with open_picture(io.BytesIO(archive.read(found[name]))) as picture:
                 mode, kind = picture.mode, picture.format
                 label_map = np.asarray(picture)
         except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:

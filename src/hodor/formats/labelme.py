@@ -23,7 +23,7 @@ from hodor.formats.polygons import box_of_corners, ellipse, filled, outline
 from hodor.formats.reading import Look, ReadOptions, read_json, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
 from hodor.formats.writing import WriteOptions, line
-from hodor.video import IMAGE_SUFFIXES, sort_naturally
+from hodor.video import IMAGE_SUFFIXES, open_picture, sort_naturally
 
 VERSION = "5.5.0"
 """The form of the files; masks are known since 5.3."""
@@ -211,7 +211,7 @@ def _size(file: Path, content: dict[str, Any], options: ReadOptions) -> tuple[in
         return frame_size(height, width)
     picture = file.parent / stem_and_suffix(content.get("imagePath"))
     if picture.suffix.lower() in IMAGE_SUFFIXES and picture.is_file():
-        with Image.open(picture) as image:
+        with open_picture(picture) as image:
             return frame_size(image.height, image.width)
     if options.size is None:
         raise MaskError(

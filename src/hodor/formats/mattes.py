@@ -24,7 +24,7 @@ from hodor.formats.limits import frame_size
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, survey
 from hodor.formats.writing import WriteOptions
-from hodor.video import DEFAULT_FPS, list_images
+from hodor.video import DEFAULT_FPS, list_images, open_picture
 
 PNG_LEVEL = 3
 TICKS = 120_000
@@ -239,7 +239,7 @@ def _of_folders(
 
 
 def _alpha(file: Path) -> Mask:
-    with readable(file, "picture with alpha"), Image.open(file) as image:
+    with readable(file, "picture with alpha"), open_picture(file) as image:
         frame_size(image.height, image.width)
         if not image.has_transparency_data:
             raise ValueError(f"it has no alpha (mode {image.mode})")
@@ -256,7 +256,7 @@ def looks_like_rgba(look: Look) -> bool:
     first = first_of_objects(look)
     if first is None:
         return False
-    with Image.open(first) as image:
+    with open_picture(first) as image:
         return image.mode == "RGBA"
 
 

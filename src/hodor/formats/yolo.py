@@ -23,7 +23,7 @@ from hodor.formats.polygons import box_of_corners, filled, joined, outline
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Shapes, Track, categories, flattened, masks_of, survey
 from hodor.formats.writing import WriteOptions
-from hodor.video import IMAGE_SUFFIXES, list_images, sort_naturally
+from hodor.video import IMAGE_SUFFIXES, list_images, open_picture, sort_naturally
 
 MOST_YAML = 1_000_000
 """Bytes of data.yaml; a thousand classes take 20,000."""
@@ -265,7 +265,7 @@ def _size(root: Path, label: Path) -> tuple[int, int] | None:
     image = _image(root, label)
     if image is None:
         return None
-    with Image.open(image) as opened:
+    with open_picture(image) as opened:
         return frame_size(opened.height, opened.width)
 
 

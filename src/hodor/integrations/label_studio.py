@@ -24,12 +24,11 @@ from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from PIL import Image
 
 from hodor.errors import HodorError, SourceError
 from hodor.formats import BrushTasks, brush_region
 from hodor.tracking import EVERYWHERE, References, Result, Tracker
-from hodor.video import label_map_objects, read_image, sort_naturally
+from hodor.video import label_map_objects, open_picture, read_image, sort_naturally
 from hodor.weights import DEFAULT
 
 TIMEOUT = 30.0  # seconds, for an image of Label Studio
@@ -148,7 +147,7 @@ def fetcher(url: str, token: str, root: Path | None) -> Fetch:
         try:
             request = urllib.request.Request(whole, headers=headers)
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-                return np.asarray(Image.open(BytesIO(answer.read())).convert("RGB"))
+                return np.asarray(open_picture(BytesIO(answer.read())).convert("RGB"))
         except (urllib.error.URLError, OSError, ValueError) as error:
             raise SourceError(f"{whole} cannot be read as an image ({error})") from error
 

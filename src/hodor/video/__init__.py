@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ImagesSource,
         list_images,
         read_image,
+        read_still,
         sort_naturally,
     )
     from hodor.video.label_maps import (
@@ -67,6 +68,7 @@ __all__ = [
     "open_source",
     "read_image",
     "read_label_map",
+    "read_still",
     "small_grey",
     "sort_naturally",
     "write_label_map",
@@ -85,6 +87,7 @@ _FILE = {
     "ImagesSource": "images",
     "list_images": "images",
     "read_image": "images",
+    "read_still": "images",
     "sort_naturally": "images",
     "count_pages": "label_maps",
     "hold_ids": "label_maps",

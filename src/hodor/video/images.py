@@ -221,6 +221,16 @@ def read_image(
         return as_rgb(image, levels)
 
 
+def read_still(path: Path) -> NDArray[np.uint8]:
+    """Read an image that is no frame of a video, as `read_image` does.
+
+    Deep greys are stretched by the image's own range. Raises SourceError.
+    """
+    with opened_image(path) as image:
+        found = deep_range([image])
+        return as_rgb(image, found if found is not None and found[0] < found[1] else None)
+
+
 @contextmanager
 def opened_image(path: Path) -> Iterator[Image.Image]:
     """An image file, open; whatever is wrong with it is a SourceError that names it."""

@@ -13,6 +13,7 @@ from hodor.files import replacing
 from hodor.video.black_and_white import black_and_white
 from hodor.video.drawing import davis_palette
 from hodor.video.frames import LabelMap
+from hodor.video.pictures import open_picture
 from hodor.video.smoothing import find_smoothing
 
 # Formats that keep every pixel's number. GIF is not among them: writers renumber its palette.
@@ -129,7 +130,7 @@ def _holds_ids(path: Path) -> bool:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise MaskError(
                     f"{path} is {image.width} x {image.height} pixels; masks of up to "

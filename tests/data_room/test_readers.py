@@ -1,0 +1,67 @@
+"""Training and evaluation read images, masks and lists as tracking does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hodor.data import VideoRules, davis
+from hodor.data.stills import read_ids, read_rgb
+from hodor.errors import DataError, HodorError, MaskError
+from hodor.evaluation import DavisDataset
+from hodor.evaluation import read_label_map as read_scored
+from hodor.video import read_label_map
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n"
+
+
+def test_a_mask_that_tracking_refuses_is_refused_in_training(tmp_path: Path) -> None:
+    path = tmp_path / "soft.png"
+    ramp = np.zeros((20, 40), np.uint8)
+    ramp[:, 10:30] = 200
+    ramp[:, 9] = ramp[:, 30] = 90
+    Image.fromarray(ramp).save(path)
+    with pytest.raises(MaskError, match="smoothed edges"):
+        read_label_map(path)
+    with pytest.raises(DataError, match="smoothed edges"):
+        read_ids(path)
+
+
+def test_masks_of_sixteen_bits_are_read_in_training_too(tmp_path: Path) -> None:
+    labels = np.zeros((20, 40), np.uint16)
+    labels[:, 20:] = 700
+    Image.fromarray(labels).save(tmp_path / "wide.png")
+    assert np.array_equal(read_ids(tmp_path / "wide.png"), labels // 700)
+
+
+def test_images_of_twelve_bits_are_not_black_in_training(tmp_path: Path) -> None:
+    values = np.linspace(100, 4000, 32).round().astype(np.uint16).reshape(4, 8)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    grey = read_rgb(tmp_path / "deep.png")[..., 0]
+    assert (grey.min(), grey.max()) == (0, 255)
+
+
+def test_no_reader_starts_a_program_for_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(EPS)
+    for read in (read_rgb, read_ids, read_label_map, read_scored):
+        with pytest.raises(HodorError, match="cannot be read"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"caf\xe9\n", "is not text in UTF-8"), (b"..\n", "it cannot become the name of a file")],
+)
+def test_a_list_of_sequences_is_text_whose_names_stay_in_their_folder(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    lists = tmp_path / "ImageSets" / "2017"
+    lists.mkdir(parents=True)
+    (lists / "val.txt").write_bytes(content)
+    (tmp_path / "JPEGImages" / "480p").mkdir(parents=True)
+    with pytest.raises(HodorError, match=message):
+        davis(tmp_path, 2017, "val", VideoRules())
+    with pytest.raises(HodorError, match=message):
+        DavisDataset(tmp_path, 2017, "val")
