@@ -149,7 +149,7 @@ def test_a_check_reads_files_and_counts_what_is_broken(tmp_path: Path) -> None:
     found = examine(MaskFolder(images, masks), every=True)
     assert (found.items, found.read, found.objects) == (4, 4, 2)
     assert len(found.broken) == 2
-    assert "1.png: cannot be read" in found.broken[0]
+    assert "1.png cannot be read" in found.broken[0]
     assert "2.png: no object" in found.broken[1]
 
 
