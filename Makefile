@@ -11,7 +11,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format test test-fast docs pictures bench clean
+.PHONY: help setup demo lint format test test-fast fuzz docs pictures bench clean
 
 help:  ## Show these lines.
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1	\2/p' Makefile | expand -t 12
@@ -47,6 +47,9 @@ test: lint  ## Run every check and every test.
 
 test-fast: setup  ## Run the tests without the marker slow.
 	$(BIN)/python -m pytest -m "not slow"
+
+fuzz: setup  ## Read 20,000 damaged files of every format, with little memory.
+	$(BIN)/python tests/fuzz/run.py --inputs 20000
 
 docs: setup  ## Build the site into site/, strictly.
 	$(BIN)/mkdocs build --strict
