@@ -1,6 +1,7 @@
 """``hodor track``: from a video and a mask to files, and what is told when that cannot be."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def test_a_run_writes_what_was_asked_for_and_says_where(hodor: Hodor, here: Any)
     assert [len(values) for values in summary["confidence"].values()] == [12, 12]
     assert "12 frames, objects 3, 7" in ran.err
     assert "results in out" in ran.err
+    assert re.search(r"look first at object \d|falls far below", ran.err)
     assert ran.out == ""
 
 

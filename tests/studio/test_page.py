@@ -239,6 +239,13 @@ def test_two_tabs_show_the_same_and_do_not_undo_each_others_work(
     )
 
 
+def test_the_address_may_name_the_frame_to_begin_with(server: Any, browser: Any) -> None:
+    tab = browser.new_page()
+    tab.goto(f"{server.address}#frame=7")
+    tab.wait_for_selector('body[data-shown="7"]', timeout=WAIT)
+    tab.close()
+
+
 def test_keys_move_and_are_listed_and_every_control_has_a_name(
     server: Any, open_page: Callable[[str], Page]
 ) -> None:

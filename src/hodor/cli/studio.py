@@ -7,6 +7,7 @@ from rich.console import Console
 
 from hodor import studio as room
 from hodor.cli.app import App
+from hodor.errors import HodorError
 
 app = App()
 
@@ -26,6 +27,7 @@ def studio(
         None, min=64, help="Shorter side at which the network sees frames. Default: the model's."
     ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+    frame: int = typer.Option(0, min=0, help="Frame to begin with; the first is 0."),
     host: str = typer.Option(
         "127.0.0.1",
         help="Address to listen on. Any other than this lets others on the network in who have "
@@ -49,9 +51,13 @@ def studio(
     opened = room.open_studio(source, session, room.TrackerSettings(model, size, device))
     folder = opened.session.folder.root
 
+    last = opened.session.video.frames - 1
+    if frame > last:
+        raise HodorError(f"--frame {frame}: {source} ends with frame {last}")
+
     def ready(address: str) -> None:
         console.print(f"hodor studio is at {address}", highlight=False, soft_wrap=True)
         console.print(f"session: {folder}; Ctrl-C ends", highlight=False, soft_wrap=True)
 
-    serve(opened, host=host, port=port, browser=browser, ready=ready)
+    serve(opened, host=host, port=port, browser=browser, frame=frame, ready=ready)
     console.print(f"go on by: hodor studio {folder}", highlight=False, soft_wrap=True)

@@ -30,6 +30,7 @@ from hodor.runs import (
     Summary,
     find_videos,
     masks_for_run,
+    most_doubtful,
     pair_videos,
     read_list,
     report_videos,
@@ -170,7 +171,7 @@ def track(
             str(source), masks, out, tracker=tracker, references=references, outputs=outputs,
             adapt=adapt, resume=resume_run, progress=progress,
         )  # fmt: skip
-    tell(console, summary, out)
+    tell(console, summary, out, source=str(source))
 
 
 def _how_to_begin(source: str) -> str:
@@ -324,8 +325,11 @@ def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
             raise typer.Exit(STOPPED) from None
 
 
-def tell(console: Console, summary: Summary, out: Path) -> None:
-    """Say what was done, what was odd, and where the results are."""
+def tell(console: Console, summary: Summary, out: Path, *, source: str | None = None) -> None:
+    """Say what was done, what was odd, where to look first, and where the results are.
+
+    source: what the studio can open to look there.
+    """
     values = summary.to_dict()
     console.print(
         f"{summary.frames} frames, objects {', '.join(map(str, values['objects']))}: "
@@ -349,4 +353,22 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
             + ("" if came.better else "; that is no better, so it is used as it was"),
             highlight=False,
         )
+    console.print(_where_to_look(summary, source), highlight=False, markup=False, soft_wrap=True)
     console.print(f"results in {out}", highlight=False)
+
+
+def _where_to_look(summary: Summary, source: str | None) -> str:
+    """One line: the object and the frames that are most doubtful, and how to see them."""
+    doubtful = most_doubtful(summary.confidence)
+    if doubtful is None:
+        return "no object's confidence falls far below what is usual for it"
+    frames = f"frames {doubtful.first} to {doubtful.last}"
+    if doubtful.first == doubtful.last:
+        frames = f"frame {doubtful.first}"
+    why = f"confidence {doubtful.confidence:.2f}, usually {doubtful.usual:.2f}"
+    if doubtful.confidence == 0:
+        why = "not visible"
+    line = f"look first at object {doubtful.object} in {frames} ({why})"
+    if source is None or not Path(source).exists():
+        return line
+    return f"{line}: hodor studio {shlex.quote(source)} --frame {doubtful.worst}"

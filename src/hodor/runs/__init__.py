@@ -2,12 +2,14 @@
 
 from hodor.runs.first_masks import masks_for_run, write_first_masks
 from hodor.runs.folder import Outputs, track_to_folder
+from hodor.runs.looking import Doubtful, most_doubtful
 from hodor.runs.many import ListedVideo, read_list, track_many, unfinished
 from hodor.runs.pairing import find_videos, pair_videos
 from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
 from hodor.runs.report import VideoReport, report_videos, write_report
 
 __all__ = [
+    "Doubtful",
     "ListedVideo",
     "Outputs",
     "Progress",
@@ -15,6 +17,7 @@ __all__ = [
     "VideoReport",
     "find_videos",
     "masks_for_run",
+    "most_doubtful",
     "pair_videos",
     "read_list",
     "report_videos",

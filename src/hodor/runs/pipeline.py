@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from hodor.errors import HodorError, MaskError, WeightsError, one_line
 from hodor.files import write_json
 from hodor.runs.adapting import Adaptation
+from hodor.runs.look_alikes import LookAlikes
 from hodor.tracking import Result, Tracker, load_state, save_state
 from hodor.video import Frame, LabelMap, ReferenceMasks, Sink, Source
 
@@ -63,6 +64,10 @@ class Summary:
             text = f"frame {result.index}: {message}"
             if text not in self.warnings:
                 self.warnings.append(text)
+
+    def warn(self, messages: Iterable[str]) -> None:
+        """Add what was not said before."""
+        self.warnings += [one for one in messages if one not in self.warnings]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -126,12 +131,15 @@ def track_video(
     summary = summary or Summary(source.name)
     summary.setup = {"source_fps": round(source.fps, 6)} | _setup(tracker)
     total = source.length or source.estimated_length
+    alikes = LookAlikes()
     writer = _Writer(sinks)
     began = time.perf_counter()
     try:
         for frame in _frames(source, tracker.next_index):
-            result = tracker.step(frame.pixels, _masks(masks, frame, summary))
+            given = _masks(masks, frame, summary)
+            result = tracker.step(frame.pixels, given)
             summary.add(result)
+            summary.warn(alikes.look(tracker, frame, result, masks_came=given is not None))
             summary.seconds = time.perf_counter() - began
             writer.write(frame, result)
             if summary.frames % COMMIT_EVERY == 0:

@@ -23,12 +23,14 @@ def serve(
     host: str = LOCAL,
     port: int | None = None,
     browser: bool = True,
+    frame: int = 0,
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve a session until Ctrl-C.
 
     port: None takes the one that this session had last, so that pages that are still open find it
-    again, or else a free one. ready: called with the page's address when it can be opened.
+    again, or else a free one. frame: that the page begins with. ready: called with the page's
+    address when it can be opened.
 
     Raises:
         HodorError: the address is not to be had.
@@ -52,6 +54,7 @@ def serve(
         ws_max_size=LONGEST_MESSAGE,
         server_header=False,
     )
+    address += f"#frame={frame}" if frame else ""
     ready(address)
     if browser:
         threading.Timer(0.5, webbrowser.open, [address]).start()

@@ -15,7 +15,7 @@ export const state = {
   job: null,
   exports: [],
   pages: 1,
-  frame: 0,
+  frame: Number(/^#frame=(\d+)$/.exec(location.hash)?.[1] ?? 0),
   scrubbing: false,
   drawing: false, // a stroke is being drawn: what is shown must not be replaced
   playing: false,
