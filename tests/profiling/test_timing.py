@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hodor.profiling import STAGES, by_stage, medians
-from hodor.tracking import Tracker
+from hodor.tracking import Stages, Tracker
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -48,12 +48,12 @@ def test_stages_add_up_to_the_step_and_leave_the_tracker_as_it_was(
     tracker = make_tracker()
     tracker.step(scene.frames[0], scene.labels[0])
     reads = iter(range(1000))  # each reading is one second later
-    plain = Tracker._segment
+    plain = Stages.decode
     found = by_stage(tracker, lambda: tracker.step(scene.frames[1]), lambda: float(next(reads)))
     assert list(found) == [*STAGES, "rest"]
     assert all(found[stage] == 1 for stage in STAGES)
     assert found["rest"] == len(STAGES) + 1
-    assert Tracker._segment is plain
+    assert Stages.decode is plain
 
 
 def test_stages_of_a_step_that_fails_leave_the_tracker_as_it_was(
@@ -62,7 +62,7 @@ def test_stages_of_a_step_that_fails_leave_the_tracker_as_it_was(
     def fail() -> None:
         raise ValueError("no")
 
-    plain = Tracker._segment
+    plain = Stages.decode
     with pytest.raises(ValueError, match="no"):
         by_stage(make_tracker(), fail, Clock())
-    assert Tracker._segment is plain
+    assert Stages.decode is plain

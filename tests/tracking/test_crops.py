@@ -66,7 +66,7 @@ def test_the_networks_size_is_the_same_for_every_view() -> None:
         crop = crop_around([LastBox(0.1, 0.1, right, 0.2)], (481, 853), 0.1, 97)
         geometry = Geometry.of((481, 853), options, crop)
         assert (geometry.inner, geometry.padded) == (whole.inner, whole.padded)
-        sizes.add(geometry.source)
+        sizes.add(geometry.crop_size)
     assert 3 < len(sizes) <= 16
 
 
@@ -96,7 +96,7 @@ def test_long_frames_are_enlarged_to_no_more_than_twice_their_size_either(
     tracker = make_tracker(crop_margin=0.01, size=128)
     labels = np.zeros((100, 800), np.uint16)
     labels[50:52, 400:404] = 1
-    crop = tracker._crop((100, 800), labels)
+    crop = tracker.stages.crop((100, 800), labels)
     assert crop is not None
     inner = Geometry.of((100, 800), tracker.options, crop).inner
     assert 1.5 < inner[0] / crop.height <= 2
@@ -108,7 +108,7 @@ def test_a_single_pixel_has_a_last_box(make_tracker: MakeTracker) -> None:
         mask = np.zeros((120, 180), np.uint8)
         mask[place, place] = 1
         tracker.step(np.zeros((120, 180, 3), np.uint8), mask)
-        crop = tracker._crop((120, 180), None)
+        crop = tracker.stages.crop((120, 180), None)
         assert crop is not None
         assert crop.height < 60
 
@@ -129,7 +129,7 @@ def test_a_frame_whose_surroundings_change_is_followed_the_same(
         tracker = make_tracker(crop_margin=0.05)
         for t in range(3):
             crop = crop_around([LastBox.of(_given()[3])], (120, 180), 0.05, 64) if t == 0 else None
-            crop = crop or tracker._crop((120, 180), None)
+            crop = crop or tracker.stages.crop((120, 180), None)
             assert crop is not None
             assert crop.height < 120
             frame = scene.frames[t].copy()
@@ -164,7 +164,7 @@ def test_soft_masks_and_channels_lie_where_the_view_is(
     scene = make_scene(2, (120, 180))
     tracker = make_tracker(crop_margin=0.05)
     tracker.step(scene.frames[0], _given())
-    crop = tracker._crop((120, 180), None)
+    crop = tracker.stages.crop((120, 180), None)
     result = tracker.step(scene.frames[1])
     outside = np.ones((120, 180), bool)
     outside[crop.area] = False
@@ -183,7 +183,7 @@ def test_without_a_catch_all_no_channel_claims_what_is_not_seen(
     config = replace(make_tracker().network.config, catch_all=False)
     scene, tracker = make_scene(2, (120, 180)), make_tracker(Hodor(config), crop_margin=0.05)
     tracker.step(scene.frames[0], _given())
-    crop = tracker._crop((120, 180), None)
+    crop = tracker.stages.crop((120, 180), None)
     channels = tracker.step(scene.frames[1]).channel_probabilities().sum(0)
     np.testing.assert_allclose(channels[crop.area], 1, atol=1e-5)
     assert channels.sum() == pytest.approx(crop.height * crop.width, rel=1e-4)
@@ -226,7 +226,7 @@ def test_a_view_follows_what_it_loses_and_finds(
     tracker.step(frames[0], mask)
     heights = []
     for frame in frames[1:]:
-        crop = tracker._crop((240, 320), None) or Crop.whole((240, 320))
+        crop = tracker.stages.crop((240, 320), None) or Crop.whole((240, 320))
         heights.append(crop.height)
         tracker.step(frame)
     assert heights[0] < 150

@@ -6,9 +6,10 @@ import torch
 
 from hodor.tracking import TrackerOptions
 from hodor.tracking.geometry import Geometry
+from hodor.tracking.logits import Logits
 from hodor.tracking.result import label_map_of
 from hodor.tracking.torch.label_map import CANDIDATES, IN_DOUBT, fast_label_map, sure_winner
-from hodor.tracking.torch.runtime import source_probabilities
+from hodor.tracking.torch.runtime import crop_probabilities
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -29,7 +30,7 @@ def blobs(objects: int, *, size: tuple[int, int], spread: float, seed: int = 0) 
 
 
 def plain(logits: torch.Tensor, channels: tuple[int, ...], geometry: Geometry) -> np.ndarray:
-    full = source_probabilities(logits, channels, geometry, None)
+    full = crop_probabilities(Logits(logits, channels, BACKGROUND), geometry, None)
     return label_map_of(full.numpy(), channels, channels, None)
 
 
@@ -43,7 +44,7 @@ def test_label_maps_are_those_of_everything_at_the_frames_size(
     channels = tuple(range(3, 3 + 11 * objects, 11))
     for seed in range(4):
         logits = blobs(objects, size=cells, spread=spread, seed=seed)
-        ours = fast_label_map(logits, channels, geometry)
+        ours = fast_label_map(Logits(logits, channels, BACKGROUND), geometry)
         truth = plain(logits, channels, geometry)
         assert ours.dtype == truth.dtype
         # Sums in another order decide otherwise where two channels are equal to seven digits.
@@ -76,21 +77,23 @@ def test_what_leads_between_two_cells_is_found() -> None:
     logits[0, :, 12:] = 20.0
     logits[0, :, :12] = -20.0
     geometry = Geometry.of((64, 96), TrackerOptions(size=64))
-    ours = fast_label_map(logits, (7, 8), geometry)
+    ours = fast_label_map(Logits(logits, (7, 8), BACKGROUND), geometry)
     assert set(np.unique(ours)) == {0, 7, 8}
     np.testing.assert_array_equal(ours, plain(logits, (7, 8), geometry))
 
 
 def test_a_tie_goes_to_the_background() -> None:
     geometry = Geometry.of((64, 96), TrackerOptions(size=64))
-    assert not fast_label_map(torch.zeros(BACKGROUND + 3, 16, 24), (1, 2, 3), geometry).any()
+    assert not fast_label_map(
+        Logits(torch.zeros(BACKGROUND + 3, 16, 24), (1, 2, 3), BACKGROUND), geometry
+    ).any()
 
 
 def test_objects_that_are_nowhere_win_nothing() -> None:
     geometry = Geometry.of((128, 192), TrackerOptions(size=128))
     logits = torch.full((BACKGROUND + 4, 32, 48), -50.0)
     logits[0] = 0.0
-    assert not fast_label_map(logits, (1, 2, 3, 4), geometry).any()
+    assert not fast_label_map(Logits(logits, (1, 2, 3, 4), BACKGROUND), geometry).any()
 
 
 def test_all_cells_can_be_in_doubt_and_are_done_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,9 +103,11 @@ def test_all_cells_can_be_in_doubt_and_are_done_in_parts(monkeypatch: pytest.Mon
     cells = (geometry.padded[0] // 4, geometry.padded[1] // 4)
     logits = torch.randn(BACKGROUND + 3, *cells, generator=torch.Generator().manual_seed(0))
     assert (sure_winner(logits, BACKGROUND) == IN_DOUBT).float().mean() > 0.9
-    whole = fast_label_map(logits, (1, 2, 3), geometry)
+    whole = fast_label_map(Logits(logits, (1, 2, 3), BACKGROUND), geometry)
     monkeypatch.setattr(output, "VALUES", 36 * 13 * 50)
-    np.testing.assert_array_equal(fast_label_map(logits, (1, 2, 3), geometry), whole)
+    np.testing.assert_array_equal(
+        fast_label_map(Logits(logits, (1, 2, 3), BACKGROUND), geometry), whole
+    )
     assert (whole != plain(logits, (1, 2, 3), geometry)).mean() < 2e-4
 
 
@@ -112,7 +117,10 @@ def test_more_objects_than_candidates_differ_in_few_pixels() -> None:
     objects = 3 * CANDIDATES
     logits = blobs(objects, size=cells, spread=5.0)
     channels = tuple(range(1, objects + 1))
-    ours, truth = fast_label_map(logits, channels, geometry), plain(logits, channels, geometry)
+    ours, truth = (
+        fast_label_map(Logits(logits, channels, BACKGROUND), geometry),
+        plain(logits, channels, geometry),
+    )
     assert len(np.unique(truth)) > CANDIDATES
     assert (ours != truth).mean() < 1e-3
 
@@ -121,6 +129,6 @@ def test_more_than_255_fit_into_sixteen_bits() -> None:
     geometry = Geometry.of((64, 96), TrackerOptions(size=64))
     logits = blobs(4, size=(16, 24), spread=2.0)
     channels = (1, 2, 300, 60000)
-    ours = fast_label_map(logits, channels, geometry)
+    ours = fast_label_map(Logits(logits, channels, BACKGROUND), geometry)
     assert ours.dtype == np.uint16
     assert set(np.unique(ours)) <= {0, *channels}

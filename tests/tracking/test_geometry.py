@@ -28,7 +28,7 @@ def test_the_shorter_side_gets_the_size_and_the_longer_is_limited(
     source: tuple[int, int], size: int, inner: tuple[int, int], padded: tuple[int, int]
 ) -> None:
     geometry = Geometry.of(source, TrackerOptions(size=size))
-    assert (geometry.source, geometry.inner, geometry.padded) == (source, inner, padded)
+    assert (geometry.crop_size, geometry.inner, geometry.padded) == (source, inner, padded)
 
 
 def test_the_limit_of_the_longer_side_can_be_chosen() -> None:

@@ -11,8 +11,9 @@ from hodor.errors import HodorError
 from hodor.model import Hodor
 from hodor.tracking import Result, Tracker, TrackerOptions, save_state
 from hodor.tracking.boxes import LastBox
-from hodor.tracking.memory import FrameDescriptors, Memory
-from hodor.tracking.tracker import BEYOND_RADIUS
+from hodor.tracking.descriptors import FrameDescriptors
+from hodor.tracking.doubts import BEYOND_RADIUS
+from hodor.tracking.memory import Memory
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,6 +13,7 @@ from hodor.model import Hodor, objects_to_stride_8, patch_masks, to_stride_8
 from hodor.onnx import OnnxNetwork, export
 from hodor.tracking import (
     Geometry,
+    Logits,
     References,
     Result,
     Tracker,
@@ -172,7 +173,7 @@ def test_a_closer_view_is_taken_alike(both: MakeBoth, make_scene: Any) -> None:
     for result in results:
         assert result.label_map.shape == (120, 180)
         assert result._geometry is not None
-        assert result._geometry.source != (120, 180)
+        assert result._geometry.crop_size != (120, 180)
 
 
 @pytest.mark.parametrize(
@@ -304,13 +305,13 @@ def test_label_maps_are_those_that_pytorch_makes(
     size = (geometry.padded[0] // 4, geometry.padded[1] // 4)
     logits = torch.nn.functional.interpolate(coarse[None], size, mode="bicubic")[0]
     channels = tuple(range(250, 250 + objects))
-    theirs = torch_label_map.fast_label_map(logits, channels, geometry)
-    ours = onnx_label_map.fast_label_map(logits.numpy(), channels, geometry)
+    theirs = torch_label_map.fast_label_map(Logits(logits, channels, 10), geometry)
+    ours = onnx_label_map.fast_label_map(Logits(logits.numpy(), channels, 10), geometry)
     assert ours.dtype == theirs.dtype
     assert (ours != theirs).mean() < 2e-4
     assert len(np.unique(ours)) > min(objects, 5) // 2
     sure = onnx_label_map.sure_winner(logits.numpy(), 10)
     np.testing.assert_array_equal(sure, torch_label_map.sure_winner(logits, 10))
     monkeypatch.setattr(onnx_label_map, "VALUES", 36 * 13 * 20)  # in many parts
-    again = onnx_label_map.fast_label_map(logits.numpy(), channels, geometry)
+    again = onnx_label_map.fast_label_map(Logits(logits.numpy(), channels, 10), geometry)
     np.testing.assert_array_equal(again, ours)

@@ -61,8 +61,8 @@ def attention(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) 
     if not (config.joint_objects and config.encoder_layers and config.decoder_layers):
         raise DataError("this network has no layers in which objects attend together")
     tracker = Tracker(tracker.runtime, replace(tracker.options, crop_margin=None))
-    recent: deque[FrameDescriptors] = deque(maxlen=tracker.options.window)
-    kept: list[FrameDescriptors] = []
+    recent: deque[FrameDescriptors[Any]] = deque(maxlen=tracker.options.window)
+    kept: list[FrameDescriptors[Any]] = []
     for name, pixels in video.frames():
         past = [*(d for d in kept if d not in recent), *recent]
         result = tracker.step(pixels, video.given(name))
@@ -94,7 +94,7 @@ def attention(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) 
 
 
 def _listens(
-    network: Hodor, pyramid: Pyramid, past: list[FrameDescriptors], ids: tuple[int, ...]
+    network: Hodor, pyramid: Pyramid, past: list[FrameDescriptors[Any]], ids: tuple[int, ...]
 ) -> NDArray[np.float32]:
     history = _history(past, ids)
     attending: Any = network.decoder.layers[-1].attention
@@ -117,7 +117,7 @@ def _looks(network: Hodor, pyramid: Pyramid, masks: torch.Tensor) -> NDArray[np.
     return np.asarray(weights.view(-1, *pyramid.f8.shape[-2:]).numpy(), np.float32)
 
 
-def _history(past: list[FrameDescriptors], ids: tuple[int, ...]) -> History:
+def _history(past: list[FrameDescriptors[Any]], ids: tuple[int, ...]) -> History:
     """Descriptors of past frames as the network takes them, absent ones marked."""
     some = next(iter(past[-1].objects.values())) if past[-1].objects else past[0].background
     if some is None or any(described.background is None for described in past):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,7 +60,7 @@ def _rows(
     video: AnalysedVideo,
     name: str,
     result: Result,
-    described: FrameDescriptors,
+    described: FrameDescriptors[Any],
     given: LabelMap | None,
 ) -> Iterator[Descriptor]:
     where = (video.source, video.name, name, result.index)

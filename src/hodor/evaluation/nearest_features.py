@@ -133,6 +133,6 @@ def _label_map(soft: Tensor, ids: list[int], geometry: Geometry) -> LabelMap:
     stretched = torch.where(high > 0, (soft - low) / (high - low).clamp(min=1e-6), soft)
     # The last cells may reach beyond the image; cropping them would shift the rest by less than
     # a pixel of it, so they are resized with it.
-    full = F.interpolate(stretched[None], geometry.source, mode="bilinear")[0]
+    full = F.interpolate(stretched[None], geometry.crop_size, mode="bilinear")[0]
     numbers: NDArray[Any] = np.array([0, *ids], np.uint8)
     return np.asarray(numbers[full.argmax(0).cpu().numpy()])

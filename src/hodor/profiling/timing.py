@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hodor.tracking import Tracker
+from hodor.tracking import Stages, Tracker
 
 Meter = Callable[[], float]
 """Something that only goes up: seconds, or operations"""
@@ -68,7 +68,7 @@ def by_stage(tracker: Tracker, step: Callable[[], object], meter: Meter) -> dict
     """
     totals = dict.fromkeys(STAGES, 0.0)
     with ExitStack() as stack:
-        for stage, (owner, name) in zip(STAGES, _places(tracker), strict=True):
+        for stage, owner, name in _places(tracker):
             add = functools.partial(_add, totals, stage)
             stack.enter_context(metered(owner, name, meter, add))
         before = meter()
@@ -98,15 +98,15 @@ def metered(
         setattr(owner, name, plain)
 
 
-def _places(tracker: Tracker) -> tuple[tuple[type, str], ...]:
-    """The methods that make up a step, in the order of ``STAGES``; none calls another."""
+def _places(tracker: Tracker) -> tuple[tuple[str, type, str], ...]:
+    """Stage, class and method of what makes up a step; none calls another."""
     return (
-        (type(tracker.runtime), "image"),
-        (type(tracker.network.backbone), "forward"),
-        (type(tracker.network.pyramid), "forward"),
-        (Tracker, "_segment"),
-        (Tracker, "_result"),
-        (Tracker, "_describe"),
+        ("geometry", type(tracker.runtime), "image"),
+        ("backbone", type(tracker.network.backbone), "forward"),
+        ("pyramid", type(tracker.network.pyramid), "forward"),
+        ("decoder", Stages, "decode"),
+        ("output", Stages, "result"),
+        ("encoder", Stages, "encode"),
     )
 
 

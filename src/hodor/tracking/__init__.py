@@ -6,11 +6,13 @@ What needs PyTorch is loaded when first used: a tracker with exported files does
 from typing import TYPE_CHECKING
 
 from hodor.lazy import names_of
+from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.memory import FrameDescriptors
+from hodor.tracking.logits import Logits
 from hodor.tracking.options import EVERYWHERE, TrackerOptions, TrackerOverrides
 from hodor.tracking.result import Result
 from hodor.tracking.runtime import Runtime
+from hodor.tracking.stages import Stages
 from hodor.tracking.state import References, load_state, save_state
 from hodor.tracking.tracker import Tracker
 
@@ -23,9 +25,11 @@ __all__ = [
     "EVERYWHERE",
     "FrameDescriptors",
     "Geometry",
+    "Logits",
     "References",
     "Result",
     "Runtime",
+    "Stages",
     "Tracker",
     "TrackerOptions",
     "TrackerOverrides",

@@ -42,13 +42,13 @@ class Geometry:
         return cls(frame, crop or Crop.whole(frame), (h, w), padded)
 
     @property
-    def source(self) -> tuple[int, int]:
-        """Size of the crop before resizing."""
+    def crop_size(self) -> tuple[int, int]:
+        """Height and width of the crop before resizing."""
         return self.crop.height, self.crop.width
 
     def placed(self, seen: NDArray[Any]) -> NDArray[Any]:
         """What was made of the crop, (..., H', W'), in the frame; zeros around it."""
-        if self.source == self.frame:
+        if self.crop_size == self.frame:
             return seen
         full = np.zeros((*seen.shape[:-2], *self.frame), seen.dtype)
         full[..., *self.crop.area] = seen
@@ -57,7 +57,7 @@ class Geometry:
     @property
     def shrinks(self) -> bool:
         """Whether frames have to be smoothed before they are sampled."""
-        return self.source[0] / self.inner[0] > ANTIALIAS_FROM
+        return self.crop_size[0] / self.inner[0] > ANTIALIAS_FROM
 
     @property
     def cells(self) -> tuple[int, int]:

@@ -1,16 +1,56 @@
-"""Checks on frames and masks that come from users."""
+"""Frames and masks that come from users: checked, and brought to the network's size."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import MaskError, SourceError
+from hodor.tracking.logits import ArrayT
 
 MAX_ID = 65535
 
 Masks = NDArray[np.integer[Any]] | Mapping[int, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Given(Generic[ArrayT]):
+    """Masks that the user gave for a frame."""
+
+    labels: NDArray[np.integer]
+    """(H', W'): ids in the crop, 0 elsewhere"""
+    masks: Mapping[int, ArrayT]
+    """(h, w) of 0 and 1 at the network's size, by id, sorted"""
+    warnings: tuple[str, ...] = ()
+    """About masks that are tiny there"""
+
+    @classmethod
+    def of(
+        cls,
+        labels: NDArray[np.integer[Any]],
+        resize: Callable[[NDArray[np.bool_]], tuple[ArrayT, bool]],
+        size: int,
+    ) -> "Given[ArrayT]":
+        """Masks of a label map (H', W') of the crop.
+
+        Args:
+            labels: ids, 0 elsewhere.
+            resize: a mask (H', W') at the network's size, and whether it is tiny there.
+            size: shorter side of the network's image, for warnings.
+        """
+        masks, warnings = {}, []
+        for number in (int(i) for i in np.unique(labels) if i):
+            region = labels == number
+            masks[number], tiny = resize(region)
+            if tiny:
+                warnings.append(
+                    f"object {number} covers {int(region.sum())} px, less than one cell of the "
+                    f"network's map at size {size}; it is followed, but a larger "
+                    "size would serve it better"
+                )
+        return cls(labels, masks, tuple(warnings))
 
 
 def check_frame(frame: NDArray[np.uint8]) -> None:

@@ -1,60 +1,19 @@
 """The tracker's memory: descriptors of past frames, and nothing else."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.tracking.boxes import LastBox
+from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.geometry import Geometry
+from hodor.tracking.logits import ArrayT
 from hodor.tracking.prior import LastFrame
-from hodor.tracking.runtime import Array, Recalled
 
 RUNNING_FRAMES = 10
 MAX_REFERENCES = 8  # given frames kept for good; the first and the latest, when there are more
-
-
-@dataclass(frozen=True)
-class FrameDescriptors:
-    """Descriptors of one frame, by object id."""
-
-    index: int
-    """Frame number; negative for references from another video"""
-    objects: dict[int, Array]
-    """(C,) for each object that is described here"""
-    background: Array | None
-    """(G, C), or None; with objects one at a time, ``alone`` holds each object's own"""
-    alone: dict[int, Array] = field(default_factory=dict)
-    """(G, C) for each object, in networks that take objects one at a time"""
-
-    def without(self, ids: Iterable[int]) -> "FrameDescriptors":
-        """The same without some objects."""
-        gone = set(ids)
-        return replace(
-            self,
-            objects={i: d for i, d in self.objects.items() if i not in gone},
-            alone={i: d for i, d in self.alone.items() if i not in gone},
-        )
-
-    def only(self, ids: Iterable[int]) -> "FrameDescriptors":
-        """The same with no other objects."""
-        return self.without(set(self.objects) - set(ids))
-
-    def taken(self, index: int, take: Callable[[Array], Array]) -> "FrameDescriptors":
-        """The same under a frame number, with each array as ``take`` makes it."""
-        return FrameDescriptors(
-            index,
-            {i: take(d) for i, d in self.objects.items()},
-            None if self.background is None else take(self.background),
-            {i: take(d) for i, d in self.alone.items()},
-        )
-
-    @property
-    def foreign(self) -> bool:
-        """Whether this comes from another video."""
-        return self.index < 0
 
 
 class RunningConfidence(NamedTuple):
@@ -70,7 +29,7 @@ class RunningConfidence(NamedTuple):
         return RunningConfidence(self.confidence + (confidence - self.confidence) / frames, frames)
 
 
-class Memory:
+class Memory(Generic[ArrayT]):
     """A sliding window of frames, those with given masks, each object's last box and confidence.
 
     Args:
@@ -81,9 +40,9 @@ class Memory:
     def __init__(self, window: int, *, keep_reference: bool) -> None:
         self.window = window
         self.keep_reference = keep_reference
-        self.recent: list[FrameDescriptors] = []
-        self.references: list[FrameDescriptors] = []
-        self.last_seen: dict[int, FrameDescriptors] = {}
+        self.recent: list[FrameDescriptors[ArrayT]] = []
+        self.references: list[FrameDescriptors[ArrayT]] = []
+        self.last_seen: dict[int, FrameDescriptors[ArrayT]] = {}
         self.last_boxes: dict[int, LastBox] = {}
         """In shares of the frame"""
         self.running_confidence: dict[int, RunningConfidence] = {}
@@ -96,7 +55,7 @@ class Memory:
         frames = [*self.recent, *self.references, *self.last_seen.values()]
         return sorted({i for frame in frames for i in frame.objects})
 
-    def push(self, frame: FrameDescriptors) -> None:
+    def push(self, frame: FrameDescriptors[ArrayT]) -> None:
         """Remember one more frame; what leaves the window is forgotten.
 
         An object whose only descriptor leaves the window keeps it until it is seen again.
@@ -113,12 +72,13 @@ class Memory:
     def note_boxes(
         self, label_map: NDArray[np.integer[Any]], ids: Iterable[int], geometry: Geometry
     ) -> None:
-        """Take in where objects are in the newest frame; its label map is that of the crop."""
-        small = label_map[::2, ::2]
+        """Take in where objects are in the newest frame, whose label map is (H, W)."""
+        seen = label_map[geometry.crop.area]
+        small = seen[::2, ::2]
         for i in ids:
             mask = small == i
             if not mask.any():
-                mask = label_map == i  # a few pixels may lie between those
+                mask = seen == i  # a few pixels may lie between those
             if mask.any():
                 self.last_boxes[i] = LastBox.of(mask).in_frame(geometry.crop, geometry.frame)
             elif i in self.last_boxes:
@@ -136,11 +96,11 @@ class Memory:
                 before = self.running_confidence.get(i, RunningConfidence())
                 self.running_confidence[i] = before.with_one_more(confidence)
 
-    def given(self, i: int) -> list[Array]:
+    def given(self, i: int) -> list[ArrayT]:
         """Descriptors (C,) of an object's given masks."""
         return [frame.objects[i] for frame in self.references if i in frame.objects]
 
-    def add_reference(self, frame: FrameDescriptors) -> None:
+    def add_reference(self, frame: FrameDescriptors[ArrayT]) -> None:
         """Remember descriptors of given masks."""
         self.references.append(frame)
         if len(self.references) > MAX_REFERENCES:
@@ -172,7 +132,7 @@ class Memory:
             kept = [frame.without(gone) for frame in self.references]
             self.references = [frame for frame in kept if frame.objects]
 
-    def frames(self) -> list[FrameDescriptors]:
+    def frames(self) -> list[FrameDescriptors[ArrayT]]:
         """The frames that decoding listens to, oldest first."""
         within = {frame.index for frame in self.recent}
         kept = [
@@ -184,7 +144,7 @@ class Memory:
         ]
         return [*kept, *self._last_descriptors(), *self.recent]
 
-    def _last_descriptors(self) -> list[FrameDescriptors]:
+    def _last_descriptors(self) -> list[FrameDescriptors[ArrayT]]:
         """Objects that no frame in the window describes, as one frame: fewer keys to attend to."""
         if not self.last_seen:
             return []
@@ -193,7 +153,9 @@ class Memory:
         newest = max(frame.index for frame in self.last_seen.values())
         return [FrameDescriptors(newest, objects, None, alone)]
 
-    def recall(self, ids: Sequence[int], extra: Sequence[FrameDescriptors] = ()) -> "Recalled":
+    def recall(
+        self, ids: Sequence[int], extra: Sequence[FrameDescriptors[ArrayT]] = ()
+    ) -> Recalled[ArrayT]:
         """The history of ``ids``, in that order."""
         frames = [*self.frames(), *extra]
         objects = [[frame.objects.get(i) for i in ids] for frame in frames]

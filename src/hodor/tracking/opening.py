@@ -9,7 +9,7 @@ from hodor.tracking.runtime import Runtime
 RUNTIMES = ("torch", "onnx")
 
 
-def open_runtime(model: str, runtime: str, device: Any, precision: str) -> Runtime:
+def open_runtime(model: str, runtime: str, device: Any, precision: str) -> Runtime[Any, Any]:
     """A model and what runs it.
 
     Args:

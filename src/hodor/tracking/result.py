@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from hodor.errors import HodorError
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.runtime import Array, Given, Runtime
+from hodor.tracking.given import Given
+from hodor.tracking.logits import Logits, backgrounds_of
+from hodor.tracking.runtime import Runtime
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,10 @@ class Result:
     """By id"""
     warnings: tuple[str, ...] = ()
     """What the user should know, such as a mask that is tiny for the network's size"""
-    _channels: tuple[int, ...] = field(default=(), repr=False)
-    _logits: Array | None = field(default=None, repr=False)
+    _logits: Logits[Any] | None = field(default=None, repr=False)
     _geometry: Geometry | None = field(default=None, repr=False)
-    _given: Given | None = field(default=None, repr=False)
-    _runtime: Runtime | None = field(default=None, repr=False)
+    _given: Given[Any] | None = field(default=None, repr=False)
+    _runtime: Runtime[Any, Any] | None = field(default=None, repr=False)
 
     def mask(self, object_id: int) -> NDArray[np.bool_]:
         """Where an object is: (H, W).
@@ -54,8 +55,8 @@ class Result:
         """Probabilities (1 + O, H, W): background, then ``ids`` in order. Computed when asked."""
         if self._geometry is None or self._runtime is None:
             return np.ones((1, *self.label_map.shape), np.float32)
-        p = self._runtime.probabilities(self._logits, self._channels, self._geometry, self._given)
-        objects = self._geometry.placed(p[len(p) - len(self.ids) :])
+        p = self._runtime.probabilities(self._logits, self._geometry, self._given)
+        objects = self._geometry.placed(p[backgrounds_of(len(p), self.ids) :])
         # Tiny given masks can share a pixel of the network.
         objects = objects / objects.sum(0, keepdims=True).clip(min=1)
         # What a given mask takes from its object falls to the background.
@@ -71,7 +72,7 @@ class Result:
         """
         if self._logits is None or self._geometry is None or self._runtime is None:
             return np.zeros((0, *self.label_map.shape), np.float32)
-        p = self._runtime.probabilities(self._logits, self._channels, self._geometry, None)
+        p = self._runtime.probabilities(self._logits, self._geometry, None)
         placed = self._geometry.placed(p)
         if placed is not p and self._runtime.config.catch_all:
             placed[0] += 1 - placed.sum(0)  # the catch-all has what lies outside of the crop
@@ -91,9 +92,9 @@ def label_map_of(
     probabilities: NDArray[np.float32],
     channels: tuple[int, ...],
     ids: tuple[int, ...],
-    given: Given | None,
+    given: Given[Any] | None,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Labels at source size: the best channel wins; given masks come back as they were.
+    """Labels (H, W): the best channel wins; given masks come back as they were.
 
     Args:
         probabilities: (K + O, H, W), objects last. Given masks are not put in yet: resized, they
@@ -103,7 +104,7 @@ def label_map_of(
         given: masks of this frame.
     """
     kind = label_kind(ids)
-    background = len(probabilities) - len(channels)
+    background = backgrounds_of(len(probabilities), channels)
     objects, found = probabilities[background:], channels
     if given is not None:
         found = tuple(i for i in channels if i not in given.masks)
@@ -115,17 +116,3 @@ def label_map_of(
     if given is not None:
         labels[given.labels > 0] = given.labels[given.labels > 0]
     return labels
-
-
-def calibrated(confidence: float, curve: Sequence[tuple[float, float]]) -> float:
-    """The J to expect of an object with this confidence, on a rising line through points.
-
-    Args:
-        confidence: of a visible object, over 0.
-        curve: points (confidence, J); none: the confidence is taken as it is.
-    """
-    if not curve:
-        return confidence
-    points = np.array(curve)
-    # Above 0, which says that there is no mask at all.
-    return max(0.01, float(np.interp(confidence, points[:, 0], points[:, 1])))

@@ -8,56 +8,24 @@ or NumPy's. All that is computed with them is here by name, and has two forms: `
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.model import HodorConfig
+from hodor.tracking.descriptors import FrameDescriptors, Recalled
+from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
+from hodor.tracking.given import Given
+from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.prior import CarriedMasks
 
-Array = Any
-"""Whatever a runtime computes with"""
+FeaturesT = TypeVar("FeaturesT")
+"""What the network sees in a frame: its pyramid and, for a refiner, the image"""
 
 
-@dataclass(frozen=True)
-class Given:
-    """Masks that the user gave for a frame."""
-
-    labels: NDArray[np.integer]
-    """(H, W): ids at the size of the view (``Geometry.source``), 0 elsewhere"""
-    masks: Mapping[int, Array]
-    """(h, w) of 0 and 1 at the network's size"""
-
-
-class Patches(NamedTuple):
-    """Descriptors of one frame."""
-
-    objects: Sequence[Array]
-    """(C,) for each object"""
-    background: Array
-    """(G, C); with objects one at a time (O * G, C), an object's cells together"""
-
-
-class Recalled(NamedTuple):
-    """What decoding listens to: descriptors of T frames, None where there is none."""
-
-    objects: list[list[Array | None]]
-    """[T][O], each (C,)"""
-    background: list[list[Array | None]]
-    """[T], one array (G, C), or one for each object in networks that take them one at a time"""
-    background_valid: NDArray[np.bool_]
-    """(T,)"""
-
-    @property
-    def object_valid(self) -> NDArray[np.bool_]:
-        """Whether an object is described in a frame: (T, O)."""
-        return np.array([[one is not None for one in row] for row in self.objects])
-
-
-class Runtime(ABC):
+class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     """A network, and the arithmetic of its arrays.
 
     Channels are the K background channels, then objects by id. The network's size is that of
@@ -85,67 +53,81 @@ class Runtime(ABC):
         """Around all that is computed for a frame."""
 
     @abstractmethod
-    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Any:
-        """What the network sees in a frame (H, W, 3): its pyramid and, for a refiner, the image."""
+    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> FeaturesT:
+        """What the network sees in a frame's crop (H', W', 3)."""
 
     @abstractmethod
-    def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Array, bool]:
-        """A given mask (H, W) at the network's size, and whether it is less than a cell of F8."""
+    def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[ArrayT, bool]:
+        """A given mask (H', W') of the crop as (h, w) at the network's size.
+
+        Also whether it is less than a cell of F8.
+        """
 
     @abstractmethod
-    def segment(self, features: Any, recalled: "Recalled") -> Array:
-        """Logits (K + O, h/4, w/4) float32."""
+    def decode(
+        self, features: FeaturesT, recalled: Recalled[ArrayT], ids: Sequence[int]
+    ) -> Logits[ArrayT]:
+        """Logits of a frame, for the objects ``ids`` that ``recalled`` describes in this order."""
 
     @abstractmethod
-    def refine(self, features: Any, logits: Array, carried: CarriedMasks) -> Array:
-        """Logits (K + O, h/4, w/4), of networks with a refiner, corrected for the O objects."""
+    def refine(
+        self, features: FeaturesT, logits: Logits[ArrayT], carried: CarriedMasks
+    ) -> Logits[ArrayT]:
+        """Logits, of networks with a refiner, corrected for the O objects."""
 
     @abstractmethod
-    def describe_given(self, features: Any, masks: Sequence[Array]) -> Patches:
-        """Describe objects from masks (h, w) that were given."""
+    def encode_given(
+        self, features: FeaturesT, masks: Mapping[int, ArrayT]
+    ) -> FrameDescriptors[ArrayT]:
+        """Describe objects from masks (h, w) that were given, by id."""
 
     @abstractmethod
-    def describe(
-        self, features: Any, logits: Array, channels: tuple[int, ...], given: Given | None
-    ) -> Patches:
-        """Describe the objects of ``channels`` and those given, by id, from their soft masks."""
+    def encode(
+        self, features: FeaturesT, logits: Logits[ArrayT], given: Given[ArrayT] | None
+    ) -> FrameDescriptors[ArrayT]:
+        """Describe the objects of ``logits`` and those given, by id, from their soft masks."""
 
     @abstractmethod
-    def plus(self, logits: Array, added: NDArray[np.float32]) -> Array:
-        """Logits with something added, broadcastable to them; the given ones stay as they are."""
+    def lower_outside(
+        self, logits: Logits[ArrayT], areas: Sequence[Area | None], amount: float
+    ) -> Logits[ArrayT]:
+        """Logits with ``amount`` added outside of each object's area; None leaves it as it is.
+
+        The given ones stay as they are. areas: rows and columns of (h/4, w/4), for each object.
+        """
 
     @abstractmethod
-    def confidences(self, logits: Array, background: int, geometry: Geometry) -> list[float]:
+    def shift(self, logits: Logits[ArrayT], amounts: Sequence[float]) -> Logits[ArrayT]:
+        """Logits with a number added to each of the K + O planes; the given ones stay."""
+
+    @abstractmethod
+    def confidences(self, logits: Logits[ArrayT], geometry: Geometry) -> list[float]:
         """For each object the mean probability over the cells that it wins; 0 if it wins none."""
 
     @abstractmethod
-    def similarity(self, found: Sequence[Array], given: Sequence[Sequence[Array]]) -> list[float]:
+    def similarity(self, found: Sequence[ArrayT], given: Sequence[Sequence[ArrayT]]) -> list[float]:
         """For each object the cosine of a descriptor (C,) and the nearest one of those given."""
 
     @abstractmethod
     def label_map(
-        self, logits: Array, channels: Sequence[int], geometry: Geometry
+        self, logits: Logits[ArrayT], geometry: Geometry
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """The label map (H, W) of a frame without given masks, with as little work as it takes."""
+        """The crop's label map (H', W') without given masks, with as little work as it takes."""
 
     @abstractmethod
     def probabilities(
-        self,
-        logits: Array | None,
-        channels: tuple[int, ...],
-        geometry: Geometry,
-        given: Given | None,
+        self, logits: Logits[ArrayT] | None, geometry: Geometry, given: Given[ArrayT] | None
     ) -> NDArray[np.float32]:
-        """Probabilities at the crop's size, (K + O, H, W), as published (behaviour, section 5).
+        """Probabilities at the crop's size, (K + O, H', W'), as published (behaviour, section 5).
 
         Logits are upsampled, softmax makes masks of them, given masks are put in, padding is
         cropped, and probabilities are resized. Without logits there is one background.
         """
 
     @abstractmethod
-    def to_numpy(self, array: Array) -> NDArray[np.float32]:
+    def to_numpy(self, array: ArrayT) -> NDArray[np.float32]:
         """A descriptor as files and other runtimes take it."""
 
     @abstractmethod
-    def from_numpy(self, array: NDArray[np.float32]) -> Array:
+    def from_numpy(self, array: NDArray[np.float32]) -> ArrayT:
         """What ``to_numpy`` was made of."""

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file, save
 from hodor.errors import HodorError, WeightsError, one_line
 from hodor.files import whole_file
 from hodor.tracking.boxes import LastBox
-from hodor.tracking.memory import FrameDescriptors, Memory, RunningConfidence
+from hodor.tracking.descriptors import FrameDescriptors
+from hodor.tracking.memory import Memory, RunningConfidence
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.prior import LastFrame
 
@@ -25,7 +26,7 @@ Convert = Callable[[Any], Any]
 """From a runtime's array to NumPy's, or back"""
 
 
-def memory_arrays(memory: Memory, to_numpy: Convert) -> dict[str, NDArray[Any]]:
+def memory_arrays(memory: Memory[Any], to_numpy: Convert) -> dict[str, NDArray[Any]]:
     """A memory as named arrays.
 
     to_numpy: makes NumPy's arrays of what the memory holds.
@@ -36,7 +37,7 @@ def memory_arrays(memory: Memory, to_numpy: Convert) -> dict[str, NDArray[Any]]:
         ("references", memory.references),
         ("last_seen", list(memory.last_seen.values())),
     ):
-        named |= _pack(kind, (frame.taken(frame.index, to_numpy) for frame in frames))
+        named |= _pack(kind, (frame.converted(to_numpy) for frame in frames))
     boxes = [[float(i), *box] for i, box in memory.last_boxes.items()]
     named["last_boxes"] = np.array(boxes, np.float64).reshape(-1, 6)
     running = [[float(i), *mean] for i, mean in memory.running_confidence.items()]
@@ -48,11 +49,13 @@ def memory_arrays(memory: Memory, to_numpy: Convert) -> dict[str, NDArray[Any]]:
     return named
 
 
-def memory_from(arrays: Mapping[str, NDArray[Any]], empty: Memory, from_numpy: Convert) -> Memory:
+def memory_from(
+    arrays: Mapping[str, NDArray[Any]], empty: Memory[Any], from_numpy: Convert
+) -> Memory[Any]:
     """Fill an empty memory from ``memory_arrays``; ``from_numpy`` is the way back."""
 
-    def unpacked(kind: str) -> list[FrameDescriptors]:
-        return [frame.taken(frame.index, from_numpy) for frame in _unpack(kind, arrays)]
+    def unpacked(kind: str) -> list[FrameDescriptors[Any]]:
+        return [frame.converted(from_numpy) for frame in _unpack(kind, arrays)]
 
     empty.recent = unpacked("recent")
     empty.references = unpacked("references")
@@ -67,7 +70,7 @@ def memory_from(arrays: Mapping[str, NDArray[Any]], empty: Memory, from_numpy: C
     return empty
 
 
-def _pack(kind: str, frames: Iterable[FrameDescriptors]) -> dict[str, NDArray[Any]]:
+def _pack(kind: str, frames: Iterable[FrameDescriptors[Any]]) -> dict[str, NDArray[Any]]:
     named: dict[str, NDArray[Any]] = {}
     for number, frame in enumerate(frames):
         start = f"{kind}.{number:03d}"
@@ -82,7 +85,7 @@ def _pack(kind: str, frames: Iterable[FrameDescriptors]) -> dict[str, NDArray[An
     return named
 
 
-def _unpack(kind: str, arrays: Mapping[str, NDArray[Any]]) -> list[FrameDescriptors]:
+def _unpack(kind: str, arrays: Mapping[str, NDArray[Any]]) -> list[FrameDescriptors[Any]]:
     frames = []
     starts = sorted({".".join(n.split(".")[:2]) for n in arrays if n.startswith(f"{kind}.")})
     for start in starts:
@@ -104,7 +107,7 @@ def _unpack(kind: str, arrays: Mapping[str, NDArray[Any]]) -> list[FrameDescript
 class References:
     """Objects as descriptors, without any picture: a few kB that start a tracker elsewhere."""
 
-    frames: tuple[FrameDescriptors, ...]
+    frames: tuple[FrameDescriptors[NDArray[np.float32]], ...]
     """Their arrays are NumPy's"""
     network: str
     """Fingerprint of the network that made them"""

@@ -1,22 +1,21 @@
 """The tracker: one frame at a time, any number of objects, nothing kept but descriptors."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import HodorError
-from hodor.tracking.boxes import Crop, LastBox, crop_around
-from hodor.tracking.geometry import STRIDE, Geometry
+from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.given import Masks, check_frame, label_map
-from hodor.tracking.memory import FrameDescriptors, Memory
+from hodor.tracking.memory import Memory
 from hodor.tracking.opening import open_runtime
 from hodor.tracking.options import TrackerOptions
-from hodor.tracking.prior import LastFrame, carried_masks
-from hodor.tracking.result import Result, calibrated, label_map_of
-from hodor.tracking.runtime import Array, Given, Runtime
+from hodor.tracking.prior import LastFrame
+from hodor.tracking.result import Result
+from hodor.tracking.runtime import Runtime
+from hodor.tracking.stages import Stages
 from hodor.tracking.state import References, memory_arrays, memory_from
 from hodor.video import small_grey
 from hodor.weights import DEFAULT
@@ -26,11 +25,6 @@ if TYPE_CHECKING:  # a tracker with exported files does without PyTorch
 
     from hodor.model import Hodor
     from hodor.tracking.torch.runtime import TorchRuntime
-
-# Added to logits beyond the search radius: so little that a clear match is found again after an
-# occlusion (docs, Weights).
-BEYOND_RADIUS = -6.0
-NOWHERE = -1e4  # added to logits of what is out of sight; no other is as low
 
 
 class Tracker:
@@ -60,14 +54,14 @@ class Tracker:
 
     def __init__(
         self,
-        network: "Hodor | Runtime",
+        network: "Hodor | Runtime[Any, Any]",
         options: TrackerOptions | None = None,
         *,
         device: "str | torch.device" = "auto",
         precision: str = "auto",
     ) -> None:
         if isinstance(network, Runtime):
-            self.runtime = network
+            self.runtime: Runtime[Any, Any] = network
         else:
             from hodor.tracking.torch.runtime import TorchRuntime
 
@@ -154,7 +148,7 @@ class Tracker:
         return self._next
 
     @property
-    def descriptors(self) -> FrameDescriptors | None:
+    def descriptors(self) -> FrameDescriptors[Any] | None:
         """Descriptors of the frame that was stepped last; None before there is any object."""
         return self._memory.recent[-1] if self._memory.recent else None
 
@@ -179,18 +173,41 @@ class Tracker:
             MaskError: masks of another size, empty, or not integers. The tracker is as before.
         """
         check_frame(frame)
-        source = (frame.shape[0], frame.shape[1])
-        labels = None if masks is None else label_map(masks, source)
-        geometry = Geometry.of(source, self.options, self._crop(source, labels))
-        area = geometry.crop.area
+        size = (frame.shape[0], frame.shape[1])
+        labels = None if masks is None else label_map(masks, size)
         grey = small_grey(frame) if self.runtime.config.refiner_channels else None
-        with self.runtime.running():
-            given = None if labels is None else labels[area]
-            result = self._step(frame[area], geometry, given, grey)
-        result = replace(result, label_map=geometry.placed(result.label_map))
+        if labels is None and not self.ids:
+            result = Result(self._next, np.zeros(size, np.uint8), (), {}, {})
+        else:
+            result = self._followed(frame, labels, grey)
         if grey is not None:
             self._memory.last = LastFrame.of(grey, result.label_map, result.confidence)
+        self._next += 1
         return result
+
+    def _followed(
+        self,
+        frame: NDArray[np.uint8],
+        labels: NDArray[np.integer[Any]] | None,
+        grey: NDArray[np.uint8] | None,
+    ) -> Result:
+        """A frame (H, W, 3) with given ids (H, W), through all stages; ``grey``: it, small."""
+        stages = self.stages
+        geometry = stages.geometry((frame.shape[0], frame.shape[1]), labels)
+        with self.runtime.running():
+            given = stages.given(labels, geometry)
+            features = self.runtime.extract(frame[geometry.crop.area], geometry)
+            logits = stages.decode(features, given, geometry)
+            logits = stages.refine(features, logits, grey, geometry)
+            descriptors = stages.encode(features, logits, given).at(self._next)
+            result = stages.result(descriptors, logits, given, geometry)
+            stages.remember(descriptors, result, given, geometry)
+        return result
+
+    @property
+    def stages(self) -> Stages:
+        """What a step is made of, on this tracker's memory; for measuring and looking inside."""
+        return Stages(self.runtime, self._memory, self.options)
 
     def remove(self, ids: int | Iterable[int]) -> None:
         """Stop following objects.
@@ -223,7 +240,7 @@ class Tracker:
         if unknown:
             raise HodorError(f"object {unknown[0]} is not followed; followed are {list(self.ids)}")
         frames = [frame.only(wanted) for frame in self._memory.references]
-        described = (f.taken(f.index, self.runtime.to_numpy) for f in frames if f.objects)
+        described = (f.converted(self.runtime.to_numpy) for f in frames if f.objects)
         return References(tuple(described), self.runtime.fingerprint)
 
     def add_references(self, references: References) -> None:
@@ -237,7 +254,7 @@ class Tracker:
         if taken:
             raise HodorError(f"object {taken[0]} is followed already; remove it first")
         for number, frame in enumerate(references.frames):
-            self._memory.add_reference(frame.taken(-1 - number, self.runtime.from_numpy))
+            self._memory.add_reference(frame.converted(self.runtime.from_numpy).at(-1 - number))
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on elsewhere: arrays and plain values, some hundred kB."""
@@ -261,206 +278,5 @@ class Tracker:
         self._memory = memory_from(state["memory"], empty, self.runtime.from_numpy)
         self._next = int(state["next"])
 
-    def _new_memory(self) -> Memory:
+    def _new_memory(self) -> Memory[Any]:
         return Memory(self.options.window, keep_reference=self.options.keep_reference)
-
-    def _crop(self, frame: tuple[int, int], labels: NDArray[np.integer[Any]] | None) -> Crop | None:
-        """The part of a frame to look at; None for all of it."""
-        last_boxes = dict(self._memory.last_boxes)
-        if labels is not None:
-            last_boxes |= {int(i): LastBox.of(labels == i) for i in np.unique(labels) if i}
-        if (
-            self.options.crop_margin is None
-            or not last_boxes
-            or not last_boxes.keys() >= set(self.ids)
-        ):
-            return None
-        size = min(Geometry.of(frame, self.options).inner)
-        return crop_around(last_boxes.values(), frame, self.options.crop_margin, size)
-
-    def _step(
-        self,
-        frame: NDArray[np.uint8],
-        geometry: Geometry,
-        labels: NDArray[np.integer[Any]] | None,
-        grey: NDArray[np.uint8] | None,
-    ) -> Result:
-        known = self.ids
-        if labels is None and not known:
-            self._next += 1
-            return Result(self._next - 1, np.zeros(geometry.source, np.uint8), (), {}, {})
-        features = self.runtime.extract(frame, geometry)
-        given, warnings = self._given(labels, geometry)
-        logits, channels = self._segment(features, known, given, geometry)
-        if logits is not None and grey is not None:
-            carried = carried_masks(self._memory.last, grey, channels, geometry)
-            logits = self.runtime.refine(features, logits, carried)
-        described = self._describe(features, logits, channels, given)
-        shown = self._shown(logits, len(channels))
-        result = self._result(described, shown, channels, geometry, given, warnings)
-        self._remember(described, result, given, geometry)
-        self._next += 1
-        return result
-
-    def _given(
-        self, labels: NDArray[np.integer[Any]] | None, geometry: Geometry
-    ) -> tuple[Given | None, tuple[str, ...]]:
-        """Given masks at the network's size, and warnings about tiny ones."""
-        if labels is None:
-            return None, ()
-        masks, warnings = {}, []
-        for number in (int(i) for i in np.unique(labels) if i):
-            region = labels == number
-            masks[number], tiny = self.runtime.given_mask(region, geometry)
-            if tiny:
-                warnings.append(
-                    f"object {number} covers {int(region.sum())} px, less than one cell of the "
-                    f"network's map at size {self.options.size}; it is followed, but a larger "
-                    "size would serve it better"
-                )
-        return Given(labels, masks), tuple(warnings)
-
-    def _segment(
-        self, features: Any, known: tuple[int, ...], given: Given | None, geometry: Geometry
-    ) -> tuple[Array | None, tuple[int, ...]]:
-        """Logits (K + O, h/4, w/4) float32 of the objects that are asked for, and their ids."""
-        fresh = [i for i in given.masks if i not in known] if given else []
-        extra = []
-        if fresh and known and given is not None and self.options.decode_new:
-            alone = self.runtime.describe_given(features, [given.masks[i] for i in fresh])
-            # Only objects: the background of this encoding counts other objects as background.
-            extra = [
-                FrameDescriptors(self._next, dict(zip(fresh, alone.objects, strict=True)), None)
-            ]
-        channels = tuple(sorted([*known, *(fresh if extra else [])]))
-        if not known:
-            return None, ()
-        logits = self.runtime.segment(features, self._memory.recall(channels, extra))
-        return self._within_radius(logits, channels, geometry), channels
-
-    def _shown(self, logits: Array | None, objects: int) -> Array | None:
-        """Logits as results show them; what is fed back to the network stays as it gave it."""
-        if logits is None or self.options.object_bias == 0:
-            return logits
-        bias = np.zeros((len(logits), 1, 1), np.float32)
-        bias[len(logits) - objects :] = self.options.object_bias
-        return self.runtime.plus(logits, bias)
-
-    def _within_radius(self, logits: Array, channels: tuple[int, ...], geometry: Geometry) -> Array:
-        """Logits of objects lowered far from where they were last seen, if that is asked."""
-        if self.options.search_radius is None:
-            return logits
-        size = (geometry.inner[0] // STRIDE, geometry.inner[1] // STRIDE)
-        background = len(logits) - len(channels)
-        lowered = np.full(logits.shape, BEYOND_RADIUS, np.float32)
-        lowered[:background] = 0
-        for channel, i in enumerate(channels, background):
-            box = self._memory.last_boxes.get(i)
-            if box:
-                seen = box.in_crop(geometry.crop, geometry.frame)
-                lowered[channel][seen.near(size, self.options.search_radius)] = 0
-            else:
-                lowered[channel] = 0
-        return self.runtime.plus(logits, lowered)
-
-    def _result(
-        self,
-        described: FrameDescriptors,
-        logits: Array | None,
-        channels: tuple[int, ...],
-        geometry: Geometry,
-        given: Given | None,
-        warnings: tuple[str, ...],
-    ) -> Result:
-        ids = tuple(described.objects)
-        confidence = dict.fromkeys(ids, 0.0)
-        if logits is not None:
-            unlike = self._unlike(described, channels, given)
-            trusted = self._confidences(logits, channels, geometry, unlike)
-            logits = self._without_doubtful(logits, trusted)
-            confidence |= dict(zip(channels, trusted.tolist(), strict=True))
-        confidence |= dict.fromkeys(given.masks if given else (), 1.0)
-        visible = {i: value > 0 for i, value in confidence.items()}
-        if logits is not None and given is None:
-            labels = self.runtime.label_map(logits, channels, geometry)
-        else:
-            full = self.runtime.probabilities(logits, channels, geometry, None)
-            labels = label_map_of(full, channels, ids, given)
-        return Result(
-            described.index, labels, ids, confidence, visible, warnings,
-            channels, logits, geometry, given, self.runtime,
-        )  # fmt: skip
-
-    def _confidences(
-        self,
-        logits: Array,
-        channels: tuple[int, ...],
-        geometry: Geometry,
-        unlike: NDArray[np.bool_],
-    ) -> NDArray[np.float64]:
-        """Confidence (O,) of each object; 0 where it is out of sight, or too doubtful."""
-        values = self.runtime.confidences(logits, len(logits) - len(channels), geometry)
-        curve = self.runtime.metadata.get("calibration", [])
-        trusted = np.array([calibrated(value, curve) if value else 0.0 for value in values])
-        least = [
-            self.options.min_confidence_ratio * self._memory.running_confidence_of(i)
-            for i in channels
-        ]
-        return np.where((trusted < least) | unlike, 0.0, trusted)
-
-    def _unlike(
-        self, described: FrameDescriptors, channels: tuple[int, ...], given: Given | None
-    ) -> NDArray[np.bool_]:
-        """Whether what was found of each object (O,) is too unlike its given masks."""
-        sure = given.masks if given else {}  # described by their given masks
-        asked = [i for i in channels if i not in sure]
-        if self.options.min_similarity == 0 or not asked:
-            return np.zeros(len(channels), bool)
-        found = [described.objects[i] for i in asked]
-        similarity = self.runtime.similarity(found, [self._memory.given(i) for i in asked])
-        least = self.options.min_similarity
-        others = {i for i, value in zip(asked, similarity, strict=True) if value < least}
-        return np.array([i in others for i in channels])
-
-    def _without_doubtful(self, logits: Array, confidence: NDArray[np.float64]) -> Array:
-        """Logits that give no pixel to objects without confidence."""
-        if not self.options.doubts or confidence.all():
-            return logits
-        lowered = np.zeros((len(logits), 1, 1), np.float32)
-        lowered[len(logits) - len(confidence) :, 0, 0] = np.where(confidence > 0, 0, NOWHERE)
-        return self.runtime.plus(logits, lowered)
-
-    def _remember(
-        self, frame: FrameDescriptors, result: Result, given: Given | None, geometry: Geometry
-    ) -> None:
-        """Take in a frame, and let the window slide."""
-        if given is not None:
-            # What was predicted of a corrected object is not trusted any more.
-            self._memory.forget(given.masks, references=False)
-            self._memory.add_reference(frame.only(given.masks))
-        if self.options.skip_lost:
-            frame = frame.without(i for i, seen in result.visible.items() if not seen)
-        self._memory.push(frame)
-        if self.options.min_confidence_ratio > 0:
-            sure = given.masks if given else ()
-            found = {i: c for i, c in result.confidence.items() if i not in sure}
-            self._memory.note_confidence(found)
-        if self.options.search_radius is not None or self.options.crop_margin is not None:
-            self._memory.note_boxes(result.label_map, result.ids, geometry)
-
-    def _describe(
-        self, features: Any, logits: Array | None, channels: tuple[int, ...], given: Given | None
-    ) -> FrameDescriptors:
-        """Describe the frame from its own masks; objects by id, sorted."""
-        masks = given.masks if given else {}
-        ids = sorted({*channels, *masks})
-        if logits is not None:
-            patches = self.runtime.describe(features, logits, channels, given)
-        else:
-            patches = self.runtime.describe_given(features, [masks[i] for i in ids])
-        objects = dict(zip(ids, patches.objects, strict=True))
-        background = patches.background
-        if self.runtime.config.joint_objects:
-            return FrameDescriptors(self._next, objects, background)
-        own = background.reshape(len(ids), -1, background.shape[-1])
-        return FrameDescriptors(self._next, objects, None, dict(zip(ids, own, strict=True)))

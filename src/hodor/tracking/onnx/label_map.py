@@ -3,7 +3,6 @@
 All channels compete in every cell in doubt, where ``torch.label_map`` takes the likeliest sixteen.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.tracking.geometry import STRIDE, Geometry
+from hodor.tracking.logits import Logits
 from hodor.tracking.result import label_kind
 
 SIDE = STRIDE + 2  # pixels of the network's image that a cell's pixels are mixed from, on an axis
@@ -22,26 +22,25 @@ Integers = NDArray[np.int64]
 
 
 def fast_label_map(
-    logits: Floats, channels: Sequence[int], geometry: Geometry
+    logits: Logits[Floats], geometry: Geometry
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """What ``label_map_of`` makes of ``probabilities``, for a frame without given masks.
 
     Args:
-        logits: (K + O, h/4, w/4), objects last.
-        channels: ids of the O objects.
+        logits: of the frame.
         geometry: of the frame.
     """
-    background = len(logits) - len(channels)
-    winner = sure_winner(logits, background)
-    rows, columns = map(_along, geometry.inner, geometry.source, logits.shape[1:])
-    ids: NDArray[Any] = np.array([0, *channels], label_kind(channels))
+    values, background = logits.values, logits.backgrounds
+    winner = sure_winner(values, background)
+    rows, columns = map(_along, geometry.inner, geometry.crop_size, values.shape[1:])
+    ids: NDArray[Any] = np.array([0, *logits.ids], label_kind(logits.ids))
     labels: NDArray[np.uint8] | NDArray[np.uint16]
     labels = ids[winner.clip(min=0)][:, columns.cell][rows.cell]
     cells = np.argwhere((winner == IN_DOUBT) & rows.used[:, None] & columns.used)
-    step = max(1, VALUES // (max(SIDE**2, SIDE * len(rows.mixtures)) * len(logits)))
+    step = max(1, VALUES // (max(SIDE**2, SIDE * len(rows.mixtures)) * len(values)))
     for first in range(0, len(cells), step):
         y, x = cells[first : first + step].T
-        probabilities = _surroundings(logits, y, x)
+        probabilities = _surroundings(values, y, x)
         down = np.stack([_mixed(probabilities, one, y) for one in rows.mixtures], 2)
         for pixel, mixture in zip(columns.pixels, columns.mixtures, strict=True):
             best = _best(_mixed(down, mixture, x), background)

@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.onnx import OnnxNetwork, OnnxPyramid
+from hodor.tracking.descriptors import FrameDescriptors, Recalled
+from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
+from hodor.tracking.given import Given
+from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.onnx.images import channels_resized, image_of, mask_of, upsampled
 from hodor.tracking.onnx.label_map import fast_label_map
 from hodor.tracking.onnx.patches import background_cells, objects_to_stride_8, to_stride_8
 from hodor.tracking.prior import CarriedMasks
-from hodor.tracking.runtime import Given, Patches, Recalled, Runtime
+from hodor.tracking.runtime import Runtime
 
 Floats = NDArray[np.float32]
 
@@ -29,7 +33,7 @@ class Features(NamedTuple):
     """(1, 3, h, w), for the refiner"""
 
 
-class OnnxRuntime(Runtime):
+class OnnxRuntime(Runtime[Floats, Features]):
     """An exported network; arrays are NumPy's."""
 
     name = "onnx"
@@ -64,7 +68,9 @@ class OnnxRuntime(Runtime):
         mask, vanished = mask_of(region, geometry)
         return mask, vanished or not to_stride_8(mask[None]).max() > 0.5
 
-    def segment(self, features: Features, recalled: Recalled) -> Floats:
+    def decode(
+        self, features: Features, recalled: Recalled[Floats], ids: Sequence[int]
+    ) -> Logits[Floats]:
         """See ``Runtime``."""
         some = next(d for row in recalled.objects for d in row if d is not None)
         scene = next(d for row in recalled.background for d in row if d is not None)
@@ -77,47 +83,62 @@ class OnnxRuntime(Runtime):
             recalled.object_valid[None],
             recalled.background_valid[None],
         )
-        return np.asarray(logits[0])
+        return Logits(np.asarray(logits[0]), tuple(ids), self.config.background_channels)
 
-    def refine(self, features: Features, logits: Floats, carried: CarriedMasks) -> Floats:
+    def refine(
+        self, features: Features, logits: Logits[Floats], carried: CarriedMasks
+    ) -> Logits[Floats]:
         """See ``Runtime``."""
         masks, known, confidence, change = (values[None] for values in carried)
         pixels, f4 = features.image, features.pyramid.f4
         refined = self.network.refine(
-            pixels, f4, logits[None], masks, known, confidence, change[:, None]
+            pixels, f4, logits.values[None], masks, known, confidence, change[:, None]
         )
-        return np.asarray(refined[0])
+        return logits.with_values(np.asarray(refined[0]))
 
-    def describe_given(self, features: Features, masks: Sequence[Floats]) -> Patches:
+    def encode_given(
+        self, features: Features, masks: Mapping[int, Floats]
+    ) -> FrameDescriptors[Floats]:
         """See ``Runtime``."""
-        return self._describe(features.pyramid, np.stack(list(masks)))
+        return self._encode(features, list(masks), np.stack(list(masks.values())))
 
-    def describe(
-        self, features: Features, logits: Floats, channels: tuple[int, ...], given: Given | None
-    ) -> Patches:
+    def encode(
+        self, features: Features, logits: Logits[Floats], given: Given[Floats] | None
+    ) -> FrameDescriptors[Floats]:
         """See ``Runtime``."""
-        p = softmax(logits)
-        background = len(logits) - len(channels)
+        p = softmax(logits.values)
         if given is None:
             _, y, x = p.shape
-            small = p[background:].reshape(-1, y // 2, 2, x // 2, 2).mean((2, 4))
-            return self._describe(features.pyramid, small)
-        merged = override(upsampled(p, 4), channels, given)[background:]
-        return self._describe(features.pyramid, objects_to_stride_8(merged))
+            # (O, h/4, w/4) to stride 8
+            small = p[logits.backgrounds :].reshape(-1, y // 2, 2, x // 2, 2).mean((2, 4))
+            return self._encode(features, logits.ids, small)
+        ids, merged = override(upsampled(p, 4), logits.ids, given)
+        return self._encode(features, ids, objects_to_stride_8(merged[logits.backgrounds :]))
 
-    def plus(self, logits: Floats, added: Floats) -> Floats:
+    def lower_outside(
+        self, logits: Logits[Floats], areas: Sequence[Area | None], amount: float
+    ) -> Logits[Floats]:
         """See ``Runtime``."""
-        return logits + added
+        added = np.zeros_like(logits.values)
+        for plane, area in enumerate(areas, logits.backgrounds):
+            if area is not None:
+                added[plane] = amount
+                added[plane][area] = 0
+        return logits.with_values(logits.values + added)
 
-    def confidences(self, logits: Floats, background: int, geometry: Geometry) -> list[float]:
+    def shift(self, logits: Logits[Floats], amounts: Sequence[float]) -> Logits[Floats]:
+        """See ``Runtime``."""
+        return logits.with_values(logits.values + np.array(amounts, np.float32)[:, None, None])
+
+    def confidences(self, logits: Logits[Floats], geometry: Geometry) -> list[float]:
         """See ``Runtime``."""
         h, w = geometry.cells
-        p = softmax(logits[:, :h, :w])
+        p = softmax(logits.values[:, :h, :w])
         best = p.argmax(0)
-        wins = [best == channel for channel in range(background, len(p))]
+        wins = [best == plane for plane in range(logits.backgrounds, len(p))]
         return [
             float(one[won].mean()) if won.any() else 0.0
-            for one, won in zip(p[background:], wins, strict=True)
+            for one, won in zip(p[logits.backgrounds :], wins, strict=True)
         ]
 
     def similarity(self, found: Sequence[Floats], given: Sequence[Sequence[Floats]]) -> list[float]:
@@ -127,26 +148,22 @@ class OnnxRuntime(Runtime):
         return [float((b @ a / norm(b, axis=1)).max() / norm(a)) for a, b in pairs]
 
     def label_map(
-        self, logits: Floats, channels: Sequence[int], geometry: Geometry
+        self, logits: Logits[Floats], geometry: Geometry
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """See ``Runtime``."""
-        return fast_label_map(logits, channels, geometry)
+        return fast_label_map(logits, geometry)
 
     def probabilities(
-        self,
-        logits: Floats | None,
-        channels: tuple[int, ...],
-        geometry: Geometry,
-        given: Given | None,
+        self, logits: Logits[Floats] | None, geometry: Geometry, given: Given[Floats] | None
     ) -> Floats:
         """See ``Runtime``."""
-        if logits is None:
-            full = np.ones((1, *geometry.padded), np.float32)
-        else:
-            full = softmax(upsampled(logits, 4))
+        ids: tuple[int, ...] = ()
+        full = np.ones((1, *geometry.padded), np.float32)
+        if logits is not None:
+            ids, full = logits.ids, softmax(upsampled(logits.values, 4))
         h, w = geometry.inner
-        inner = override(full, channels, given)[:, :h, :w]
-        return channels_resized(np.ascontiguousarray(inner), geometry.source)
+        inner = override(full, ids, given)[1][:, :h, :w]
+        return channels_resized(np.ascontiguousarray(inner), geometry.crop_size)
 
     def to_numpy(self, array: Floats) -> Floats:
         """See ``Runtime``."""
@@ -156,15 +173,19 @@ class OnnxRuntime(Runtime):
         """See ``Runtime``."""
         return array
 
-    def _describe(self, pyramid: Any, masks: Floats) -> Patches:
+    def _encode(
+        self, features: Features, ids: Sequence[int], masks: Floats
+    ) -> FrameDescriptors[Floats]:
         """Cut the background at the masks' size, (O, y, x), then bring all to stride 8."""
         sets = [masks] if self.config.joint_objects else [one[None] for one in masks]
         grid = self.config.background_grid
         cells = np.concatenate([background_cells(some, grid) for some in sets])
-        if masks.shape[1:] != pyramid.f8.shape[2:]:
+        if masks.shape[1:] != features.pyramid.f8.shape[2:]:
             masks, cells = objects_to_stride_8(masks), to_stride_8(cells)
-        objects, background = self.network.describe(pyramid, masks[None], cells[None])
-        return Patches(list(objects[0]), background[0])
+        objects, background = self.network.describe(features.pyramid, masks[None], cells[None])
+        return FrameDescriptors.of(
+            ids, list(objects[0]), background[0], joint=self.config.joint_objects
+        )
 
 
 def _filled(row: Sequence[Floats | None], like: Floats) -> list[Floats]:
@@ -177,12 +198,15 @@ def softmax(logits: Floats) -> Floats:
     return np.asarray(full / full.sum(0), np.float32)
 
 
-def override(probabilities: Floats, channels: tuple[int, ...], given: Given | None) -> Floats:
+def override(
+    probabilities: Floats, ids: tuple[int, ...], given: Given[Floats] | None
+) -> tuple[tuple[int, ...], Floats]:
     """Put given masks into probabilities (K + O, h, w); see ``torch.runtime.override``."""
     if given is None or not given.masks:
-        return probabilities
-    background = len(probabilities) - len(channels)
+        return ids, probabilities
+    background = backgrounds_of(len(probabilities), ids)
     claimed = np.maximum.reduce(list(given.masks.values()))
     kept = probabilities * (1 - claimed)
-    objects = dict(zip(channels, kept[background:], strict=True)) | dict(given.masks)
-    return np.concatenate([kept[:background], np.stack([objects[i] for i in sorted(objects)])])
+    objects = dict(zip(ids, kept[background:], strict=True)) | dict(given.masks)
+    merged = tuple(sorted(objects))
+    return merged, np.concatenate([kept[:background], np.stack([objects[i] for i in merged])])

@@ -50,4 +50,4 @@ def mask_of(
 def to_source(probabilities: Tensor, geometry: Geometry) -> Tensor:
     """Crop the padding off (1, P, h, w) and resize to (P, H, W)."""
     inner = probabilities[..., : geometry.inner[0], : geometry.inner[1]]
-    return F.interpolate(inner, geometry.source, mode="bilinear", align_corners=False)[0]
+    return F.interpolate(inner, geometry.crop_size, mode="bilinear", align_corners=False)[0]

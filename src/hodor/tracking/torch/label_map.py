@@ -6,7 +6,6 @@ that leads in all of them leads in the mixture. Only pixels of the other cells a
 from the channels that can matter in its cell.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hodor.tracking.geometry import STRIDE, Geometry
+from hodor.tracking.logits import Logits
 from hodor.tracking.result import label_kind
 
 SIDE = STRIDE + 2  # pixels of the network's image that a cell's pixels are mixed from, on an axis
@@ -26,7 +26,7 @@ IN_DOUBT = -1
 
 
 def fast_label_map(
-    logits: Tensor, channels: Sequence[int], geometry: Geometry
+    logits: Logits[Tensor], geometry: Geometry
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """What ``label_map_of`` makes of ``probabilities``, for a frame without given masks.
 
@@ -34,32 +34,31 @@ def fast_label_map(
     outlines where many objects meet.
 
     Args:
-        logits: (K + O, h/4, w/4), objects last.
-        channels: ids of the O objects.
+        logits: of the frame.
         geometry: of the frame.
     """
-    if logits.device.type == "mps":
-        logits = logits.cpu()  # for the types below
-    kind = label_kind(channels)
-    background = len(logits) - len(channels)
-    winner = sure_winner(logits, background)
+    values, background = logits.values, logits.backgrounds
+    if values.device.type == "mps":
+        values = values.cpu()  # for the types below
+    kind = label_kind(logits.ids)
+    winner = sure_winner(values, background)
     rows, columns = (
-        _along(inner, source, cells, logits.device)
+        _along(inner, source, cells, values.device)
         for inner, source, cells in zip(
-            geometry.inner, geometry.source, logits.shape[1:], strict=True
+            geometry.inner, geometry.crop_size, values.shape[1:], strict=True
         )
     )
     narrow = torch.uint8 if kind is np.uint8 else torch.int32
-    ids = torch.tensor([0, *channels], dtype=narrow, device=logits.device)
+    ids = torch.tensor([0, *logits.ids], dtype=narrow, device=values.device)
     labels = ids[winner.clamp(min=0)].index_select(1, columns.cell).index_select(0, rows.cell)
     cells = torch.nonzero((winner == IN_DOUBT) & rows.used[:, None] & columns.used)
-    held = max(SIDE**2, SIDE * len(rows.mixtures)) * min(len(logits), CANDIDATES)
+    held = max(SIDE**2, SIDE * len(rows.mixtures)) * min(len(values), CANDIDATES)
     for part in torch.split(cells, VALUES // held or 1):
         y, x = part.T
-        candidates, probabilities = _compete(logits, part)
+        candidates, probabilities = _compete(values, part)
         numbers = ids[(candidates - background + 1).clamp(min=0)]
         # The first channels are one where all of them are background.
-        merged = background if len(logits) <= CANDIDATES else 1
+        merged = background if len(values) <= CANDIDATES else 1
         down = torch.stack([_mixed(probabilities, one, y) for one in rows.mixtures], 2)
         for pixel, mixture in zip(columns.pixels, columns.mixtures, strict=True):
             best = _best(_mixed(down, mixture, x), numbers, merged)

@@ -24,9 +24,13 @@ from hodor.model import (
     objects_to_stride_8,
     to_stride_8,
 )
+from hodor.tracking.descriptors import FrameDescriptors, Recalled
+from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
+from hodor.tracking.given import Given
+from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.prior import CarriedMasks
-from hodor.tracking.runtime import Given, Patches, Recalled, Runtime
+from hodor.tracking.runtime import Runtime
 from hodor.tracking.torch.devices import choose_device, choose_precision
 from hodor.tracking.torch.images import image_of, mask_of, to_source
 from hodor.tracking.torch.label_map import fast_label_map
@@ -40,7 +44,7 @@ class Features(NamedTuple):
     """(1, 3, h, w), for the refiner"""
 
 
-class TorchRuntime(Runtime):
+class TorchRuntime(Runtime[Tensor, Features]):
     """A network on some device of PyTorch's.
 
     Args:
@@ -97,44 +101,72 @@ class TorchRuntime(Runtime):
         mask, vanished = mask_of(region, geometry, self.device)
         return mask, vanished or not bool(to_stride_8(mask[None, None]).amax() > 0.5)
 
-    def segment(self, features: Features, recalled: Recalled) -> Tensor:
+    def decode(
+        self, features: Features, recalled: Recalled[Tensor], ids: Sequence[int]
+    ) -> Logits[Tensor]:
         """See ``Runtime``."""
-        return self._ready.segment(features.pyramid, history_of(recalled))[0].float()
+        values = self._ready.segment(features.pyramid, history_of(recalled))[0].float()
+        return Logits(values, tuple(ids), self.config.background_channels)
 
-    def refine(self, features: Features, logits: Tensor, carried: CarriedMasks) -> Tensor:
+    def refine(
+        self, features: Features, logits: Logits[Tensor], carried: CarriedMasks
+    ) -> Logits[Tensor]:
         """See ``Runtime``."""
         masks, known, confidence, change = (
-            torch.from_numpy(values).to(logits.device)[None] for values in carried
+            torch.from_numpy(values).to(logits.values.device)[None] for values in carried
         )
         prior = Prior(masks, known, confidence, change[:, None])
-        refined = self._ready.refine(features.image, features.pyramid, logits[None], prior)
-        return refined[0].float()
+        refined = self._ready.refine(features.image, features.pyramid, logits.values[None], prior)
+        return logits.with_values(refined[0].float())
 
-    def describe_given(self, features: Features, masks: Sequence[Tensor]) -> Patches:
+    def encode_given(
+        self, features: Features, masks: Mapping[int, Tensor]
+    ) -> FrameDescriptors[Tensor]:
         """See ``Runtime``."""
-        return _patches(self._ready.describe(features.pyramid, torch.stack(list(masks))[None]))
+        return self._encode(features, list(masks), torch.stack(list(masks.values())))
 
-    def describe(
-        self, features: Features, logits: Tensor, channels: tuple[int, ...], given: Given | None
-    ) -> Patches:
+    def encode(
+        self, features: Features, logits: Logits[Tensor], given: Given[Tensor] | None
+    ) -> FrameDescriptors[Tensor]:
         """See ``Runtime``."""
-        p = logits.softmax(0)
-        background = len(logits) - len(channels)
+        p = logits.values.softmax(0)
         if given is None:
-            small = F.avg_pool2d(p[background:][None], 2)
-            return _patches(self._ready.describe(features.pyramid, small))
+            small = F.avg_pool2d(p[logits.backgrounds :][None], 2)[0]  # (O, h/4, w/4) to stride 8
+            return self._encode(features, logits.ids, small)
         full = F.interpolate(p[None], scale_factor=4, mode="bilinear", align_corners=False)[0]
-        merged = override(full, channels, given)[background:]
-        return _patches(self._ready.describe(features.pyramid, objects_to_stride_8(merged[None])))
+        ids, merged = override(full, logits.ids, given)
+        small = objects_to_stride_8(merged[None, logits.backgrounds :])[0]
+        return self._encode(features, ids, small)
 
-    def plus(self, logits: Tensor, added: NDArray[np.float32]) -> Tensor:
+    def _encode(
+        self, features: Features, ids: Sequence[int], masks: Tensor
+    ) -> FrameDescriptors[Tensor]:
+        """masks: (O, h, w), or (O, h/8, w/8)."""
+        found: Descriptors = self._ready.describe(features.pyramid, masks[None])
+        return FrameDescriptors.of(
+            ids, list(found.objects[0]), found.background[0], joint=self.config.joint_objects
+        )
+
+    def lower_outside(
+        self, logits: Logits[Tensor], areas: Sequence[Area | None], amount: float
+    ) -> Logits[Tensor]:
         """See ``Runtime``."""
-        return logits + torch.from_numpy(added).to(logits.device)
+        added = torch.zeros_like(logits.values)
+        for plane, area in enumerate(areas, logits.backgrounds):
+            if area is not None:
+                added[plane] = amount
+                added[plane][area] = 0
+        return logits.with_values(logits.values + added)
 
-    def confidences(self, logits: Tensor, background: int, geometry: Geometry) -> list[float]:
+    def shift(self, logits: Logits[Tensor], amounts: Sequence[float]) -> Logits[Tensor]:
+        """See ``Runtime``."""
+        added = torch.tensor(amounts, dtype=torch.float32, device=logits.values.device)
+        return logits.with_values(logits.values + added[:, None, None])
+
+    def confidences(self, logits: Logits[Tensor], geometry: Geometry) -> list[float]:
         """See ``Runtime``."""
         h, w = geometry.cells
-        return confidences(logits[:, :h, :w].softmax(0), background)
+        return confidences(logits.values[:, :h, :w].softmax(0), logits.backgrounds)
 
     def similarity(self, found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> list[float]:
         """See ``Runtime``."""
@@ -145,20 +177,16 @@ class TorchRuntime(Runtime):
         return [max(next(each) for _ in those) for those in given]
 
     def label_map(
-        self, logits: Tensor, channels: Sequence[int], geometry: Geometry
+        self, logits: Logits[Tensor], geometry: Geometry
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """See ``Runtime``."""
-        return fast_label_map(logits, channels, geometry)
+        return fast_label_map(logits, geometry)
 
     def probabilities(
-        self,
-        logits: Tensor | None,
-        channels: tuple[int, ...],
-        geometry: Geometry,
-        given: Given | None,
+        self, logits: Logits[Tensor] | None, geometry: Geometry, given: Given[Tensor] | None
     ) -> NDArray[np.float32]:
         """See ``Runtime``."""
-        p = source_probabilities(logits, channels, geometry, given)
+        p = crop_probabilities(logits, geometry, given)
         return np.asarray(p.cpu().numpy(), np.float32)
 
     def to_numpy(self, array: Tensor) -> NDArray[np.float32]:
@@ -180,11 +208,7 @@ def network_fingerprint(network: Hodor) -> str:
     return digest.hexdigest()
 
 
-def _patches(described: Descriptors) -> Patches:
-    return Patches(list(described.objects[0]), described.background[0])
-
-
-def history_of(recalled: Recalled) -> History:
+def history_of(recalled: Recalled[Tensor]) -> History:
     """What is remembered as the network takes it (batch of one); zeros stand for what is not."""
     some = next(d for row in recalled.objects for d in row if d is not None)
     scene = next(d for row in recalled.background for d in row if d is not None)
@@ -205,32 +229,44 @@ def _valid(known: NDArray[np.bool_], device: torch.device) -> Tensor | None:
     return None if known.all() else torch.from_numpy(known).to(device)[None]
 
 
-def override(probabilities: Tensor, channels: tuple[int, ...], given: Given | None) -> Tensor:
+def override(
+    probabilities: Tensor, ids: tuple[int, ...], given: Given[Tensor] | None
+) -> tuple[tuple[int, ...], Tensor]:
     """Put given masks into probabilities (K + O, h, w) at the network's size.
 
-    The given object's channel becomes its mask; inside it every other channel becomes zero.
-    Channels come out sorted by id, with given objects that had none added.
+    The given object's plane becomes its mask; inside it every other plane becomes zero.
+
+    Args:
+        probabilities: background planes, then those of ``ids``.
+        ids: of the O objects.
+        given: masks of the frame.
+
+    Returns:
+        Ids sorted, with given objects that had no plane; and (K + O', h, w).
     """
     if given is None or not given.masks:
-        return probabilities
-    background = len(probabilities) - len(channels)
+        return ids, probabilities
+    background = backgrounds_of(len(probabilities), ids)
     claimed = torch.stack(list(given.masks.values())).amax(0)
     kept = probabilities * (1 - claimed)
-    objects = dict(zip(channels, kept[background:], strict=True)) | dict(given.masks)
-    return torch.cat([kept[:background], torch.stack([objects[i] for i in sorted(objects)])])
+    objects = dict(zip(ids, kept[background:], strict=True)) | dict(given.masks)
+    merged = tuple(sorted(objects))
+    return merged, torch.cat([kept[:background], torch.stack([objects[i] for i in merged])])
 
 
-def source_probabilities(
-    logits: Tensor | None, channels: tuple[int, ...], geometry: Geometry, given: Given | None
+def crop_probabilities(
+    logits: Logits[Tensor] | None, geometry: Geometry, given: Given[Tensor] | None
 ) -> Tensor:
-    """Probabilities at the crop's size, (K + O, H, W); see ``Runtime.probabilities``."""
+    """Probabilities at the crop's size, (K + O, H', W'); see ``Runtime.probabilities``."""
+    ids: tuple[int, ...] = ()
     if logits is None:
         device = next(iter(given.masks.values())).device if given else "cpu"
         full = torch.ones(1, *geometry.padded, device=device)
     else:
-        full = F.interpolate(logits[None], scale_factor=4, mode="bilinear", align_corners=False)[0]
-        full = full.softmax(0)
-    return to_source(override(full, channels, given)[None], geometry)
+        values = logits.values[None]
+        full = F.interpolate(values, scale_factor=4, mode="bilinear", align_corners=False)[0]
+        ids, full = logits.ids, full.softmax(0)
+    return to_source(override(full, ids, given)[1][None], geometry)
 
 
 def confidences(probabilities: Tensor, background: int) -> list[float]:

@@ -1,0 +1,187 @@
+"""What a step of the tracker is made of, in order: from a frame's size to what is remembered."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.tracking.boxes import Crop, LastBox, crop_around
+from hodor.tracking.descriptors import FrameDescriptors
+from hodor.tracking.doubts import (
+    BEYOND_RADIUS,
+    doubtful,
+    judged,
+    plane_shifts,
+    search_areas,
+    unlike,
+)
+from hodor.tracking.geometry import Geometry
+from hodor.tracking.given import Given
+from hodor.tracking.logits import Logits
+from hodor.tracking.memory import Memory
+from hodor.tracking.options import TrackerOptions
+from hodor.tracking.prior import carried_masks
+from hodor.tracking.result import Result, label_map_of
+from hodor.tracking.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of a step. Only ``remember`` changes anything: the memory."""
+
+    runtime: Runtime[Any, Any]
+    memory: Memory[Any]
+    options: TrackerOptions
+
+    def geometry(self, frame: tuple[int, int], labels: NDArray[np.integer[Any]] | None) -> Geometry:
+        """The sizes that a frame (H, W) goes through, with given ids (H, W)."""
+        return Geometry.of(frame, self.options, self.crop(frame, labels))
+
+    def crop(self, frame: tuple[int, int], labels: NDArray[np.integer[Any]] | None) -> Crop | None:
+        """The part of a frame (H, W) to look at, with given ids (H, W); None for all of it."""
+        margin, boxes = self.options.crop_margin, dict(self.memory.last_boxes)
+        if labels is not None:
+            boxes |= {int(i): LastBox.of(labels == i) for i in np.unique(labels) if i}
+        if margin is None or not boxes or not boxes.keys() >= set(self.memory.ids):
+            return None
+        size = min(Geometry.of(frame, self.options).inner)
+        return crop_around(boxes.values(), frame, margin, size)
+
+    def given(
+        self, labels: NDArray[np.integer[Any]] | None, geometry: Geometry
+    ) -> Given[Any] | None:
+        """Given masks, from ids (H, W), at the network's size."""
+        if labels is None:
+            return None
+        resize = partial(self.runtime.given_mask, geometry=geometry)
+        return Given.of(labels[geometry.crop.area], resize, self.options.size)
+
+    def decode(
+        self, features: Any, given: Given[Any] | None, geometry: Geometry
+    ) -> Logits[Any] | None:
+        """Logits of the objects that were known before; None where there was none.
+
+        Far from where they were last seen they are lowered, if that is asked.
+        """
+        known, options, runtime = self.memory.ids, self.options, self.runtime
+        if not known:
+            return None
+        fresh = {i: m for i, m in given.masks.items() if i not in known} if given else {}
+        extra = []
+        if fresh and options.decode_new:
+            described = runtime.encode_given(features, fresh)
+            # Only objects: the background of this encoding counts other objects as background.
+            extra = [replace(described, background=None, alone={})]
+        ids = sorted({*known, *(fresh if extra else ())})
+        logits = runtime.decode(features, self.memory.recall(ids, extra), ids)
+        if options.search_radius is None:
+            return logits
+        boxes = self.memory.last_boxes
+        areas = search_areas(logits.ids, boxes, geometry, options.search_radius)
+        return runtime.lower_outside(logits, areas, BEYOND_RADIUS)
+
+    def refine(
+        self,
+        features: Any,
+        logits: Logits[Any] | None,
+        grey: NDArray[np.uint8] | None,
+        geometry: Geometry,
+    ) -> Logits[Any] | None:
+        """Logits corrected from pixels and from the last masks; all that follows is made of them.
+
+        grey: the frame small, (h, w); None: the network has no refiner.
+        """
+        if logits is None or grey is None:
+            return logits
+        carried = carried_masks(self.memory.last, grey, logits.ids, geometry)
+        return self.runtime.refine(features, logits, carried)
+
+    def encode(
+        self, features: Any, logits: Logits[Any] | None, given: Given[Any] | None
+    ) -> FrameDescriptors[Any]:
+        """Describe the frame from its own masks; objects by id, sorted."""
+        if logits is not None:
+            return self.runtime.encode(features, logits, given)
+        return self.runtime.encode_given(features, given.masks if given else {})
+
+    def judge(
+        self,
+        logits: Logits[Any] | None,
+        descriptors: FrameDescriptors[Any],
+        given: Given[Any] | None,
+        geometry: Geometry,
+    ) -> tuple[Logits[Any] | None, dict[int, float]]:
+        """Logits as the result shows them, and the confidence of each object; 0 for a lost one.
+
+        What is fed back to the network stays as it gave it.
+        """
+        if logits is None:
+            return None, {}
+        options, runtime, memory = self.options, self.runtime, self.memory
+        if options.object_bias:
+            bias = [0.0] * logits.backgrounds + [options.object_bias] * len(logits.ids)
+            logits = runtime.shift(logits, bias)
+        asked = doubtful(logits.ids, given.masks if given else ()) if options.min_similarity else []
+        similarity: dict[int, float] = {}
+        if asked:
+            found = [descriptors.objects[i] for i in asked]
+            values = runtime.similarity(found, [memory.given(i) for i in asked])
+            similarity = dict(zip(asked, values, strict=True))
+        ratio = options.min_confidence_ratio
+        confidence = judged(
+            runtime.confidences(logits, geometry),
+            runtime.metadata.get("calibration", []),
+            [ratio * memory.running_confidence_of(i) for i in logits.ids],
+            unlike(logits.ids, similarity, options.min_similarity),
+        )
+        shifts = plane_shifts(logits.backgrounds, confidence, lost_get_no_pixel=options.doubts)
+        shown = logits if shifts is None else runtime.shift(logits, shifts)
+        return shown, dict(zip(logits.ids, confidence, strict=True))
+
+    def result(
+        self,
+        descriptors: FrameDescriptors[Any],
+        logits: Logits[Any] | None,
+        given: Given[Any] | None,
+        geometry: Geometry,
+    ) -> Result:
+        """What ``step`` gives; the label map is at the frame's size."""
+        logits, confidence = self.judge(logits, descriptors, given, geometry)
+        ids = tuple(descriptors.objects)
+        sure = dict.fromkeys(given.masks if given else (), 1.0)
+        values = dict.fromkeys(ids, 0.0) | confidence | sure
+        if logits is not None and given is None:
+            labels = self.runtime.label_map(logits, geometry)
+        else:
+            full = self.runtime.probabilities(logits, geometry, None)
+            labels = label_map_of(full, logits.ids if logits else (), ids, given)
+        return Result(
+            descriptors.index, geometry.placed(labels), ids, values,
+            {i: value > 0 for i, value in values.items()}, given.warnings if given else (),
+            logits, geometry, given, self.runtime,
+        )  # fmt: skip
+
+    def remember(
+        self,
+        frame: FrameDescriptors[Any],
+        result: Result,
+        given: Given[Any] | None,
+        geometry: Geometry,
+    ) -> None:
+        """Take in a frame, and let the window slide."""
+        memory, options = self.memory, self.options
+        sure = given.masks if given else {}
+        if sure:
+            # What was predicted of a corrected object is not trusted any more.
+            memory.forget(sure, references=False)
+            memory.add_reference(frame.only(sure))
+        if options.skip_lost:
+            frame = frame.without(i for i, seen in result.visible.items() if not seen)
+        memory.push(frame)
+        if options.min_confidence_ratio > 0:
+            found = {i: c for i, c in result.confidence.items() if i not in sure}
+            memory.note_confidence(found)
+        if options.search_radius is not None or options.crop_margin is not None:
+            memory.note_boxes(result.label_map, result.ids, geometry)
