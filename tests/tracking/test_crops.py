@@ -210,7 +210,7 @@ def test_without_a_last_box_of_every_object_the_whole_frame_is_seen(
     known.step(scene.frames[0], {3: scene.labels[0] == 3})
     elsewhere = make_tracker(crop_margin=0.05)
     elsewhere.add_references(known.references())
-    assert elsewhere._crop((60, 90), None) is None
+    assert elsewhere.stages.crop((60, 90), None) is None
     assert elsewhere.step(scene.frames[0]).label_map.shape == (60, 90)
 
 

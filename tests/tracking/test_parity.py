@@ -44,7 +44,7 @@ def test_a_video_gives_the_recorded_logits_and_label_maps(name: str) -> None:
             continue
         recorded = data[f"logits4_{t:02d}"]
         assert list(result.ids) == sorted(data[f"ids_{t:02d}"].tolist())
-        np.testing.assert_allclose(result._logits.numpy(), recorded, atol=LOGITS)
+        np.testing.assert_allclose(result._logits.values.numpy(), recorded, atol=LOGITS)
         clear = data[f"argmax_margin_{t:02d}"] > MARGIN
         if masks is not None:
             clear &= masks == 0  # inside a given mask ours returns the mask itself
