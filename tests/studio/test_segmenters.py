@@ -69,3 +69,19 @@ def test_a_mask_that_is_there_is_mended_by_strokes(
     inside[58:62, 46:50] = True
     found = GrabCut().segment(frame, Prompt(None, inside, outside, prior))
     assert _overlap(found, disc) > 0.9 > _overlap(prior, disc)
+
+
+def test_a_stroke_stays_within_the_box_that_was_drawn_before(
+    picture: tuple[NDArray[np.uint8], NDArray[np.bool_]],
+) -> None:
+    frame, _ = picture
+    prior = NOWHERE.copy()
+    prior[50:70, 60:80] = True
+    inside = NOWHERE.copy()
+    inside[58:62, 62:78] = True
+    box = (40, 30, 80, 90)
+    found = GrabCut().segment(frame, Prompt(box, inside, NOWHERE, prior))
+    within = NOWHERE.copy()
+    within[30:90, 40:80] = True
+    assert not (found & ~within).any()
+    assert found[58:62, 62:78].all()

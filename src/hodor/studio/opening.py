@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hodor.errors import HodorError, SourceError, one_line
 from hodor.files import stays_inside
+from hodor.studio.clicking import Clicks, has_network
 from hodor.studio.exports import EXPORTS, export
 from hodor.studio.folder import SETTINGS, SessionFolder, is_session
 from hodor.studio.jobs import Control, Jobs
@@ -45,6 +46,8 @@ class Studio:
         self.session = session
         self.pictures = Pictures(frames, session.video.size)
         self.segmenter = segmenter or GrabCut()
+        self.clicks = Clicks(self.pictures) if has_network() else None
+        """None where onnxruntime is missing: then masks of boxes and strokes are GrabCut's"""
         self.jobs = Jobs(lambda status: session.tell({"type": "job", "job": status}))
         self._settings = settings
         self._tracker: Tracker | None = None

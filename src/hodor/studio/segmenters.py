@@ -116,6 +116,11 @@ def _marks(prompt: Prompt) -> NDArray[np.uint8]:
         marks[near > 0] = cv2.GC_PR_FGD
         # A rim that is background: without any, there is nothing to tell the object from.
         marks[:2], marks[-2:], marks[:, :2], marks[:, -2:] = (cv2.GC_BGD,) * 4
+    if prompt.prior is not None and prompt.box is not None:
+        left, top, right, bottom = prompt.box
+        around = np.ones(marks.shape, np.bool_)
+        around[top:bottom, left:right] = False
+        marks[around] = cv2.GC_BGD
     marks[prompt.outside] = cv2.GC_BGD
     marks[prompt.inside] = cv2.GC_FGD
     return marks

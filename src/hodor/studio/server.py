@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from hodor.errors import HodorError, one_line
+from hodor.extras import missing
+from hodor.segmenter import Prompts, check_box, check_point
+from hodor.studio.clicking import Clicks
 from hodor.studio.downloads import as_download
 from hodor.studio.exports import EXPORTS
 from hodor.studio.opening import Studio
@@ -28,6 +31,7 @@ WAITING = 2000
 """Events that may wait for a slow page; beyond, it is dropped and comes back by itself."""
 
 MOST_STROKES = 1000
+MOST_CLICKS = 60
 
 FARTHEST = 1e6
 """Pixels from the frame's corner that a point may lie at: outside is allowed, but not anywhere."""
@@ -80,6 +84,26 @@ class PromptRequest(BaseModel):
     inside: list[Stroke] = Field([], max_length=MOST_STROKES)
     outside: list[Stroke] = Field([], max_length=MOST_STROKES)
     mend: int | None = None
+
+
+class ClickRequest(BaseModel):
+    """Clicks on an object (True) and beside it, in order, and a box, in pixels of the frame.
+
+    first: which of the four masks the first prompt was taken to mean; None: the likeliest.
+    """
+
+    points: list[tuple[Coordinate, Coordinate, bool]] = Field([], max_length=MOST_CLICKS)
+    box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
+    first: Annotated[int, Field(ge=0, le=3)] | None = None
+
+    def prompts(self, size: tuple[int, int]) -> Prompts:
+        """As the network takes them, within a frame of size (H, W). Raises MaskError."""
+        points = tuple(check_point((x, y), size) for x, y, _ in self.points)
+        box = None
+        if self.box is not None:
+            (left, right), (top, bottom) = sorted(self.box[::2]), sorted(self.box[1::2])
+            box = check_box((left, top, right, bottom), size)
+        return Prompts(points, tuple(on_it for *_, on_it in self.points), box)
 
 
 def make_app(studio: Studio) -> FastAPI:
@@ -135,7 +159,12 @@ def _reading(app: FastAPI, studio: Studio) -> None:
             {"name": name, "title": e.title, "about": e.about, "file": e.file}
             for name, e in EXPORTS.items()
         ]
-        return {**session.state(), "job": studio.jobs.status(), "exports": exports}
+        return {
+            **session.state(),
+            "job": studio.jobs.status(),
+            "exports": exports,
+            "clicks": studio.clicks is not None,
+        }
 
     @app.get("/api/curves")
     def curves() -> dict[int, list[float | None]]:
@@ -220,6 +249,17 @@ def _working(app: FastAPI, studio: Studio) -> None:
         mask = studio.segmenter.segment(pixels, _prompt(shown, pixels.shape[:2], prior))
         return Response(encode_runs(mask), media_type="application/octet-stream")
 
+    @app.post("/api/look/{index}")
+    def look(index: int) -> Event:
+        return {"ready": _clicks(studio).look(index)}
+
+    @app.post("/api/click/{index}")
+    def click(index: int, shown: ClickRequest) -> Response:
+        prompts = shown.prompts(session.video.size)
+        bits, best = _clicks(studio).masks(index, prompts, shown.first)
+        head = {"X-Best": str(best)}
+        return Response(encode_runs(bits), media_type="application/octet-stream", headers=head)
+
     @app.post("/api/track")
     def track(where: TrackRequest) -> Event:
         studio.track(where.way, where.frame)
@@ -235,6 +275,12 @@ def _working(app: FastAPI, studio: Studio) -> None:
         if jobs.current is not None:
             getattr(jobs.current, action)()
         return {}
+
+
+def _clicks(studio: Studio) -> Clicks:
+    if studio.clicks is None:
+        raise HodorError(missing("onnxruntime", "studio"))
+    return studio.clicks
 
 
 def _prompt(

@@ -72,6 +72,15 @@ export async function segment(frame, prompt) {
   return new Uint32Array(await answer.arrayBuffer());
 }
 
+/** Has a frame looked at, so that its first click need not wait: {ready}. */
+export const lookAt = (frame) => json("POST", `api/look/${frame}`);
+
+/** Four masks of clicks and a box, in the bits of one map: {runs, best}. */
+export async function maskOfClicks(frame, prompts) {
+  const answer = await send("POST", `api/click/${frame}`, { json: prompts });
+  return { runs: new Uint32Array(await answer.arrayBuffer()), best: Number(answer.headers.get("X-Best")) };
+}
+
 export const track = (way, frame) => json("POST", "api/track", { json: { way, frame } });
 export const exportAs = (formats) => json("POST", "api/export", { json: { formats } });
 export const moveJob = (action) => json("POST", "api/job", { json: { action } });

@@ -1,6 +1,7 @@
 // Starts the page.
 
 import { startChrome } from "./chrome.js";
+import { startClicks } from "./clicks.js";
 import { startDialogs } from "./dialogs.js";
 import { sendAll } from "./edits.js";
 import { startFramePanel } from "./frame-panel.js";
@@ -15,6 +16,7 @@ import { startTransport } from "./transport.js";
 
 startStage();
 startTools();
+startClicks();
 startTimeline();
 startTransport();
 startObjects();

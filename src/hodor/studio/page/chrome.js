@@ -18,9 +18,10 @@ export function startChrome() {
   byId("brush-size").oninput = (event) => update({ brush: Number(event.target.value) });
   byId("opacity").oninput = (event) => update({ opacity: Number(event.target.value) });
   on(["video", "folder"], drawTitle);
-  on(["tool", "brush", "opacity"], drawTools);
+  on(["tool", "brush", "opacity", "clicks", "news"], drawTools);
+  on(["tool", "frame", "selected"], () => state.news && update({ news: "" }));
   on(["undo", "redo", "online"], drawUndo);
-  on(["online", "unsaved", "failure", "pages", "problem", "segmenting", "video"], drawTrouble);
+  on(["online", "unsaved", "failure", "pages", "problem", "segmenting", "looking", "video"], drawTrouble);
   setTheme(localStorage.getItem("hodor-theme"));
   drawTools();
 }
@@ -34,6 +35,7 @@ function drawTitle() {
 }
 
 const HINTS = {
+  click: "Click the object; right button or Alt for what is not; drag a box. Enter takes the mask, M shows others, Backspace takes a click back.",
   hand: "Drag to move, wheel to zoom.",
   brush: "Draw the object. Right button or Alt erases.",
   eraser: "Take away from the object.",
@@ -46,7 +48,10 @@ function drawTools() {
   for (const button of document.querySelectorAll("[data-tool]")) {
     button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
   }
-  byId("hint").textContent = HINTS[state.tool];
+  byId("hint").textContent = state.news || HINTS[state.tool];
+  byId("hint").title = HINTS[state.tool];
+  for (const button of document.querySelectorAll("[data-tool=box]")) button.hidden = state.clicks;
+  for (const button of document.querySelectorAll("[data-tool=click]")) button.hidden = !state.clicks;
   byId("brush-size").value = state.brush;
   byId("brush-figure").textContent = `${state.brush} px`;
   byId("opacity").value = state.opacity;
@@ -67,7 +72,8 @@ function drawTrouble() {
   byId("retry").hidden = !again;
   byId("opening").hidden = Boolean(state.video);
   const parts = [];
-  if (state.segmenting) parts.push("Finding the object…");
+  if (state.looking !== null) parts.push("Looking at the frame, once…");
+  else if (state.segmenting) parts.push("Finding the object…");
   else if (state.unsaved) parts.push("Saving…");
   else if (state.online) parts.push("Saved");
   if (state.pages > 1) parts.push(`open in ${state.pages} tabs`);

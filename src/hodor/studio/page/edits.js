@@ -3,20 +3,43 @@
 import * as api from "./api.js";
 import { forgetLabels, setMask, waiting } from "./labels.js";
 import { tell } from "./notices.js";
-import { decode, encodeMask } from "./runs.js";
+import { encodeMask } from "./runs.js";
 import { repaint, shown } from "./stage.js";
 import { selectedObject, state, update } from "./store.js";
 
 let sending = false;
 let adding = null; // the object that is being made: what is drawn meanwhile is meant for it
 
+// What masks are made of, by frame and object: 1 where a prompt found it, 2 where it was erased by
+// hand. What was painted by hand, or came from elsewhere, is neither, and no prompt takes it away.
+const FOUND = 1;
+const ERASED = 2;
+const made = new Map();
+
+/** How the pixels of the selected object's mask in the frame that is shown came to be. */
+export function making() {
+  const key = `${shown.frame} ${state.selected}`;
+  if (!made.has(key)) made.set(key, new Uint8Array(shown.labels.length));
+  return made.get(key);
+}
+
+/** Notes that a pixel was painted, or erased, by hand. */
+export function byHand(how, i, erased) {
+  how[i] = erased ? ERASED : 0;
+}
+
+/** Whether the frame that is shown is whole and still. */
+export const readyToShow = () => ready();
+
 const ready = () => shown?.exact && shown.frame === state.frame && !state.playing;
 
-/** Makes the frame that is shown ready to be drawn on, with an object to draw; false if it isn't. */
-export async function prepareEdit() {
+/** Makes the frame that is shown ready to be drawn on, with an object to draw unless there need be
+ * `noObject` yet; false if it isn't. */
+export async function prepareEdit({ noObject = false } = {}) {
   if (!ready()) return false;
   update({ follow: false });
   await adding;
+  if (noObject) return ready();
   if (!selectedObject()) await addObject();
   return ready() && selectedObject() !== null;
 }
@@ -90,9 +113,20 @@ function refused(problem) {
   if (waiting.length) setTimeout(sendAll);
 }
 
-/** Replaces the selected object's mask in the frame that is shown, and sends it. */
-export function replaceMask(runs) {
-  setMask(shown.labels, state.selected, decode(runs, shown.labels.length));
+/** Gives the selected object a mask that was found in the frame that is shown, and sends it.
+ * What was painted by hand stays, what was erased by hand stays away. */
+export function replaceMask(mask) {
+  const { labels, about } = shown;
+  const id = state.selected;
+  const how = making();
+  const given = about.given.includes(id);
+  for (let i = 0; i < labels.length; i++) {
+    const kept = given && labels[i] === id && how[i] !== FOUND;
+    if (kept) mask[i] = 1;
+    else if (how[i] === ERASED) mask[i] = 0;
+    else if (mask[i]) how[i] = FOUND;
+  }
+  setMask(labels, id, mask);
   repaint();
   save();
 }

@@ -1,5 +1,6 @@
 // What keys do: one table, for the page and for its dialog.
 
+import { dropPrompt, forgetPrompts, nextMask, takeMask } from "./clicks.js";
 import { addObject, redo, settled, undo } from "./edits.js";
 import { keepMask, sayGone, takeBack } from "./frame-panel.js";
 import { openExport } from "./dialogs.js";
@@ -29,12 +30,26 @@ function showAll() {
 }
 
 const later = () => {
-  if (!dropCorner()) takeBack();
+  if (!dropCorner() && !dropPrompt()) takeBack();
+};
+
+const giveUp = () => {
+  forgetMarks();
+  forgetPrompts();
+};
+
+/** By a network where there is one, else by colour. */
+const takeBox = () => take(state.clicks ? "click" : "box");
+
+const newObject = async () => {
+  await takeMask();
+  await settled();
+  await addObject();
 };
 
 const enter = async () => {
   await settled();
-  if (!closePolygon()) keepMask();
+  if (!closePolygon() && !(await takeMask())) keepMask();
 };
 
 /** Groups of [names, {key: what it does}, what is said of it]. */
@@ -51,15 +66,18 @@ export const KEYS = [
     ["B", { b: () => take("brush") }, "Brush (right button or Alt erases)"],
     ["E", { e: () => take("eraser") }, "Eraser"],
     ["P", { p: () => take("polygon") }, "Polygon (Enter or a double click closes it)"],
-    ["R", { r: () => take("box") }, "From a box around the object"],
-    ["S", { s: () => take("strokes") }, "From strokes (right button or Alt: not the object)"],
+    ["C", { c: () => state.clicks && take("click") }, "Click on the object (right button or Alt: not the object; drag a box)"],
+    ["Enter / Backspace", {}, "Take the mask that is offered; take the last click back"],
+    ["M", { m: nextMask }, "Next mask that the click may mean: whole, part, smaller part"],
+    ["R", { r: takeBox }, "From a box around the object"],
+    ["S", { s: () => take("strokes") }, "From strokes, by colour (right button or Alt: not the object)"],
     ["H", { h: () => take("hand") }, "Hand: move the picture (also the middle button)"],
     [", / .", { ",": () => size(1 / 1.2), ".": () => size(1.2) }, "Smaller or larger brush"],
-    ["Esc", { Escape: forgetMarks }, "Give up a polygon or strokes"],
+    ["Esc", { Escape: giveUp }, "Give up clicks, a polygon or strokes"],
     ["Ctrl Z / Ctrl Shift Z", { "Ctrl+z": undo, "Ctrl+Shift+Z": redo, "Ctrl+y": redo }, "Undo or redo"],
   ]],
   ["Objects", [
-    ["N", { n: addObject }, "New object"],
+    ["N", { n: newObject }, "New object"],
     ["1 … 9", Object.fromEntries([...Array(9).keys()].map((i) => [String(i + 1), () => selectPlace(i)])), "Select an object"],
     ["V", { v: () => state.selected && toggleHidden(state.selected) }, "Show or hide it"],
     ["Enter", { Enter: enter }, "Keep the tracked mask as given"],

@@ -32,8 +32,10 @@ export function connect(arrived) {
 /** Reads the whole state, as after opening the page. */
 export async function readAll() {
   const [all, curves] = await Promise.all([api.getState(), api.getCurves()]);
-  const { video, folder, model, job, exports } = all;
-  update({ video, folder, model, job, exports });
+  const { video, folder, model, job, exports, clicks } = all;
+  const begins = !state.video;
+  update({ video, folder, model, job, exports, clicks, lookedAt: null });
+  if (begins && clicks) update({ tool: "click" });
   for (const id of Object.keys(curves)) {
     curves[id] = Float32Array.from(curves[id], (value) => value ?? NaN);
   }

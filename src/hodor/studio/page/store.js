@@ -25,6 +25,10 @@ export const state = {
   tool: "brush",
   brush: 24,
   opacity: 45,
+  clicks: false, // whether the server finds masks of clicks
+  looking: null, // frame that is being looked at for clicks
+  lookedAt: null, // the last one that was
+  news: "", // what a key has just done, said in the options' line
   about: null, // of the frame that is shown: {edited, given, gone, confidence}
   unsaved: 0,
 };
@@ -59,6 +63,9 @@ function flush() {
     }
   }
 }
+
+/** Says in the line above the frame what a key has done; the next change of tool or frame ends it. */
+export const goodNews = (news) => update({ news });
 
 export const selectedObject = () => state.objects.find((o) => o.id === state.selected) ?? null;
 

@@ -1,7 +1,9 @@
 // The tools on the stage: each takes the pointer down, along and up, and may draw its marks.
 
 import { segment } from "./api.js";
-import { attempt, prepareEdit, replaceMask, save } from "./edits.js";
+import { addBox, addClick, forgetPrompts } from "./clicks.js";
+import { attempt, byHand, making, prepareEdit, replaceMask, save } from "./edits.js";
+import { decode } from "./runs.js";
 import { polygon, stroke } from "./masks.js";
 import { draw, drawOver, repaint, shown } from "./stage.js";
 import { on, selectedObject, state, update } from "./store.js";
@@ -25,20 +27,44 @@ const brush = {
   move(at, last) {
     const { labels } = shown;
     const id = state.selected;
-    const apply = this.erase
-      ? (i) => labels[i] === id && (labels[i] = 0)
-      : (i) => (labels[i] = id);
+    const how = making();
+    const apply = (i) => {
+      byHand(how, i, this.erase);
+      if (!this.erase) labels[i] = id;
+      else if (labels[i] === id) labels[i] = 0;
+    };
     stroke(state.video, last, at, state.brush / 2, apply);
     repaint();
   },
   up: save,
 };
 
+/** Clicks and boxes of the promptable network; nothing is drawn before it is taken. */
+const click = {
+  noObject: true,
+  down(at, outside) {
+    Object.assign(this, { from: at, to: at, outside });
+  },
+  move(at) {
+    this.to = at;
+    draw();
+  },
+  up() {
+    const { from, to, outside } = this;
+    this.from = null;
+    const dragged = Math.hypot(to.cx - from.cx, to.cy - from.cy) > 6 * devicePixelRatio;
+    if (!dragged || outside) addClick(from, !outside);
+    else addBox([Math.min(from.x, to.x), Math.min(from.y, to.y), Math.max(from.x, to.x), Math.max(from.y, to.y)]);
+  },
+};
+
 const tools = {
   hand: {},
+  click,
   brush,
   eraser: { ...brush, down: (at) => brush.down(at, true), move: brush.move.bind(brush) },
   polygon: {
+    noObject: true,
     down(at) {
       const closes = corners.length > 2 && near(at, corners[0]);
       if (closes) closePolygon();
@@ -47,8 +73,9 @@ const tools = {
     },
   },
   box: {
+    noObject: true,
     down(at) {
-      prompt = { ...emptyPrompt(), box: [at.x, at.y, at.x, at.y] };
+      prompt = { ...prompt, box: [at.x, at.y, at.x, at.y] };
     },
     move(at) {
       prompt.box.splice(2, 2, at.x, at.y);
@@ -56,12 +83,13 @@ const tools = {
     },
     up() {
       const [left, top, right, bottom] = prompt.box;
-      if (Math.abs(right - left) < 3 || Math.abs(bottom - top) < 3) prompt = emptyPrompt();
+      if (Math.abs(right - left) < 3 || Math.abs(bottom - top) < 3) prompt = { ...prompt, box: null };
       else askForMask();
       draw();
     },
   },
   strokes: {
+    noObject: true,
     down(at, outside) {
       this.line = { points: [[at.x, at.y]], width: state.brush };
       (outside ? prompt.outside : prompt.inside).push(this.line);
@@ -72,7 +100,9 @@ const tools = {
       draw();
     },
     // A mask that is there is mended; strokes alone begin a new one.
-    up: () => askForMask({ mend: state.selected }),
+    up() {
+      if (prompt.box || prompt.inside.length || state.selected !== null) askForMask({ mend: state.selected });
+    },
   },
 };
 
@@ -86,8 +116,20 @@ export function startTools() {
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("wheel", wheel, { passive: false });
   drawOver(drawMarks);
-  on(["frame", "selected", "tool"], forgetMarks);
+  on(["frame", "selected", "tool"], leaveMarks);
 }
+
+/** Marks belong to one object in one frame; a box and strokes together. */
+let left = {};
+function leaveMarks() {
+  const { frame, selected, tool } = state;
+  const moved = left.frame !== frame || (left.selected !== selected && left.selected !== null);
+  const turned = left.tool !== tool && !(AT_ONCE.has(tool) && AT_ONCE.has(left.tool));
+  left = { frame, selected, tool };
+  if (moved || turned) forgetMarks();
+  if (turned) forgetPrompts();
+}
+const AT_ONCE = new Set(["box", "strokes"]);
 
 /** Gives up a polygon, a box, strokes; true if there was anything to give up. */
 export function forgetMarks() {
@@ -97,6 +139,9 @@ export function forgetMarks() {
   draw();
   return Boolean(any);
 }
+
+/** The box and the strokes that were shown, for the frame and object of the moment. */
+export const marks = () => prompt;
 
 /** Takes back the polygon's last corner; true if there was one. */
 export function dropCorner() {
@@ -110,11 +155,20 @@ export function closePolygon() {
   if (state.tool !== "polygon" || corners.length < 3 || !shown) return false;
   const points = corners;
   corners = [];
+  fillPolygon(points);
+  return true;
+}
+
+async function fillPolygon(points) {
+  if (!(await prepareEdit())) return;
   const { labels } = shown;
-  polygon(state.video, points, (i) => (labels[i] = state.selected));
+  const how = making();
+  polygon(state.video, points, (i) => {
+    byHand(how, i, false);
+    labels[i] = state.selected;
+  });
   repaint();
   save();
-  return true;
 }
 
 function emptyPrompt() {
@@ -134,7 +188,7 @@ async function down(event) {
   const started = { tool: tools[state.tool], last: at, begun: false, way: [], ended: false };
   dragging = started;
   const other = event.button === 2 || event.altKey;
-  if (!(await prepareEdit())) return;
+  if (!(await prepareEdit(started.tool))) return;
   started.begun = true;
   update({ drawing: true });
   started.tool.down(at, other);
@@ -183,7 +237,7 @@ async function askForMask(more = {}) {
   const runs = await attempt(() => segment(frame, { ...prompt, ...more }));
   update({ segmenting: --busy });
   const still = runs && state.frame === frame && state.selected === id && shown?.frame === frame;
-  if (still) replaceMask(runs);
+  if (still && (await prepareEdit())) replaceMask(decode(runs, shown.labels.length));
 }
 
 function drawMarks(pen, scale) {
@@ -192,8 +246,14 @@ function drawMarks(pen, scale) {
   pen.lineJoin = pen.lineCap = "round";
   drawPolygon(pen, thin);
   drawPrompt(pen, thin);
+  if (click.from && state.tool === "click") drawDragged(pen, thin);
   const round = ["brush", "eraser", "strokes"].includes(state.tool);
   if (pointer && round) outline(pen, () => pen.arc(pointer.x, pointer.y, state.brush / 2, 0, 7), thin);
+}
+
+function drawDragged(pen, thin) {
+  const { from, to } = click;
+  outline(pen, () => pen.rect(from.x, from.y, to.x - from.x, to.y - from.y), thin);
 }
 
 function drawPolygon(pen, thin) {
