@@ -79,7 +79,7 @@ def finish() -> Callable[[Studio], dict[str, Any]]:
     def wait(studio: Studio) -> dict[str, Any]:
         thread = studio.jobs._thread
         assert thread is not None
-        thread.join(60)
+        thread.join()
         status = studio.jobs.status()
         assert status is not None
         return status
@@ -108,8 +108,8 @@ class Server:
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, or kill it."""
         self.process.send_signal(how)
-        self.process.wait(20)
-        self.reader.join(20)
+        self.process.wait()
+        self.reader.join()
 
 
 @pytest.fixture(scope="session")

@@ -115,7 +115,7 @@ def test_a_killed_server_goes_on_at_the_same_address_with_all_that_was_said(
 ) -> None:
     session = tmp_path / "session"
     server = serve(clip, "--session", session, "--model", tiny_model)
-    client = httpx.Client(base_url=server.address, timeout=20)
+    client = httpx.Client(base_url=server.address, timeout=None)
     client.post("api/objects")
     saved = client.put("api/given/0/1?base=0", content=encode_runs(square(10)))
     assert saved.status_code == 200
