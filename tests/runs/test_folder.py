@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from video.tiny_videos import write_video
 
 import hodor
 from hodor.errors import HodorError, MaskError
 from hodor.runs import Outputs, Progress, pipeline
 from hodor.tracking import Tracker
-from hodor.video import read_label_map, write_label_map
+from hodor.video import Intensity, read_label_map, write_label_map
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -202,3 +203,23 @@ def test_confidence_of_a_resumed_run_is_that_of_one_that_was_not_stopped(
     stopped(inputs, tmp_path / "out", make_tracker())
     resumed = hodor.track_to_folder(*inputs, tmp_path / "out", tracker=make_tracker(), resume=True)
     assert resumed.confidence == whole.confidence
+
+
+def test_deep_greys_become_eight_bits_as_a_run_is_told(
+    make_tracker: MakeTracker, tmp_path: Path, scene: Any
+) -> None:
+    (tmp_path / "deep").mkdir()
+    for t, frame in enumerate(scene.frames[:3]):
+        Image.fromarray(frame[..., 0].astype(np.uint16) * 8 + 100).save(tmp_path / f"deep/{t}.png")
+    write_label_map(tmp_path / "first.png", scene.labels[0])
+    seen: dict[str, int] = {}
+    for text in ("auto", "full", "100:612"):
+        steps: list[Progress] = []
+        summary = hodor.track_to_folder(
+            tmp_path / "deep", tmp_path / "first.png", tmp_path / text.replace(":", "-"),
+            tracker=make_tracker(), intensity=Intensity.parse(text), progress=steps.append,
+        )  # fmt: skip
+        seen[text] = max(int(step.frame.pixels.max()) for step in steps)
+        assert any("were stretched" in told for told in summary.warnings) == (text == "auto")
+    assert seen["auto"] == seen["100:612"] == 255
+    assert seen["full"] < 10

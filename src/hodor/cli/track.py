@@ -42,6 +42,7 @@ from hodor.runs import (
 from hodor.runs import Progress as Step
 from hodor.segmenter import prompts_of_words
 from hodor.tracking import Tracker, TrackerOverrides
+from hodor.video import Intensity
 from hodor.weights import DEFAULT
 
 app = App()
@@ -94,6 +95,11 @@ def track(
         min=1.0,
         help="Tune the model to the given masks first, for about so many seconds: better masks "
         "of this video, kept as OUT/adapted.safetensors. 30 is a good number.",
+    ),
+    intensity: str = typer.Option(
+        "auto",
+        help="How greys of more than 8 bits become 8, the same in all frames: auto stretches what "
+        "the video holds, full takes 0 to 65535, LOW:HIGH takes these values.",
     ),
     overlay: bool = typer.Option(
         False, "--overlay", help="Also write overlay.mp4.", rich_help_panel=WRITTEN
@@ -148,6 +154,7 @@ def track(
     console = Console(stderr=True)
     if (source is None) == (video_list is None):
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
+    levels = Intensity.parse(intensity)
     outputs = Outputs(
         overlay=overlay, rle=rle, formats=tuple(formats), names=names_of(name),
         save_references=save_references,
@@ -157,10 +164,14 @@ def track(
     if box or point or not_point:
         if videos or masks is not None:
             raise MaskError("boxes and points stand for --masks of one video; give either")
-        masks = _shown(str(source), out, (box, point, not_point), resume=resume_run)
+        shown = (box, point, not_point)
+        masks = _shown(str(source), out, shown, resume=resume_run, intensity=levels)
     if videos:
         crew = Crew(workers, ray, gpus=float(chosen.device.startswith("cuda")))
-        _track_all(console, videos, out, tracker, outputs, crew, adapt=adapt, resume=resume_run)
+        _track_all(
+            console, videos, out, tracker, outputs, crew,
+            adapt=adapt, intensity=levels, resume=resume_run,
+        )  # fmt: skip
         return
     if masks is None and references is None:
         raise MaskError(_how_to_begin(str(source)))
@@ -169,7 +180,7 @@ def track(
     with _bar(console, str(source)) as progress:
         summary = track_to_folder(
             str(source), masks, out, tracker=tracker, references=references, outputs=outputs,
-            adapt=adapt, resume=resume_run, progress=progress,
+            adapt=adapt, intensity=levels, resume=resume_run, progress=progress,
         )  # fmt: skip
     tell(console, summary, out, source=str(source))
 
@@ -184,11 +195,17 @@ def _how_to_begin(source: str) -> str:
 
 
 def _shown(
-    source: str, out: Path, words: tuple[list[str], list[str], list[str]], *, resume: bool
+    source: str,
+    out: Path,
+    words: tuple[list[str], list[str], list[str]],
+    *,
+    resume: bool,
+    intensity: Intensity,
 ) -> Path:
     """The file of masks that boxes and points make."""
     check("onnx", "onnxruntime")
-    return masks_for_run(source, prompts_of_words(*words), out, resume=resume)
+    prompts = prompts_of_words(*words)
+    return masks_for_run(source, prompts, out, resume=resume, intensity=intensity)
 
 
 class Crew(NamedTuple):
@@ -235,6 +252,7 @@ def _track_all(
     crew: Crew,
     *,
     adapt: float | None,
+    intensity: Intensity,
     resume: bool,
 ) -> None:
     """Track all videos that are not finished yet; tell of each as it ends, and report on all.
@@ -247,8 +265,9 @@ def _track_all(
         console.print(f"{finished} of {len(videos)} videos are finished already")
     failures: dict[str, str] = {}
     outcomes = track_many(
-        waiting, out, tracker=tracker, outputs=outputs, adapt=adapt, **crew._asdict()
-    )
+        waiting, out, tracker=tracker, outputs=outputs, adapt=adapt, intensity=intensity,
+        **crew._asdict(),
+    )  # fmt: skip
     try:
         for outcome in _with_bar(console, outcomes, len(waiting)):
             if outcome.error is None:

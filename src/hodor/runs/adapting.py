@@ -1,6 +1,7 @@
 """A model tuned to a run's given masks before the run begins, and kept beside its results."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from hodor.errors import HodorError
 from hodor.tracking import Tracker
-from hodor.video import ReferenceMasks, open_source
+from hodor.video import ReferenceMasks, Source
 
 ADAPTED = "adapted.safetensors"
 MOST = 16  # frames with given masks that are learned from: the first ones
@@ -32,7 +33,11 @@ class Adaptation:
 
 
 def adapted(
-    tracker: Tracker, source: str, masks: ReferenceMasks | None, out: Path, seconds: float
+    tracker: Tracker,
+    video: Callable[[], Source],
+    masks: ReferenceMasks | None,
+    out: Path,
+    seconds: float,
 ) -> Tracker:
     """A tracker whose model is tuned to the given masks; ``adaptation_of`` tells what came of it.
 
@@ -41,7 +46,7 @@ def adapted(
 
     Args:
         tracker: without objects.
-        source: the video; it is read up to the last frame with a given mask.
+        video: opens the video, which is read up to the last frame with a given mask.
         masks: given ones.
         out: folder of the run.
         seconds: about how long to take.
@@ -56,7 +61,7 @@ def adapted(
     from hodor.training import adapt  # brings all of training
     from hodor.weights import save_model
 
-    given = _frames_with_masks(source, masks)
+    given = _frames_with_masks(video, masks)
     network = tracker.network
     found = adapt(network, given, seconds=seconds)
     came = Adaptation(found.steps, found.before, found.after)
@@ -85,12 +90,12 @@ def adaptation_of(tracker: Tracker) -> Adaptation | None:
 
 
 def _frames_with_masks(
-    source: str, masks: ReferenceMasks
+    video: Callable[[], Source], masks: ReferenceMasks
 ) -> list[tuple[NDArray[np.uint8], NDArray[np.integer]]]:
     """The first frames (H, W, 3) that have given masks, with their label maps (H, W)."""
     ours = copy.deepcopy(masks)  # which masks were asked for is noted in it
     found: list[tuple[NDArray[np.uint8], NDArray[np.integer]]] = []
-    with open_source(source) as frames:
+    with video() as frames:
         if frames.live:
             raise HodorError("adapt: a camera or stream waits for nobody; track a recorded video")
         for frame in frames.frames():

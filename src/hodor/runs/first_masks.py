@@ -7,13 +7,18 @@ from hodor.errors import SourceError
 from hodor.files import make_folder
 from hodor.runs.folder import refuse_results
 from hodor.segmenter import FirstMasks, Prompts, first_masks
-from hodor.video import Frame, open_seekable, write_label_map
+from hodor.video import AUTO, Frame, Intensity, open_seekable, write_label_map
 
 FIRST = "first.png"
 
 
 def write_first_masks(
-    source: str | Path, prompts: Mapping[int, Prompts], path: Path, *, frame: int = 0
+    source: str | Path,
+    prompts: Mapping[int, Prompts],
+    path: Path,
+    *,
+    frame: int = 0,
+    intensity: Intensity = AUTO,
 ) -> tuple[Frame, FirstMasks]:
     """Make masks of what was shown in one frame of a video, and write them as a palette PNG.
 
@@ -22,12 +27,13 @@ def write_first_masks(
         prompts: by object id.
         path: the PNG to write.
         frame: its number, from 0.
+        intensity: how greys of more than eight bits become eight.
 
     Raises:
         HodorError: no such frame, a prompt does not fit it, an object is not found, or the file
             cannot be written.
     """
-    with open_seekable(source) as frames:
+    with open_seekable(source, intensity=intensity) as frames:
         if frame >= frames.length:
             raise SourceError(f"{source}: has no frame {frame}; they are 0 to {frames.length - 1}")
         shown = frames.read(frame)
@@ -38,7 +44,12 @@ def write_first_masks(
 
 
 def masks_for_run(
-    source: str | Path, prompts: Mapping[int, Prompts], out: Path, *, resume: bool = False
+    source: str | Path,
+    prompts: Mapping[int, Prompts],
+    out: Path,
+    *,
+    resume: bool = False,
+    intensity: Intensity = AUTO,
 ) -> Path:
     """The masks that ``track_to_folder`` is to begin with: ``first.png`` in its folder.
 
@@ -50,5 +61,5 @@ def masks_for_run(
     refuse_results(out, resume_run=resume)
     path = out / FIRST
     if not (resume and path.is_file()):
-        write_first_masks(source, prompts, path)
+        write_first_masks(source, prompts, path, intensity=intensity)
     return path

@@ -15,7 +15,9 @@ from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
 from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
 from hodor.tracking import References, Tracker
 from hodor.video import (
+    AUTO,
     ImagesSource,
+    Intensity,
     LabelMapSink,
     LiveSource,
     OverlaySink,
@@ -61,6 +63,7 @@ def track_to_folder(
     references: str | Path | None = None,
     outputs: Outputs = LABELS_ONLY,
     adapt: float | None = None,
+    intensity: Intensity = AUTO,
     resume: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Summary:
@@ -81,6 +84,7 @@ def track_to_folder(
         adapt: tune a copy of the model to the given masks first, for about so many seconds; it is
             kept as ``out``/adapted.safetensors, and used where clips made of the given frames, from
             which it did not learn, say that it has become better.
+        intensity: how greys of more than eight bits become eight.
         resume: go on where a killed run with the same inputs stopped.
         progress: called after every frame.
 
@@ -89,7 +93,9 @@ def track_to_folder(
             another run, or was begun with other settings or other files of the same names. What
             was written before stays whole.
     """
-    run = _Inputs(str(source), _path(masks), Path(out), _path(references), outputs, adapt)
+    run = _Inputs(
+        str(source), _path(masks), Path(out), _path(references), outputs, adapt, intensity
+    )
     if run.masks is None and run.references is None:
         raise MaskError("nothing to follow: give masks or references")
     for wanted in outputs.formats:
@@ -106,7 +112,7 @@ def _track(
     resume: bool,
 ) -> Summary:
     """Track in a folder that is this process's own."""
-    with open_source(run.source) as frames:
+    with run.open() as frames:
         if frames.live and resume:
             raise HodorError(f"{run.source}: a live source cannot be resumed; take another folder")
         refuse_results(run.out, resume_run=resume)
@@ -117,7 +123,7 @@ def _track(
             ready = (
                 reopened(ready, run.out)
                 if tuned
-                else adapted(ready, run.source, given, run.out, run.adapt)
+                else adapted(ready, run.open, given, run.out, run.adapt)
             )
         summary = _begin(run, frames, ready, resume_run=resume)
         if summary is None and run.references is not None:
@@ -144,6 +150,11 @@ class _Inputs:
     references: Path | None
     outputs: Outputs
     adapt: float | None
+    intensity: Intensity
+
+    def open(self) -> Source:
+        """The video, from its beginning."""
+        return open_source(self.source, intensity=self.intensity)
 
     def settings(self, tracker: Tracker) -> dict[str, Any]:
         """What a run that goes on must have in common with the one that was killed."""
@@ -154,6 +165,7 @@ class _Inputs:
             "model": tracker.fingerprint,
             "runtime": tracker.runtime.name,
             "options": str(tracker.options),
+            "intensity": str(self.intensity),
             "overlay": self.outputs.overlay,
             "rle": self.outputs.rle,
         }
@@ -302,7 +314,7 @@ def _sinks(
     if run.outputs.formats:
         sinks.append(
             FormatsSink(
-                out, run.outputs.formats, source=source, reopen=lambda: open_source(run.source),
+                out, run.outputs.formats, source=source, reopen=run.open,
                 confidence=summary.confidence, names=names, resume_from=start,
             )
         )  # fmt: skip

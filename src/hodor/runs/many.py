@@ -12,6 +12,7 @@ from hodor.jobs import Outcome, run_jobs
 from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
 from hodor.runs.pipeline import Summary
 from hodor.tracking import Tracker
+from hodor.video import AUTO, Intensity
 
 COLUMNS = ("source", "masks", "references", "name")
 
@@ -104,6 +105,7 @@ def track_many(
     tracker: Callable[[], Tracker],
     outputs: Outputs,
     adapt: float | None = None,
+    intensity: Intensity = AUTO,
     workers: int = 1,
     ray_address: str | None = None,
     gpus: float = 0,
@@ -115,13 +117,16 @@ def track_many(
         out: the folder of the folders.
         tracker: makes the tracker of a video; can be pickled.
         outputs: what is written for each video.
-        adapt: as for ``track_to_folder``.
+        adapt, intensity: as for ``track_to_folder``.
         workers, ray_address, gpus: as for ``hodor.jobs.run_jobs``.
 
     Yields:
         As a video ends, its outcome: a ``Summary``, or what was wrong in one line.
     """
-    jobs = {video.name: _Job(video, out / video.name, tracker, outputs, adapt) for video in videos}
+    jobs = {
+        video.name: _Job(video, out / video.name, tracker, outputs, adapt, intensity)
+        for video in videos
+    }
     return run_jobs(_track, jobs, workers=workers, ray_address=ray_address, gpus=gpus)
 
 
@@ -131,6 +136,7 @@ class _Job(NamedTuple):
     tracker: Callable[[], Tracker]
     outputs: Outputs
     adapt: float | None
+    intensity: Intensity
 
 
 def _track(job: _Job) -> Summary:
@@ -143,5 +149,6 @@ def _track(job: _Job) -> Summary:
         references=job.video.references,
         outputs=job.outputs,
         adapt=job.adapt,
+        intensity=job.intensity,
         resume=is_begun(job.out),
     )
