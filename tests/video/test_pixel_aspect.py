@@ -11,8 +11,15 @@ from PIL import Image, features
 from recordings import SHARED, needs_shared
 from video.tiny_videos import flat_frames
 
-from hodor.formats import read_track
-from hodor.video import Frame, OverlaySink, RleSink, open_seekable, open_source
+from hodor.formats import read_track, with_video, write_track
+from hodor.video import (
+    Frame,
+    OverlaySink,
+    RleSink,
+    open_seekable,
+    open_source,
+    write_label_map,
+)
 
 
 def anamorphic(path: Path) -> None:
@@ -43,6 +50,20 @@ def test_an_overlay_has_the_pixels_of_its_video(tmp_path: Path, codec: str) -> N
     assert aspect_of(out) == Fraction(16, 15)
     with open_seekable(tmp_path / "a.mp4") as frames:
         assert frames.pixel_aspect == Fraction(16, 15)
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("prores", "mov"), ("ffv1", "mkv")])
+def test_mattes_have_the_pixels_of_their_video(tmp_path: Path, name: str, suffix: str) -> None:
+    anamorphic(tmp_path / "a.mp4")
+    (tmp_path / "masks").mkdir()
+    labels = np.zeros((48, 64), np.uint8)
+    labels[10:20, 10:30] = 1
+    for number in range(4):
+        write_label_map(tmp_path / f"masks/{number:05d}.png", labels)
+    with open_source(tmp_path / "a.mp4") as source:
+        track = with_video(read_track(tmp_path / "masks"), source)
+        write_track(track, tmp_path / "out", name)
+    assert aspect_of(tmp_path / f"out/1.{suffix}") == Fraction(16, 15)
 
 
 @needs_shared

@@ -56,7 +56,10 @@ def with_video(track: Track, source: Source, *, whole: bool = False) -> Track:
                 f"{track.video}: frame {waiting.name} is not in {source.name}, or not in this order"
             )
 
-    return replace(track, frames=frames, video=source.name, fps=source.fps, timed=True)
+    return replace(
+        track, frames=frames, video=source.name, fps=source.fps, timed=True,
+        pixel_aspect=source.pixel_aspect,
+    )  # fmt: skip
 
 
 def _turned(label_map: LabelMap, frame: Frame) -> str:

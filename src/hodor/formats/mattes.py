@@ -91,7 +91,7 @@ def _write_videos(track: Track, path: Path, coding: Coding) -> None:
     with whole_folder(path) as folder, ExitStack() as open_files:
         videos = {}
         for i in seen.ids:
-            video = _Video(folder / f"{i}{coding.suffix}", coding, track.fps, seen.size)
+            video = _Video(folder / f"{i}{coding.suffix}", coding, track, seen.size)
             videos[i] = open_files.enter_context(video)
         for frame in _without_gaps(track):
             for i, video in videos.items():
@@ -115,8 +115,8 @@ def _without_gaps(track: Track) -> Iterator[Labelled]:
 class _Video:
     """One file being encoded."""
 
-    def __init__(self, path: Path, coding: Coding, fps: float, size: tuple[int, int]) -> None:
-        rate = Fraction(fps).limit_denominator(1001)
+    def __init__(self, path: Path, coding: Coding, track: Track, size: tuple[int, int]) -> None:
+        rate = Fraction(track.fps).limit_denominator(1001)
         self._coding = coding
         self._duration = round(TICKS / rate)
         self._last = -1
@@ -126,6 +126,8 @@ class _Video:
         stream.height, stream.width = size
         stream.pix_fmt = coding.pixels
         stream.codec_context.time_base = Fraction(1, TICKS)
+        if track.pixel_aspect != 1:
+            stream.codec_context.sample_aspect_ratio = track.pixel_aspect
         if coding is PRORES_CODING:
             stream.codec_context.colorspace = BT709
             stream.codec_context.color_primaries = BT709

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,8 @@ class Track:
     frames: gives all frames in order, each time it is called; one is in memory at a time.
     video: the video's name. fps: its nominal rate. names: what objects are, by id; two objects
     may be of one name. warnings: messages for the user, complete once `frames` has ended. timed:
-    whether times and rate are the video's; else they are those of the usual rate.
+    whether times and rate are the video's; else they are those of the usual rate. pixel_aspect:
+    width over height of a pixel of the video when it is shown.
     """
 
     frames: Callable[[], Iterator[Labelled]]
@@ -52,6 +54,7 @@ class Track:
     names: Mapping[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     timed: bool = False
+    pixel_aspect: Fraction = Fraction(1)
 
     def name_of(self, number: int) -> str:
         """What an object is called."""

@@ -83,7 +83,11 @@ def _in_format(name: str) -> Callable[[Material, Path], None]:
         # Formats never replace what is there; an export takes the place of the one before.
         with explained(path):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        write_track(Track(frames, material.video, material.fps, material.names), path, name)
+        track = Track(
+            frames, material.video, material.fps, material.names,
+            pixel_aspect=material.pixel_aspect,
+        )  # fmt: skip
+        write_track(track, path, name)
 
     return write
 
