@@ -52,8 +52,10 @@ def test_an_overlay_has_the_pixels_of_its_video(tmp_path: Path, codec: str) -> N
         assert frames.pixel_aspect == Fraction(16, 15)
 
 
-@pytest.mark.parametrize(("name", "suffix"), [("prores", "mov"), ("ffv1", "mkv")])
-def test_mattes_have_the_pixels_of_their_video(tmp_path: Path, name: str, suffix: str) -> None:
+@pytest.mark.parametrize("name", ["prores", "ffv1"])
+def test_mattes_have_the_pixels_of_their_video_or_say_that_they_do_not(
+    tmp_path: Path, name: str
+) -> None:
     anamorphic(tmp_path / "a.mp4")
     (tmp_path / "masks").mkdir()
     labels = np.zeros((48, 64), np.uint8)
@@ -63,7 +65,10 @@ def test_mattes_have_the_pixels_of_their_video(tmp_path: Path, name: str, suffix
     with open_source(tmp_path / "a.mp4") as source:
         track = with_video(read_track(tmp_path / "masks"), source)
         write_track(track, tmp_path / "out", name)
-    assert aspect_of(tmp_path / f"out/1.{suffix}") == Fraction(16, 15)
+    told = [warning for warning in track.warnings if "not square (aspect 16:15)" in warning]
+    if name == "prores":
+        assert aspect_of(tmp_path / "out/1.mov") == Fraction(16, 15)
+    assert len(told) == (name == "ffv1")
 
 
 @needs_shared

@@ -93,6 +93,14 @@ def _write_videos(track: Track, path: Path, coding: Coding) -> None:
         for i in seen.ids:
             video = _Video(folder / f"{i}{coding.suffix}", coding, track, seen.size)
             videos[i] = open_files.enter_context(video)
+        if coding is FFV1_CODING and track.pixel_aspect != 1:
+            # PyAV gives no way to state it in Matroska, and FFV1's own note of it is not read.
+            track.warnings.append(
+                "the video's pixels are not square (aspect "
+                f"{track.pixel_aspect.numerator}:{track.pixel_aspect.denominator}), which the files"
+                " of FFV1 "
+                "do not state here: set it where they are used, or take prores"
+            )
         for frame in _without_gaps(track):
             for i, video in videos.items():
                 video.write(cut_out(frame, i), frame.time)
