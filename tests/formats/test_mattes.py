@@ -7,10 +7,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from formats.tracks import COUNT, FPS, SIZE, hard_track, label_map_at, pixels_at
+from formats.tracks import COUNT, FPS, SIZE, hard_track, label_map_at, pixels_at, track_of
 from numpy.typing import NDArray
 
-from hodor.formats import FORMATS, Labelled, Track, write_track
+from hodor.errors import HodorError
+from hodor.formats import FORMATS, Labelled, Mattes, Track, WriteOptions, write_track
 
 
 def decoded(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
@@ -78,3 +79,61 @@ def test_no_pixel_of_a_wide_matte_is_stray(tmp_path: Path) -> None:
     for _, picture in decoded(tmp_path / "prores" / "1.mov"):
         np.testing.assert_array_equal(picture[..., 3], 255 * label_map)
     assert FORMATS["prores"].pixels
+
+
+def disc(radius: float) -> NDArray[np.float64]:
+    """Distance of each pixel to a circle's line, positive inside."""
+    rows, columns = np.mgrid[:100, :140]
+    return radius - np.hypot(rows - 50.0, columns - 60.0)
+
+
+def test_growing_moves_the_edge_by_so_many_pixels() -> None:
+    label_map = (disc(20) > 0).astype(np.uint8)
+    for grow in (-4, 3):
+        alpha = Mattes(grow=grow).alpha(label_map, 1)
+        assert set(np.unique(alpha)) == {0, 255}
+        radius = np.sqrt(np.count_nonzero(alpha) / np.pi)
+        assert radius == pytest.approx(20 + grow, abs=0.5)
+
+
+def test_feathering_lets_alpha_rise_over_so_many_pixels_around_the_edge() -> None:
+    label_map = np.zeros((40, 60), np.uint8)
+    label_map[:, 30:] = 1
+    alpha = Mattes(feather=8).alpha(label_map, 1)[20] / 255
+    assert (alpha[:26] == 0).all()
+    assert (alpha[34:] == 1).all()
+    np.testing.assert_allclose(alpha[26:34], (np.arange(8) + 0.5) / 8, atol=0.01)
+
+
+def test_what_is_held_out_cuts_the_others_and_gets_no_matte(tmp_path: Path) -> None:
+    label_map = np.zeros((40, 60), np.uint8)
+    label_map[:, 10:30], label_map[:, 30:50] = 1, 2
+    mattes = Mattes(grow=5, hold_out=(2,))
+    alpha = mattes.alpha(label_map, 1)
+    assert (alpha[:, 30:] == 0).all()
+    assert (alpha[:, 5:30] == 255).all()
+    write_track(track_of([label_map]), tmp_path / "out", "rgba", WriteOptions(mattes=mattes))
+    assert [folder.name for folder in (tmp_path / "out").iterdir()] == ["1"]
+    with pytest.raises(HodorError, match="no object 9; objects are 1, 2"):
+        write_track(
+            track_of([label_map]),
+            tmp_path / "x",
+            "rgba",
+            WriteOptions(mattes=Mattes(hold_out=(9,))),
+        )
+    assert not (tmp_path / "x").exists()
+
+
+def test_files_are_called_by_the_names_given(tmp_path: Path) -> None:
+    label_map = np.zeros((40, 60), np.uint8)
+    label_map[:, 10:20], label_map[:, 20:30], label_map[:, 30:40] = 1, 2, 3
+    mattes = Mattes(called={1: "camel", 2: "a/b: man", 3: "a/b: man"})
+    write_track(track_of([label_map]), tmp_path / "out", "ffv1", WriteOptions(mattes=mattes))
+    names = sorted(file.name for file in (tmp_path / "out").iterdir())
+    assert names == ["a-b-man-2.mkv", "a-b-man-3.mkv", "camel.mkv"]
+
+
+@pytest.mark.parametrize("made", [{"feather": -1}, {"grow": float("nan")}])
+def test_edges_that_are_none_are_refused(made: dict[str, float]) -> None:
+    with pytest.raises(HodorError, match="give pixels"):
+        Mattes(**made)  # type: ignore[arg-type]

@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from hodor.cli.app import App
+from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.names import names_of
 from hodor.errors import HodorError
 from hodor.formats import (
     FORMATS,
     Labelled,
+    Mattes,
     ReadOptions,
     Track,
     WriteOptions,
@@ -33,6 +35,7 @@ NAMES = ", ".join(FORMATS)
 
 
 @app.command()
+@with_matte_options
 def convert(
     given: Path = typer.Argument(
         ..., metavar="IN", help="File or folder with masks, such as OUT of hodor track."
@@ -61,6 +64,7 @@ def convert(
         "frame's.",
     ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace OUT if it is a file."),
+    edges: MatteOptions = MatteOptions(),
 ) -> None:
     """Convert masks of a video, IN, to another format, OUT.
 
@@ -71,6 +75,7 @@ def convert(
     format_of(to)
     checked_rate(fps)
     called = names_of(name)
+    mattes = Mattes(edges.grow, edges.feather, tuple(edges.hold_out or ()), called)
     if out.is_file() and not overwrite:
         raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
     with ExitStack() as opened:
@@ -84,7 +89,7 @@ def convert(
         with Progress(
             *columns, console=console, transient=True, disable=not console.is_terminal
         ) as bar:
-            write_track(tally.counting(track, bar), out, to, WriteOptions(tolerance, files))
+            write_track(tally.counting(track, bar), out, to, WriteOptions(tolerance, files, mattes))
     console.print(
         f"{counted(tally.frames, 'frame')}, objects {tally.listed}: {out} ({to})", highlight=False
     )

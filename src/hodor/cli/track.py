@@ -19,10 +19,12 @@ from rich.progress import (
 )
 
 from hodor.cli.app import App
+from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.names import names_of
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError, MaskError
 from hodor.extras import check
+from hodor.formats import Mattes
 from hodor.jobs import Outcome
 from hodor.runs import (
     ListedVideo,
@@ -54,6 +56,7 @@ SHOWN = "Instead of masks"
 
 @app.command()
 @with_tracker_options
+@with_matte_options
 def track(
     source: str | None = typer.Argument(
         None,
@@ -119,6 +122,7 @@ def track(
         help="With --format: what an object is called, such as 1=cat; may be repeated.",
         rich_help_panel=WRITTEN,
     ),
+    edges: MatteOptions = MatteOptions(),
     save_references: Path | None = typer.Option(
         None,
         help="Write the objects' descriptors, to follow them in another video.",
@@ -157,6 +161,7 @@ def track(
     levels = Intensity.parse(intensity)
     outputs = Outputs(
         overlay=overlay, rle=rle, formats=tuple(formats), names=names_of(name),
+        mattes=Mattes(edges.grow, edges.feather, tuple(edges.hold_out or ()), names_of(name)),
         save_references=save_references,
     )  # fmt: skip
     tracker = partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name)

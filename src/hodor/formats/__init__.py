@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hodor.formats.format import Format
     from hodor.formats.given import GivenMasks, as_label_maps, options_of
     from hodor.formats.label_studio import BrushTasks, brush_region
+    from hodor.formats.matte_edges import Mattes
     from hodor.formats.polygons import filled, joined, outline
     from hodor.formats.reading import ReadOptions
     from hodor.formats.sink import FormatsSink
@@ -33,6 +34,7 @@ __all__ = [
     "FormatsSink",
     "GivenMasks",
     "Labelled",
+    "Mattes",
     "ReadOptions",
     "Track",
     "WriteOptions",
@@ -66,6 +68,7 @@ _FILE = {
     "options_of": "given",
     "BrushTasks": "label_studio",
     "brush_region": "label_studio",
+    "Mattes": "matte_edges",
     "filled": "polygons",
     "joined": "polygons",
     "outline": "polygons",

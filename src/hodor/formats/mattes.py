@@ -21,6 +21,7 @@ from hodor.formats.identity import renumbered
 from hodor.formats.label_maps import first_of_objects, one_size
 from hodor.formats.left_out import LeftOut
 from hodor.formats.limits import frame_size
+from hodor.formats.matte_edges import Mattes
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, survey
 from hodor.formats.writing import WriteOptions
@@ -51,47 +52,51 @@ FFV1_CODING = Coding(".mkv", "ffv1", "bgra", {"level": "3", "slicecrc": "1"})
 SUFFIXES = frozenset({PRORES_CODING.suffix, FFV1_CODING.suffix})
 
 
-def write_prores(track: Track, path: Path, _: WriteOptions) -> None:
+def write_prores(track: Track, path: Path, options: WriteOptions) -> None:
     """A folder with ID.mov for each object: ProRes 4444, as Resolve, Premiere and Final Cut read.
 
     The picture is the video's, or white where the video is not at hand.
     """
-    _write_videos(track, path, PRORES_CODING)
+    _write_videos(track, path, PRORES_CODING, options.mattes)
 
 
-def write_ffv1(track: Track, path: Path, _: WriteOptions) -> None:
+def write_ffv1(track: Track, path: Path, options: WriteOptions) -> None:
     """A folder with ID.mkv for each object: FFV1, which keeps picture and alpha bit by bit."""
-    _write_videos(track, path, FFV1_CODING)
+    _write_videos(track, path, FFV1_CODING, options.mattes)
 
 
-def write_rgba(track: Track, path: Path, _: WriteOptions) -> None:
+def write_rgba(track: Track, path: Path, options: WriteOptions) -> None:
     """A folder for each object with a PNG of RGBA for every frame."""
-    ids = survey(track).ids
+    mattes = options.mattes
+    ids = mattes.shown(survey(track).ids)
     with whole_folder(path) as folder:
         for i in ids:
-            (folder / str(i)).mkdir()
+            (folder / mattes.file_name(i)).mkdir()
         for frame in track.frames():
             for i in ids:
-                target = folder / str(i) / f"{frame.name}.png"
-                Image.fromarray(cut_out(frame, i)).save(target, "PNG", compress_level=PNG_LEVEL)
+                target = folder / mattes.file_name(i) / f"{frame.name}.png"
+                Image.fromarray(cut_out(frame, i, mattes)).save(
+                    target, "PNG", compress_level=PNG_LEVEL
+                )
 
 
-def cut_out(frame: Labelled, number: int) -> NDArray[np.uint8]:
-    """The frame (H, W, 4) with straight alpha: 255 on the object, else 0."""
+def cut_out(frame: Labelled, number: int, mattes: Mattes) -> NDArray[np.uint8]:
+    """The frame (H, W, 4) with straight alpha: 255 on the object, else 0, but for soft edges."""
     height, width = frame.label_map.shape
     picture = np.full((height, width, 4), 255, np.uint8)
     if frame.pixels is not None:
         picture[..., :3] = frame.pixels
-    picture[..., 3] = np.where(frame.label_map == number, 255, 0)
+    picture[..., 3] = mattes.alpha(frame.label_map, number)
     return picture
 
 
-def _write_videos(track: Track, path: Path, coding: Coding) -> None:
+def _write_videos(track: Track, path: Path, coding: Coding, mattes: Mattes) -> None:
     seen = survey(track, one_size="a video")
     with whole_folder(path) as folder, ExitStack() as open_files:
         videos = {}
-        for i in seen.ids:
-            video = _Video(folder / f"{i}{coding.suffix}", coding, track, seen.size)
+        for i in mattes.shown(seen.ids):
+            file = folder / f"{mattes.file_name(i)}{coding.suffix}"
+            video = _Video(file, coding, track, seen.size)
             videos[i] = open_files.enter_context(video)
         if coding is FFV1_CODING and track.pixel_aspect != 1:
             # PyAV gives no way to state it in Matroska, and FFV1's own note of it is not read.
@@ -103,7 +108,7 @@ def _write_videos(track: Track, path: Path, coding: Coding) -> None:
             )
         for frame in _without_gaps(track):
             for i, video in videos.items():
-                video.write(cut_out(frame, i), frame.time)
+                video.write(cut_out(frame, i, mattes), frame.time)
         for video in videos.values():
             video.finish()
 

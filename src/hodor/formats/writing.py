@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from hodor.errors import HodorError
+from hodor.formats.matte_edges import PLAIN, Mattes
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,12 @@ class WriteOptions:
 
     tolerance: how far, in pixels, polygons may leave the edges of masks. files: names of the
     frames' image files for formats that refer to them; {name} and {index} stand for a frame's.
+    mattes: edges and files of mattes.
     """
 
     tolerance: float = 1.0
     files: str = "{name}.jpg"
+    mattes: Mattes = PLAIN
 
     def file_of(self, name: str, index: int) -> str:
         """The image file of a frame. Raises HodorError if all frames would get the same."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from hodor.errors import HodorError, MaskError, one_line, reason
 from hodor.files import write_json
-from hodor.formats import FormatsSink, as_label_maps, format_of
+from hodor.formats import FormatsSink, Mattes, WriteOptions, as_label_maps, format_of
 from hodor.locks import FolderLock
 from hodor.runs.adapting import ADAPTED, adaptation_of, adapted, reopened
 from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
@@ -47,6 +47,8 @@ class Outputs:
     """Other formats, by their names in ``hodor.formats.FORMATS``; written at the end"""
     names: Mapping[int, str] = field(default_factory=dict)
     """What objects are called in them, by id"""
+    mattes: Mattes = field(default_factory=Mattes)
+    """Edges and files of mattes, where ``formats`` has any"""
     save_references: Path | None = None
     """File for the objects' descriptors, to follow them in another video"""
 
@@ -172,6 +174,7 @@ class _Inputs:
         if self.outputs.formats:
             names = {str(i): name for i, name in self.outputs.names.items()}
             settings |= {"formats": list(self.outputs.formats), "names": names}
+            settings["mattes"] = str(self.outputs.mattes)
         return settings
 
     def files(self) -> dict[str, Fingerprint | None]:
@@ -316,6 +319,7 @@ def _sinks(
             FormatsSink(
                 out, run.outputs.formats, source=source, reopen=run.open,
                 confidence=summary.confidence, names=names, resume_from=start,
+                options=WriteOptions(mattes=run.outputs.mattes),
             )
         )  # fmt: skip
     return sinks
