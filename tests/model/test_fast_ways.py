@@ -16,7 +16,8 @@ from hodor.model import (
     inference_copy,
 )
 from hodor.model.attention import MaskedCrossAttention
-from hodor.model.backbone import SwinBlock, TimmBackbone
+from hodor.model.backbones.swin import SwinBlock
+from hodor.model.backbones.timm import TimmBackbone
 from hodor.model.decoder import compare, compare_plain
 from hodor.model.deform import CHUNK, TAPS, DeformableConv, deform_conv2d_rows
 from hodor.model.inference import ReluConv

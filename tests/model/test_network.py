@@ -23,7 +23,7 @@ from hodor.model import (
     to_stride_8,
 )
 from hodor.model.attention import DescriptorAttention, MaskedCrossAttention
-from hodor.model.backbone import TimmBackbone
+from hodor.model.backbones.timm import TimmBackbone
 from hodor.model.patches import pool_hard, pool_soft
 
 SMALL = HodorConfig(

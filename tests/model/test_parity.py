@@ -61,7 +61,7 @@ def describe(data: dict[str, Any], network: Hodor) -> tuple[Pyramid, Descriptors
     images = torch.from_numpy(data["images_rgb"]).permute(0, 3, 1, 2).float()
     pyramid = network.extract(normalise(network.config, images))
     sources = Pyramid(pyramid.f4[:-1], pyramid.f8[:-1])
-    return pyramid, network.describe_patches(sources, *encoder_masks(data, network))
+    return pyramid, network.describe_patches(sources.f8, *encoder_masks(data, network))
 
 
 @pytest.mark.parametrize("name", CASES)

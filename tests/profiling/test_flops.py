@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hodor.model import Hodor, HodorConfig, inference_copy
-from hodor.model.backbone import SwinBlock
+from hodor.model.backbones.swin import SwinBlock
 from hodor.model.deform import DeformableConv
 from hodor.profiling import BenchOptions, FlopMeter, Stepper
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from hodor.lazy import names_of
 
 if TYPE_CHECKING:
-    from hodor.model.backbone import fold_batch_norms, load_backbone_weights
+    from hodor.model.backbones import fold_batch_norms, load_backbone_weights
     from hodor.model.config import SIZE_MULTIPLE, HodorConfig
-    from hodor.model.decoder import Descriptors, History
     from hodor.model.deform import deform_conv2d, deform_conv2d_plain
+    from hodor.model.descriptors import Descriptors, History
     from hodor.model.inference import inference_copy
     from hodor.model.network import Hodor, normalise, object_probabilities
     from hodor.model.patches import (
@@ -50,8 +50,8 @@ __all__ = [
 
 _FILE = {
     "SIZE_MULTIPLE": "config",
-    "Descriptors": "decoder",
-    "History": "decoder",
+    "Descriptors": "descriptors",
+    "History": "descriptors",
     "Hodor": "network",
     "HodorConfig": "config",
     "Prior": "refiner",
@@ -60,9 +60,9 @@ _FILE = {
     "convert_released": "released",
     "deform_conv2d": "deform",
     "deform_conv2d_plain": "deform",
-    "fold_batch_norms": "backbone",
+    "fold_batch_norms": "backbones",
     "inference_copy": "inference",
-    "load_backbone_weights": "backbone",
+    "load_backbone_weights": "backbones",
     "normalise": "network",
     "object_probabilities": "network",
     "objects_to_stride_8": "patches",

@@ -6,7 +6,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hodor.model.backbone import TimmBackbone, fold_batch_norms
 from hodor.model.deform import DeformableConv
 from hodor.model.linear import fused
 from hodor.model.network import Hodor
@@ -58,8 +57,7 @@ def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
         dtype: float32, or the lower precision to which autocast is set when the copy is used.
     """
     ours = copy.deepcopy(network).requires_grad_(False).eval()
-    if isinstance(ours.backbone, TimmBackbone):
-        fold_batch_norms(ours.backbone.body)
+    ours.backbone.prepare_for_inference()
     precise = {m.offsets for m in ours.modules() if isinstance(m, DeformableConv)}
     for module in ours.modules():
         if isinstance(module, nn.Conv2d | nn.Linear | nn.MultiheadAttention):

@@ -5,9 +5,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from hodor.model.backbone import make_backbone
+from hodor.model.backbones import make_backbone
 from hodor.model.config import HodorConfig
-from hodor.model.decoder import Decoder, Descriptors, History, compare
+from hodor.model.decoder import Decoder, compare
+from hodor.model.descriptors import Descriptors, History
 from hodor.model.encoder import Encoder, pool
 from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
@@ -78,23 +79,26 @@ class Hodor(nn.Module):
             d.background.reshape(b, o * self.config.cells, -1),
         )
 
-    def describe_patches(self, pyramid: Pyramid, objects: Tensor, cells: Tensor) -> Descriptors:
+    def describe_patches(self, f8: Tensor, objects: Tensor, cells: Tensor) -> Descriptors:
         """Descriptors from masks at stride 8 whose background is cut already.
 
         Args:
-            pyramid: of the frame.
+            f8: features of the frame at stride 8, (B, C, h/8, w/8).
             objects: (B, O, h/8, w/8).
             cells: (B, G, h/8, w/8).
+
+        Returns:
+            Objects (B, O, C) and background (B, G, C).
         """
-        masks = torch.cat([cells, objects], 1).to(pyramid.f8.dtype)
+        masks = torch.cat([cells, objects], 1).to(f8.dtype)  # (B, G + O, h/8, w/8)
         count = objects.shape[1]
         if self.config.barebones:
-            pooled = pool(self.config, pyramid.f8, masks, count)
+            pooled = pool(self.config, f8, masks, count)
             return Descriptors(pooled[:, -count:], pooled[:, :-count])
         embedding = torch.cat(
             [self.background_embedding, self.object_embedding.expand(count, -1)], 0
         )
-        d = self.encoder(pyramid.f8, masks, count, embedding)
+        d = self.encoder(f8, masks, count, embedding)
         return Descriptors(d[:, -count:], d[:, :-count])
 
     def segment(self, pyramid: Pyramid, history: History) -> Tensor:
@@ -136,7 +140,16 @@ class Hodor(nn.Module):
         return cast(Tensor, self.refiner(images, pyramid.f4, logits, prior))
 
     def forward(self, images: Tensor, masks: Tensor, targets: Tensor) -> Tensor:
-        """Segment the objects of ``images`` in ``targets``: logits at stride 4."""
+        """Segment the objects of ``images`` in ``targets``.
+
+        Args:
+            images: (B, 3, h, w), normalised; h and w are multiples of 32.
+            masks: (B, O, h, w) of their objects, in [0, 1].
+            targets: (B, 3, h, w), normalised.
+
+        Returns:
+            Logits (B, K + O, h/4, w/4), as ``segment`` gives them.
+        """
         descriptors = self.describe(self.extract(images), masks)
         return self.segment(self.extract(targets), History.of(descriptors))
 
@@ -144,7 +157,7 @@ class Hodor(nn.Module):
         objects, cells = patch_masks(masks, self.config.background_grid)
         if masks.shape[-2:] != f8.shape[-2:]:
             cells, objects = to_stride_8(cells), objects_to_stride_8(objects)
-        return self.describe_patches(Pyramid(f8, f8), objects, cells)
+        return self.describe_patches(f8, objects, cells)
 
     def _segment(self, pyramid: Pyramid, history: History) -> Tensor:
         if self.config.barebones:
@@ -158,11 +171,12 @@ class Hodor(nn.Module):
 def _one_at_a_time(history: History, cells: int) -> History:
     """The history of each object alone, as a batch of B * O histories of one object."""
     b, t, o, c = history.objects.shape
-    objects = history.objects.transpose(1, 2).reshape(b * o, t, 1, c)
+    objects = history.objects.transpose(1, 2).reshape(b * o, t, 1, c)  # (B, T, O, C) before
+    # (B, T, O * G, C) to (B, O, T, G, C)
     background = history.background.view(b, t, o, cells, c).transpose(1, 2)
     valid = history.object_valid
     if valid is not None:
-        valid = valid.transpose(1, 2).reshape(b * o, t)
+        valid = valid.transpose(1, 2).reshape(b * o, t)  # (B, T, O) to (B * O, T)
     return History(
         objects,
         background.reshape(b * o, t, cells, c),

@@ -60,12 +60,12 @@ class _Describe(nn.Module):
 
     def forward(self, f8: Tensor, objects: Tensor, cells: Tensor) -> Descriptors:
         if self.network.config.joint_objects:
-            return self.network.describe_patches(Pyramid(f8, f8), objects, cells)
+            return self.network.describe_patches(f8, objects, cells)
         c, grid = f8.shape[1], self.network.config.cells
         alone = objects.transpose(0, 1)  # (O, 1, y, x): a batch of one object each
         f8 = f8.expand(alone.shape[0], -1, -1, -1)
         cells = cells.reshape(-1, grid, cells.shape[-2], cells.shape[-1])
-        d = self.network.describe_patches(Pyramid(f8, f8), alone, cells)
+        d = self.network.describe_patches(f8, alone, cells)
         return Descriptors(d.objects.reshape(1, -1, c), d.background.reshape(1, -1, c))
 
 

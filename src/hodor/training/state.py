@@ -91,7 +91,7 @@ def _fill(network: Hodor, recipe: Recipe) -> None:
             state = load_file(path)
         except SafetensorError as error:
             raise WeightsError(f"{path}: not a safetensors file ({error})") from error
-        load_backbone_weights(network.backbone, network.config, state)
+        load_backbone_weights(network.backbone, state)
     if initial.weights is not None:
         _fill_partly(network, initial.weights)
 
@@ -106,23 +106,7 @@ def _fill_partly(network: Hodor, which: str) -> None:
 
 
 def _fill_from_timm(network: Hodor) -> None:
-    import timm
-
-    name = network.config.backbone
-    if name == "swin_tiny":
-        raise WeightsError(
-            "initial.backbone timm: timm's Swin has other names and norms than swin_tiny; give a "
-            "safetensors file in the layout of Swin's authors, or choose a timm backbone"
-        )
-    try:
-        body = timm.create_model(name, pretrained=True, features_only=True)
-    except Exception as error:  # what timm raises depends on where it looks for the weights
-        reason = " ".join(str(error).split())
-        raise WeightsError(
-            f"initial.backbone timm: the weights of {name} could not be fetched ({reason}); check "
-            "the network and the name, or give a safetensors file"
-        ) from error
-    load_backbone_weights(network.backbone, network.config, body.state_dict())
+    load_backbone_weights(network.backbone, network.backbone.fetch())
 
 
 def _fill_whole(network: Hodor, which: str) -> None:

@@ -1,19 +1,15 @@
-"""Backbones as features at strides 4 to 32: Swin-T as the paper has it, and timm's."""
+"""Swin-T as the paper has it, and a way without gradients that copies less."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
-import timm
 import torch
-from timm.models.efficientnet import EfficientNetFeatures
-from timm.models.mobilenetv3 import MobileNetV3Features
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hodor.errors import WeightsError
-from hodor.model.config import HodorConfig
+from hodor.model.backbones.base import Backbone, check_weights
 from hodor.model.linear import Linear
 
 WINDOW = 7  # Swin-T's window side, in tokens
@@ -262,7 +258,7 @@ class PatchEmbed(nn.Module):
         return cast(Tensor, self.norm(self.proj(images).permute(0, 2, 3, 1)))
 
 
-class SwinTiny(nn.Module):
+class SwinTiny(Backbone):
     """Swin-T with a norm on each stage's output; parameter names of public Swin checkpoints."""
 
     channels = (96, 192, 384, 768)
@@ -290,120 +286,15 @@ class SwinTiny(nn.Module):
                 x = stage.downsample(x)
         return features
 
+    def load_published(self, weights: Mapping[str, Tensor]) -> None:
+        """See ``Backbone``; the layout is that of Swin's authors."""
+        known = {name: value for name, value in weights.items() if name in self.state_dict()}
+        check_weights("swin_tiny", self.state_dict(), known)
+        self.load_state_dict(known, strict=False)
 
-class TimmBackbone(nn.Module):
-    """Any timm model that gives features at strides 4, 8, 16 and, if wanted, 32."""
-
-    def __init__(self, name: str, *, fold: bool, coarsest: int = 32) -> None:
-        super().__init__()
-        self.body, self.channels = _timm_features(name, [4, 8, 16, 32][: 3 + (coarsest == 32)])
-        if fold:
-            fold_batch_norms(self.body)
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Features of ``images`` (B, 3, h, w) at strides 4, 8, 16 (, 32): each (B, C_i, ., .)."""
-        return list(self.body(images))
-
-
-def _timm_features(name: str, wanted: Sequence[int]) -> tuple[nn.Module, tuple[int, ...]]:
-    """A timm feature extractor and its channels at the wanted strides.
-
-    The tags ``.mlcommons`` and ``.tensorflow`` name networks converted from TensorFlow graphs:
-    these pad as TensorFlow does, and MLCommons' EdgeTPU graph has no activation after its second
-    convolution.
-    """
-    plain, _, tag = name.partition(".")
-    converted = tag in ("mlcommons", "tensorflow")
-    options: dict[str, Any] = {"pad_type": "same"} if converted else {}
-    try:
-        probe: Any = timm.create_model(plain, features_only=True, pretrained=False, **options)
-        strides = probe.feature_info.reduction()
-        levels = [max(i for i, s in enumerate(strides) if s == want) for want in wanted]
-        model: Any = timm.create_model(
-            plain, features_only=True, pretrained=False, out_indices=levels, **options
-        )
-    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+    def fetch(self) -> Mapping[str, Tensor]:
+        """See ``Backbone``."""
         raise WeightsError(
-            f"backbone {name!r}: not swin_tiny and not a timm model with features at strides "
-            f"{', '.join(map(str, wanted))} ({error})"
-        ) from error
-    if tag == "mlcommons":
-        model.blocks[0][0].bn1.act = nn.Identity()
-    if isinstance(model, EfficientNetFeatures | MobileNetV3Features):
-        # timm keeps the blocks after the last wanted features, and runs them, for nothing.
-        model.blocks = model.blocks[: max(model._stage_out_idx)]
-    return model, tuple(model.feature_info.channels())
-
-
-def fold_batch_norms(module: nn.Module) -> None:
-    """Merge each batch norm into the convolution before it, in place; activations stay.
-
-    The merged network computes what the original computes in evaluation mode.
-    """
-    before: nn.Conv2d | None = None
-    name_before = ""
-    for name, child in list(module.named_children()):
-        if isinstance(child, nn.BatchNorm2d) and before is not None:
-            norm = child.eval()
-            module.add_module(name_before, fuse_conv_bn_eval(before.eval(), norm))
-            # timm's batch norms carry the activation that follows them.
-            module.add_module(name, cast(nn.Module, getattr(child, "act", nn.Identity())))
-        fold_batch_norms(child)
-        before, name_before = (child, name) if isinstance(child, nn.Conv2d) else (None, "")
-
-
-def make_backbone(config: HodorConfig) -> SwinTiny | TimmBackbone:
-    """The backbone that ``config`` names, with random weights."""
-    if config.backbone == "swin_tiny":
-        return SwinTiny(config.drop_path)
-    fold = config.backbone_norms == "folded"
-    return TimmBackbone(config.backbone, fold=fold, coarsest=config.coarsest)
-
-
-def load_backbone_weights(
-    backbone: SwinTiny | TimmBackbone, config: HodorConfig, weights: dict[str, Tensor]
-) -> None:
-    """Fill ``backbone`` with pretrained ``weights``, in the layout that timm or Swin saves.
-
-    A folded backbone takes unfolded weights: they are loaded into a twin with its batch norms,
-    which is then folded.
-
-    Raises:
-        WeightsError: a tensor is missing or has another shape.
-    """
-    weights = {name: value.float() for name, value in weights.items()}
-    twin: nn.Module
-    if isinstance(backbone, SwinTiny):
-        weights = {k: v for k, v in weights.items() if k in backbone.state_dict()}
-        twin = backbone
-    else:
-        twin = TimmBackbone(config.backbone, fold=False, coarsest=config.coarsest).body
-    problems = _misfits(twin.state_dict(), weights)
-    if problems:
-        raise WeightsError(f"backbone weights do not fit {config.backbone}: {problems}")
-    twin.load_state_dict(weights, strict=False)
-    if isinstance(backbone, TimmBackbone):
-        if config.backbone_norms == "folded":
-            fold_batch_norms(twin)
-        backbone.body.load_state_dict(twin.state_dict())
-
-
-def _misfits(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str:
-    """What keeps ``found`` from filling ``expected``, at most five names; empty if nothing."""
-    # Published Swin checkpoints have no norms on the first three stages' outputs.
-    optional = ("num_batches_tracked", "norm0.", "norm1.", "norm2.", "norm3.")
-    missing = [
-        f"{name} is missing"
-        for name in expected
-        if name not in found
-        and not name.endswith(optional[0])
-        and not name.startswith(optional[1:])
-    ]
-    shapes = [
-        f"{name} is {tuple(found[name].shape)}, expected {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in found and found[name].shape != value.shape
-    ]
-    problems = missing + shapes
-    more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-    return "; ".join(problems[:5]) + more
+            "initial.backbone timm: timm's Swin has other names and norms than swin_tiny; give a "
+            "safetensors file in the layout of Swin's authors, or choose a timm backbone"
+        )
