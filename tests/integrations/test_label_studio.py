@@ -19,7 +19,7 @@ from hodor.formats import BrushTasks, brush_region
 from hodor.integrations import label_studio
 from hodor.integrations.label_studio import Backend, fetcher, make_server
 from hodor.model import Hodor
-from hodor.tracking import EVERYWHERE, Tracker
+from hodor.tracking import Tracker
 from hodor.weights import save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -191,6 +191,6 @@ def test_images_that_are_no_neighbours_are_searched_everywhere_if_asked(
     CliRunner().invoke(app, words)
     options = served[0]._tracker.options
     assert (options.search_radius, options.crop_margin) == (
-        (EVERYWHERE,) * 2 if anywhere else (0.1, 0.2)
+        (None, None) if anywhere else (0.1, 0.2)
     )
     assert options.window == 3

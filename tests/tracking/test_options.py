@@ -1,12 +1,22 @@
 """What can be chosen, and what is told of a wrong choice."""
 
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from hodor.errors import HodorError
-from hodor.tracking import Tracker, TrackerOptions, choose_device, choose_precision
+from hodor.tracking import (
+    OFF,
+    OptionChanges,
+    Tracker,
+    TrackerOptions,
+    TrackerOverrides,
+    choose_device,
+    choose_precision,
+)
 
 
 def test_the_defaults_are_the_papers() -> None:
@@ -76,3 +86,27 @@ def test_bfloat16_tracks_nearly_as_float32(tiny_network: Any, scene: Any) -> Non
         assert results[1].confidence[number] == pytest.approx(
             results[0].confidence[number], abs=0.05
         )
+
+
+def test_every_option_can_be_chosen_where_a_model_is_opened() -> None:
+    assert list(OptionChanges.__annotations__) == [one.name for one in fields(TrackerOptions)]
+
+
+def test_off_is_a_word_for_what_a_model_has_on(tiny_model: Path) -> None:
+    on = TrackerOptions(search_radius=0.1, crop_margin=0.2, min_similarity=0.5)
+    off = on.changed({"search_radius": OFF, "min_similarity": OFF, "crop_margin": None})
+    assert off == TrackerOptions(crop_margin=0.2)
+    with pytest.raises(HodorError, match="window cannot be off"):
+        on.changed({"window": OFF})
+    tracker = Tracker.from_pretrained(
+        str(tiny_model), device="cpu", search_radius=OFF, skip_lost=True, long_side=1.5
+    )
+    assert (tracker.options.search_radius, tracker.options.skip_lost) == (None, True)
+    assert tracker.options.long_side == 1.5
+
+
+def test_a_word_of_the_command_line_is_a_number_or_off() -> None:
+    words = TrackerOverrides(search_radius="0.25", crop_margin="off")
+    assert (words.search_radius, words.crop_margin) == (0.25, OFF)
+    with pytest.raises(HodorError, match=r"--crop-margin wide: give a number such as 0\.1, or off"):
+        TrackerOverrides(crop_margin="wide")

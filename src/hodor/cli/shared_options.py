@@ -24,7 +24,7 @@ def shared_options(
             field.name,
             Parameter.KEYWORD_ONLY,
             default=field.default,
-            annotation=Annotated[field.type, options[field.name]],
+            annotation=Annotated[_read_as(field.type), options[field.name]],
         )
         for field in fields(kind)
     ]
@@ -48,3 +48,8 @@ def shared_options(
         return gathering
 
     return decorate
+
+
+def _read_as(kind: Any) -> Any:
+    """What typer reads for a field; a number or a word is a word, which the field checks."""
+    return str | None if kind == float | str | None else kind

@@ -17,14 +17,16 @@ OPTIONS = {
         help="Remember the given masks' frame for good. Default: the model's (paper: no).",
     ),
     "search_radius": typer.Option(
+        metavar="X|off",
         help="How far from where it was last seen an object is expected, in shares of the shorter "
         "side of what the network sees and of its own size, such as 0.15: helps against "
-        "look-alikes. Default: the model's (paper: anywhere; so does a large value such as 100).",
+        "look-alikes. Default: the model's (paper: off, anywhere).",
     ),
     "crop_margin": typer.Option(
+        metavar="X|off",
         help="Look closer: the network sees only the objects and this margin around them, in "
         "shares of the frame's shorter side and of their size, such as 0.1. Default: the model's "
-        "(paper: the whole frame; so does a large value such as 100).",
+        "(paper: off, the whole frame).",
     ),
     "min_confidence_ratio": typer.Option(
         min=0,

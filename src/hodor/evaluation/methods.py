@@ -39,6 +39,7 @@ class Method(TrackerOverrides):
     baseline: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.baseline is not None and self.baseline not in BASELINES:
             raise HodorError(
                 f"baseline {self.baseline!r}: there is none of that name; "

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from hodor.errors import HodorError, SourceError
 from hodor.formats import BrushTasks, brush_region
-from hodor.tracking import EVERYWHERE, References, Result, Tracker
+from hodor.tracking import OFF, OptionChanges, References, Result, Tracker
 from hodor.video import label_map_objects, open_picture, read_image, sort_naturally
 from hodor.weights import DEFAULT
 
@@ -198,8 +198,10 @@ def serve(
     port: int = typer.Option(9090, help="Port to answer at."),
 ) -> None:
     """Answer Label Studio until stopped by Ctrl-C."""
-    far = EVERYWHERE if anywhere else None
-    tracker = Tracker.from_pretrained(model, search_radius=far, crop_margin=far, device=device)
+    options: OptionChanges = {}
+    if anywhere:
+        options = {"search_radius": OFF, "crop_margin": OFF}
+    tracker = Tracker.from_pretrained(model, device=device, **options)
     backend = Backend(tracker, fetcher(url, token, root))
     with make_server(backend, host, port) as server:
         typer.echo(f"add http://{host}:{server.server_port} under Settings, Model", err=True)

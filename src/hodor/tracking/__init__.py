@@ -9,7 +9,7 @@ from hodor.lazy import names_of
 from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.logits import Logits
-from hodor.tracking.options import EVERYWHERE, TrackerOptions, TrackerOverrides
+from hodor.tracking.options import OFF, OptionChanges, TrackerOptions, TrackerOverrides
 from hodor.tracking.result import Result
 from hodor.tracking.runtime import Runtime
 from hodor.tracking.stages import Stages
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from hodor.tracking.torch.runtime import network_fingerprint
 
 __all__ = [
-    "EVERYWHERE",
+    "OFF",
     "FrameDescriptors",
     "Geometry",
     "Logits",
+    "OptionChanges",
     "References",
     "Result",
     "Runtime",

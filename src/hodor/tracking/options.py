@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Final, Literal, TypedDict
 
 from hodor.errors import HodorError
 
 RELEASED_ASPECT = 864 / 448  # published_behaviour 5: long side limited to MAX_DIM / MIN_DIM
-EVERYWHERE = 1_000_000
-"""A search_radius or crop_margin past any frame; more would only overflow."""
+FARTHEST = 1_000_000  # a search radius or crop margin past any frame; more would only overflow
+OFF: Final = "off"
+"""In place of a value: the option does nothing, whatever the model's file says"""
+CAN_BE_OFF = (
+    "search_radius",
+    "crop_margin",
+    "min_confidence_ratio",
+    "min_similarity",
+    "object_bias",
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +68,10 @@ class TrackerOptions:
             ("search_radius", self.search_radius),
             ("crop_margin", self.crop_margin),
         ):
-            if value is not None and not 0 < value <= EVERYWHERE:
+            if value is not None and not 0 < value <= FARTHEST:
                 raise HodorError(
                     f"tracker options: {name} {value} must be a number over 0 and at most "
-                    f"{EVERYWHERE:,}, or None"
+                    f"{FARTHEST:,}, or None (off)"
                 )
         for name, least in (
             ("min_confidence_ratio", self.min_confidence_ratio),
@@ -83,28 +91,73 @@ class TrackerOptions:
         return self.min_confidence_ratio > 0 or self.min_similarity > 0
 
     def changed(self, values: Mapping[str, Any]) -> "TrackerOptions":
-        """These options with the values that are not None put in."""
-        return replace(self, **{k: v for k, v in values.items() if v is not None})
+        """These options with the values that are not None put in; ``off`` is a value too.
+
+        Raises:
+            HodorError: a value is out of range, or cannot be off.
+        """
+        chosen = {name: value for name, value in values.items() if value is not None}
+        if wrong := [n for n, v in chosen.items() if v == OFF and n not in CAN_BE_OFF]:
+            raise HodorError(
+                f"tracker options: {wrong[0]} cannot be off; {', '.join(CAN_BE_OFF)} can"
+            )
+        paper = TrackerOptions  # its defaults do nothing
+        return replace(self, **{n: getattr(paper, n) if v == OFF else v for n, v in chosen.items()})
+
+
+class OptionChanges(TypedDict, total=False):
+    """``TrackerOptions`` as keywords; None, or nothing, keeps the model's own way."""
+
+    size: int | None
+    window: int | None
+    keep_reference: bool | None
+    skip_lost: bool | None
+    search_radius: float | Literal["off"] | None
+    crop_margin: float | Literal["off"] | None
+    object_bias: float | Literal["off"] | None
+    min_confidence_ratio: float | Literal["off"] | None
+    min_similarity: float | Literal["off"] | None
+    decode_new: bool | None
+    long_side: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerOverrides:
     """What a user chooses where a model is opened; None keeps the model's own way.
 
-    ``device`` and ``precision`` are as for ``Tracker``, the others as in ``TrackerOptions``.
+    ``device`` and ``precision`` are as for ``Tracker``, the others as in ``TrackerOptions``; a
+    search radius and a crop margin may be words of a command line.
+
+    Raises:
+        HodorError: such a word is neither a number nor ``off``.
     """
 
     size: int | None = None
     window: int | None = None
     keep_reference: bool | None = None
-    search_radius: float | None = None
-    crop_margin: float | None = None
+    search_radius: float | str | None = None
+    crop_margin: float | str | None = None
     min_confidence_ratio: float | None = None
     min_similarity: float | None = None
     device: str = "auto"
     precision: str = "auto"
 
+    def __post_init__(self) -> None:
+        for name in ("search_radius", "crop_margin"):
+            object.__setattr__(self, name, _number_or_off(name, getattr(self, name)))
+
     @property
     def by_name(self) -> dict[str, Any]:
         """These alone, as ``Tracker.from_pretrained`` takes them."""
         return {field.name: getattr(self, field.name) for field in fields(TrackerOverrides)}
+
+
+def _number_or_off(name: str, value: float | str | None) -> float | Literal["off"] | None:
+    """A value of a command line."""
+    if value is None or value == OFF:
+        return value  # type: ignore[return-value]
+    try:
+        return float(value)
+    except ValueError as error:
+        flag = name.replace("_", "-")
+        raise HodorError(f"--{flag} {value}: give a number such as 0.1, or {OFF}") from error

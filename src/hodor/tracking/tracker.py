@@ -1,7 +1,7 @@
 """The tracker: one frame at a time, any number of objects, nothing kept but descriptors."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.given import Masks, check_frame, label_map
 from hodor.tracking.memory import Memory
 from hodor.tracking.opening import open_runtime
-from hodor.tracking.options import TrackerOptions
+from hodor.tracking.options import OptionChanges, TrackerOptions
 from hodor.tracking.prior import LastFrame
 from hodor.tracking.result import Result
 from hodor.tracking.runtime import Runtime
@@ -77,37 +77,28 @@ class Tracker:
         cls,
         model: str = DEFAULT,
         *,
-        size: int | None = None,
-        window: int | None = None,
-        keep_reference: bool | None = None,
-        search_radius: float | None = None,
-        crop_margin: float | None = None,
-        min_confidence_ratio: float | None = None,
-        min_similarity: float | None = None,
         device: "str | torch.device" = "auto",
         precision: str = "auto",
         runtime: str = "torch",
+        **options: Unpack[OptionChanges],
     ) -> "Tracker":
-        """A tracker with a bundled model, a file or ``hub:ORG/REPO``; None keeps the model's way.
+        """A tracker with a bundled model, a file or ``hub:ORG/REPO``.
 
-        With the runtime ``onnx``, ``model`` is a folder that ``hodor export onnx`` wrote, and
-        PyTorch is not needed.
+        Args:
+            model: its name; with the runtime ``onnx``, for which PyTorch is not needed, a folder
+                that ``hodor export onnx`` wrote.
+            device, precision: as for ``Tracker``.
+            runtime: ``torch`` or ``onnx``.
+            options: fields of ``TrackerOptions``; None keeps the model's way, ``"off"`` switches
+                off what can be off.
 
         Raises:
             WeightsError: no such model, or it is damaged.
+            HodorError: an option is out of range.
         """
         opened = open_runtime(model, runtime, device, precision)
-        options = TrackerOptions().changed(opened.metadata.get("tracking", {}))
-        chosen = {
-            "size": size,
-            "window": window,
-            "keep_reference": keep_reference,
-            "search_radius": search_radius,
-            "crop_margin": crop_margin,
-            "min_confidence_ratio": min_confidence_ratio,
-            "min_similarity": min_similarity,
-        }
-        return cls(opened, options.changed(chosen))
+        stated = TrackerOptions().changed(opened.metadata.get("tracking", {}))
+        return cls(opened, stated.changed(options))
 
     @property
     def network(self) -> "Hodor":
