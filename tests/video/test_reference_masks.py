@@ -422,3 +422,27 @@ def test_hidden_and_other_files_are_no_masks(tmp_path: Path) -> None:
         open_reference_masks(tmp_path)
     save(tmp_path / "00001.png", three_objects())
     assert open_reference_masks(tmp_path).unused() == ["00001.png"]
+
+
+def test_one_file_belongs_to_the_frame_that_it_is_called_as_else_to_the_first(
+    tmp_path: Path,
+) -> None:
+    label_map = np.zeros((4, 6), np.uint8)
+    label_map[1:3, 1:4] = 1
+    names = [f"{number:05d}" for number in range(4)]
+
+    def frames_of(name: str, **known: object) -> tuple[list[int], list[str]]:
+        write_label_map(tmp_path / name, label_map)
+        masks = open_reference_masks(tmp_path / name, **known)  # type: ignore[arg-type]
+        pixels = np.zeros((4, 6, 3), np.uint8)
+        shown = [Frame(t, names[t], pixels, 0.0) for t in range(4)]
+        return [f.index for f in shown if masks.for_frame(f) is not None], masks.warnings
+
+    at_two, said = frames_of("00002.png", source_names=names)
+    assert at_two == [2]
+    assert said == ["00002.png is called as frame 00002, and was taken for its mask"]
+    assert frames_of("00002.png", numbered=True, length=4)[0] == [2]
+    for name, length in (("first.png", 4), ("2.png", 4), ("00000.png", 4), ("00009.png", 4)):
+        assert frames_of(name, numbered=True, length=length) == ([0], [])
+    assert frames_of("00002.png", numbered=True) == ([0], [])
+    assert frames_of("first.png", source_names=names) == ([0], [])

@@ -228,7 +228,7 @@ def _given(run: _Inputs, source: Source) -> tuple[ReferenceMasks | None, dict[in
         return None, dict(run.outputs.names), []
     given = as_label_maps(run.masks, run.out / GIVEN, source)
     frames = source.names if isinstance(source, ImagesSource) else None
-    masks = open_reference_masks(given.path, frames, numbered=frames is None)
+    masks = open_reference_masks(given.path, frames, numbered=frames is None, length=source.length)
     return masks, given.names | dict(run.outputs.names), given.warnings
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hodor.errors import MaskError
 from hodor.video.black_and_white import HALF
-from hodor.video.frames import Frame, LabelMap
+from hodor.video.frames import Frame, LabelMap, numbered_name
 from hodor.video.label_maps import (
     MASK_SUFFIXES,
     hold_ids,
@@ -26,9 +26,12 @@ def open_reference_masks(
     *,
     size: tuple[int, int] | None = None,
     numbered: bool = False,
+    length: int | None = None,
 ) -> "ReferenceMasks":
-    """Open one mask file, which belongs to frame 0, or a folder with a file per annotated frame.
+    """Open one mask file, or a folder with a file per annotated frame.
 
+    One file belongs to the frame that it is called as, 00002.png to frame 00002; under any other
+    name to frame 0.
     A folder's file belongs to the frame of the same name; where the frame's name is a number, to
     the frame of the number that the file's name ends with: 7.png, 00007.png and frame_000007.png
     all belong to frame 7 of a video. Every file is read once here, so that a long run does not end
@@ -40,6 +43,7 @@ def open_reference_masks(
         size: (H, W) of the frames, where known.
         numbered: whether frames are called by their numbers, as those of every video are, so that
             files without a number belong to none.
+        length: number of frames of a video, where it is known.
 
     Raises:
         MaskError: masks cannot be read, or none belongs to a frame; all is told in one line.
@@ -49,7 +53,10 @@ def open_reference_masks(
         raise MaskError(f"{path} does not exist; give a mask file or a folder of masks.")
     if path.is_file():
         shaded = _check([path], [], size, white_is_id=False)
-        return ReferenceMasks(first=path, shaded=shaded)
+        if not _is_later_frame(path.stem, source_names, length):
+            return ReferenceMasks(first=path, shaded=shaded)
+        said = [f"{path.name} is called as frame {path.stem}, and was taken for its mask"]
+        return ReferenceMasks(by_name={path.stem: path}, shaded=shaded, said=said)
     files = sorted(file for file in path.iterdir() if _is_mask(file))
     if not files:
         raise MaskError(f"{path} holds no masks; give a folder of PNG files, one a frame.")
@@ -64,6 +71,14 @@ def open_reference_masks(
     return masks
 
 
+def _is_later_frame(name: str, source_names: Sequence[str] | None, length: int | None) -> bool:
+    """Whether a name is that of a frame after the first, as frames themselves are called."""
+    if source_names is not None:
+        return name in source_names and name != source_names[0]
+    numbered = _is_number(name) and name == numbered_name(int(name))
+    return numbered and length is not None and 0 < int(name) < length
+
+
 class ReferenceMasks:
     """Label maps by frame. Only paths are kept; a map is read when its frame comes."""
 
@@ -74,11 +89,13 @@ class ReferenceMasks:
         by_name: Mapping[str, Path] | None = None,
         shaded: Sequence[Path] = (),
         white_is_id: bool = False,
+        said: Sequence[str] = (),
     ) -> None:
         """first: file of frame 0. by_name: files by their frames' names. shaded: files in which
         shades between black and white were split. white_is_id: whether 255 is an id in greyscale
-        files, as it is where some of them hold ids.
+        files, as it is where some of them hold ids. said: what else is to be told of them.
         """
+        self._said = list(said)
         self._shaded = tuple(shaded)
         self._first = first
         self._by_name = dict(by_name or {})
@@ -124,15 +141,16 @@ class ReferenceMasks:
 
     @property
     def warnings(self) -> list[str]:
-        """What was guessed of the files, in one message."""
+        """What was guessed of the files."""
         if not self._shaded:
-            return []
+            return list(self._said)
         count = len(self._shaded)
         files = "1 mask is" if count == 1 else f"{count} masks are"
         which = _some([path.name for path in self._shaded])
         return [
+            *self._said,
             f"{files} black and white with shades at the edges ({which}): pixels from {HALF} of "
-            "255 on are object 1"
+            "255 on are object 1",
         ]
 
     def unmatched(self, names: Iterable[str]) -> list[str]:
