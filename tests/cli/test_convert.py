@@ -160,6 +160,17 @@ def test_a_video_in_label_studio_may_have_a_fixed_name(hodor: Hodor, here: Path)
     assert json.loads(Path("tasks.json").read_text())[0]["data"]["video"] == "/data/clip.mp4"
 
 
+def test_a_file_is_replaced_only_by_word(hodor: Hodor, here: Path) -> None:
+    Path("a.json").write_text("the work of a week")
+    ran = hodor("convert", "masks", "a.json", "--to", "rle")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "a.json is there already; choose another name, or give --overwrite" in ran.err
+    assert Path("a.json").read_text() == "the work of a week"
+    ran = hodor("convert", "masks", "a.json", "--to", "rle", "--overwrite")
+    assert ran.code == 0, ran.err
+    assert len(list(read_track("a.json").frames())) == COUNT
+
+
 def test_warnings_say_what_was_lost(hodor: Hodor, here: Path) -> None:
     write_track(hard_track(), "boxes.json", "label-studio-video")
     ran = hodor("convert", "boxes.json", "out", "--to", "png")

@@ -26,7 +26,8 @@ from hodor.formats import (
     to_detections,
     write_track,
 )
-from hodor.formats.cvat import mask_of_runs, runs_of
+from hodor.formats.cvat import runs_of
+from hodor.formats.cvat_reading import mask_of_runs
 from hodor.formats.label_studio_rle import decode_brush, encode_brush
 from hodor.formats.rle import decode, encode
 

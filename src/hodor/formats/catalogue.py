@@ -45,7 +45,7 @@ FORMATS = {
     "rgba": RGBA,
 }
 
-ASKED_FIRST = ("yolo", "rgba", "label-studio-video")
+ASKED_FIRST = ("yolo", "rgba", "label-studio-video", "labelme")
 """Formats that are more special than another one that they look like too."""
 
 

@@ -27,6 +27,7 @@ from hodor.formats.track import (
 )
 from hodor.formats.writing import WriteOptions
 from hodor.video import (
+    IMAGE_SUFFIXES,
     count_pages,
     hold_ids,
     list_images,
@@ -234,7 +235,7 @@ def looks_like_png(look: Look) -> bool:
         return False
     if (look.path / "labels").is_dir():
         return bool(list_images(look.path / "labels"))
-    return bool(look.suffixes & {".png", *TIFF_SUFFIXES, ".bmp"})
+    return bool(look.suffixes & set(IMAGE_SUFFIXES))
 
 
 PNG = Format(

@@ -113,8 +113,10 @@ def readable(path: Path | str, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except HodorError:
-        raise
+    except HodorError as error:
+        if str(path) in str(error):
+            raise
+        raise MaskError(f"{path}: {error}") from error
     except Exception as error:
         raise wrong(path, what, error) from error
 

@@ -1,6 +1,7 @@
 """Label maps in files: reading what other tools save without guessing, and writing ours."""
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +87,15 @@ def count_pages(path: str | Path) -> int:
     """
     path = Path(path)
     with _opened(path) as image:
-        pages = int(getattr(image, "n_frames", 1))
+        with warnings.catch_warnings():
+            # Where a stack is cut off, Pillow warns and takes what comes before for all.
+            warnings.simplefilter("error", UserWarning)
+            try:
+                pages = int(getattr(image, "n_frames", 1))
+            except UserWarning as error:
+                raise MaskError(
+                    f"{path} is damaged or cut off ({error}); save it again."
+                ) from error
         told = IMAGEJ_PAGES.search(
             str(image.tag_v2.get(270, "")) if hasattr(image, "tag_v2") else ""
         )
