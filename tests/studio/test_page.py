@@ -444,3 +444,63 @@ def test_without_onnxruntime_boxes_and_strokes_work_together_by_colour(
     outside = mask.copy()
     outside[6:40, 3:38] = False
     assert not outside.any(), "strokes stay within the box"
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1024, 560), (1280, 577), (1100, 800), (1440, 700), (1920, 1080)]
+)
+def test_nothing_covers_a_control(
+    server: Any, open_page: Callable[[str], Page], width: int, height: int
+) -> None:
+    page = open_page(server.address)
+    page.drag((20, 20), (30, 30))
+    page.standing("Mask given")
+    page.tab.set_viewport_size({"width": width, "height": height})
+    covered = page.tab.evaluate(
+        """() => [...document.querySelectorAll("button, input, canvas")]
+          .filter((e) => e.checkVisibility({ checkVisibilityCSS: true }) && !e.closest("dialog"))
+          .filter((e) => {
+            const box = e.getBoundingClientRect();
+            const hit = document.elementFromPoint(
+              box.left + box.width / 2, box.top + box.height / 2);
+            return !hit || !(e.contains(hit) || (hit.contains(e) && hit.matches("label, button")));
+          })
+          .map((e) => e.id || e.ariaLabel)"""
+    )
+    assert covered == []
+    for name in ("track-all", "track-back", "track-on", "keep", "gone"):
+        box = page.tab.locator(f"#{name}").bounding_box()
+        assert box["y"] + box["height"] <= height, name
+        assert box["x"] + box["width"] <= width, name
+
+
+def test_a_mask_is_copied_on_filled_and_hidden_and_every_control_says_what_it_does(
+    server: Any, open_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    page = open_page(server.address)
+    page.drag((20, 20), (60, 20), (60, 45), (20, 45), (20, 20))
+    page.standing("Mask given")
+    page.saved()
+    page.tab.keyboard.press("f")
+    page.tab.wait_for_selector("#undo:enabled")
+    page.saved()
+    page.tab.keyboard.press("Shift+C")
+    page.at(1)
+    page.standing("Mask given")
+    given = tmp_path / "session" / "given"
+    first, second = (read_label_map(given / f"0000{t}.png") for t in (0, 1))
+    assert first[32, 40] == 1, "what it encloses is filled"
+    assert np.array_equal(first, second)
+    page.tab.keyboard.press("d")
+    page.tab.wait_for_selector('.notice:has-text("Object 1: no further doubtful place")')
+    page.tab.keyboard.press("Shift+V")
+    page.tab.wait_for_selector("#objects li.hidden-object")
+    page.tab.keyboard.press("Shift+V")
+    page.tab.wait_for_selector("#objects li:not(.hidden-object)")
+    assert page.tab.inner_text("#zoom").endswith(" %")
+    untold = page.tab.evaluate(
+        """() => [...document.querySelectorAll("button, canvas#lanes, label.check")]
+          .filter((e) => !e.title && !e.closest("dialog, .notice, .lane-name, #trouble"))
+          .map((e) => e.outerHTML)"""
+    )
+    assert untold == []

@@ -1,5 +1,6 @@
 """``hodor studio``."""
 
+import shlex
 from pathlib import Path
 
 import typer
@@ -60,4 +61,6 @@ def studio(
         console.print(f"session: {folder}; Ctrl-C ends", highlight=False, soft_wrap=True)
 
     serve(opened, host=host, port=port, browser=browser, frame=frame, ready=ready)
-    console.print(f"go on by: hodor studio {folder}", highlight=False, soft_wrap=True)
+    console.print(
+        f"go on by: hodor studio {shlex.quote(str(folder))}", highlight=False, soft_wrap=True
+    )

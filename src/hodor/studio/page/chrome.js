@@ -15,7 +15,7 @@ export function startChrome() {
   byId("redo").onclick = redo;
   byId("theme").onclick = turnTheme;
   byId("retry").onclick = retry;
-  byId("brush-size").oninput = (event) => update({ brush: Number(event.target.value) });
+  byId("brush-size").oninput = (event) => update({ brush: Number(event.target.value), brushChosen: true });
   byId("opacity").oninput = (event) => update({ opacity: Number(event.target.value) });
   on(["video", "folder"], drawTitle);
   on(["tool", "brush", "opacity", "clicks", "news"], drawTools);
@@ -81,11 +81,14 @@ function drawTrouble() {
   byId("saved").classList.toggle("alert", !state.online || Boolean(state.failure));
 }
 
+/** A word as a shell takes it. */
+const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`);
+
 function trouble() {
   if (!state.online && state.video) {
     const kept = state.unsaved ? " Your last strokes are kept here until then." : "";
     return [
-      `The server is gone. Start it again with: hodor studio ${state.folder} – this page goes on by itself.${kept}`,
+      `The server is gone. Start it again with: hodor studio ${quoted(state.folder)} – this page goes on by itself.${kept}`,
       false,
     ];
   }

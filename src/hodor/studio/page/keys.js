@@ -4,8 +4,9 @@ import { dropPrompt, forgetPrompts, nextMask, takeMask } from "./clicks.js";
 import { addObject, redo, settled, undo } from "./edits.js";
 import { keepMask, sayGone, takeBack } from "./frame-panel.js";
 import { openExport } from "./dialogs.js";
-import { selectPlace, toggleHidden } from "./objects.js";
-import { draw } from "./stage.js";
+import { selectPlace, toggleAll, toggleHidden } from "./objects.js";
+import { copyOn, fillHoles } from "./mending.js";
+import { draw, sizeBrush } from "./stage.js";
 import { goTo, state, update } from "./store.js";
 import { nextDoubt, nextGiven } from "./timeline.js";
 import { closePolygon, dropCorner, forgetMarks } from "./tools.js";
@@ -17,15 +18,17 @@ const canvas = document.getElementById("stage");
 const step = (by) => goTo(state.frame + by, { playing: false, follow: false });
 const jump = (frame) => frame !== null && goTo(frame, { playing: false, follow: false });
 const take = (tool) => update({ tool });
-const size = (by) => update({ brush: Math.max(1, Math.min(400, Math.round(state.brush * by))) });
+const size = (by) => update({ brush: Math.max(1, Math.min(400, Math.round(state.brush * by) + Math.sign(by - 1) * (state.brush < 6))), brushChosen: true });
 
 function zoomBy(factor) {
   zoom(factor, canvas.width / 2, canvas.height / 2);
+  sizeBrush();
   draw();
 }
 
 function showAll() {
   fit(canvas, state.video);
+  sizeBrush();
   draw();
 }
 
@@ -73,6 +76,8 @@ export const KEYS = [
     ["S", { s: () => take("strokes") }, "From strokes, by colour (right button or Alt: not the object)"],
     ["H", { h: () => take("hand") }, "Hand: move the picture (also the middle button)"],
     [", / .", { ",": () => size(1 / 1.2), ".": () => size(1.2) }, "Smaller or larger brush"],
+    ["F", { f: fillHoles }, "Fill the mask's holes"],
+    ["Shift C", { "Shift+C": copyOn }, "Copy this mask to the next frame"],
     ["Esc", { Escape: giveUp }, "Give up clicks, a polygon or strokes"],
     ["Ctrl Z / Ctrl Shift Z", { "Ctrl+z": undo, "Ctrl+Shift+Z": redo, "Ctrl+y": redo }, "Undo or redo"],
   ]],
@@ -80,6 +85,8 @@ export const KEYS = [
     ["N", { n: newObject }, "New object"],
     ["1 … 9", Object.fromEntries([...Array(9).keys()].map((i) => [String(i + 1), () => selectPlace(i)])), "Select an object"],
     ["V", { v: () => state.selected && toggleHidden(state.selected) }, "Show or hide it"],
+    ["Shift V", { "Shift+V": toggleAll }, "Show or hide all"],
+    ["O (hold)", { o: () => update({ bare: true }) }, "The frame without masks, while it is held"],
     ["Enter", { Enter: enter }, "Keep the tracked mask as given"],
     ["Del", { Delete: takeBack, Backspace: later }, "Take back the given mask"],
     ["G", { g: sayGone }, "Gone from this frame on"],
@@ -99,6 +106,8 @@ export const KEYS = [
 
 export function startKeys() {
   const actions = Object.assign({}, ...KEYS.flatMap(([, keys]) => keys.map(([, map]) => map)));
+  document.getElementById("fit").onclick = showAll;
+  document.addEventListener("keyup", (event) => event.key.toLowerCase() === "o" && update({ bare: false }));
   document.addEventListener("keydown", (event) => {
     if (!state.video || document.querySelector("dialog[open]")) return;
     if (event.target.matches("input[type=text], input[type=number]")) return;

@@ -20,6 +20,12 @@ export function toggleHidden(id) {
   update({ hidden });
 }
 
+/** Hides all objects, or shows them if all are hidden. */
+export function toggleAll() {
+  const all = state.objects.map((o) => o.id);
+  update({ hidden: new Set(all.every((id) => state.hidden.has(id)) ? [] : all) });
+}
+
 /** Selects the object of a place in the list, from 0. */
 export function selectPlace(place) {
   const object = state.objects[place];
@@ -69,6 +75,8 @@ function row(object) {
   };
   figure.dataset.figure = object.id;
   eye.setAttribute("aria-label", `Show ${object.name}`);
+  eye.title = "Show or hide it (V; all: Shift V)";
+  bin.title = "Delete it with all its masks; undo brings it back";
   eye.setAttribute("aria-pressed", String(!state.hidden.has(object.id)));
   eye.querySelector("use").setAttribute(
     "href",

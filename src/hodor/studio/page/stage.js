@@ -9,6 +9,7 @@ import { fit, view } from "./view.js";
 const canvas = document.getElementById("stage");
 const context = canvas.getContext("2d");
 const masks = document.createElement("canvas");
+const zoomFigure = document.getElementById("zoom");
 const overlays = []; // functions that draw over the frame
 let image = null;
 
@@ -22,7 +23,7 @@ export function startStage() {
   new ResizeObserver(resize).observe(canvas.parentElement);
   on(["frame", "labelsChanged", "video", "scrubbing", "online"], load);
   on(["objects", "hidden", "selected", "opacity"], repaint);
-  on(["tool", "brush"], draw);
+  on(["tool", "brush", "bare"], draw);
 }
 
 /** Lets a tool draw over the frame, in pixels of the frame. */
@@ -37,7 +38,19 @@ function resize() {
   if (!state.video) return;
   setWidth(Math.min(state.video.width, canvas.width));
   if (view.fitted) fit(canvas, state.video);
+  sizeBrush();
   draw();
+}
+
+const BRUSH_SHARE = 0.03; // of the shorter side of what is visible
+const THINNEST = 4; // px
+
+/** Until the user chooses a width, the brush goes by what is visible. */
+export function sizeBrush() {
+  if (state.brushChosen || !state.video) return;
+  const across = Math.min(state.video.width, canvas.width / view.scale);
+  const down = Math.min(state.video.height, canvas.height / view.scale);
+  update({ brush: Math.max(THINNEST, Math.round(BRUSH_SHARE * Math.min(across, down))) });
 }
 
 /** Loads what is wanted now; one at a time, so that scrubbing never piles up. */
@@ -142,6 +155,8 @@ export function draw() {
   context.setTransform(view.scale, 0, 0, view.scale, view.left, view.top);
   context.imageSmoothingEnabled = view.scale < 3;
   context.drawImage(shown.bitmap, 0, 0, width, height);
+  zoomFigure.textContent = `${Math.round((100 * view.scale) / devicePixelRatio)} %`;
+  if (state.bare) return;
   context.drawImage(masks, 0, 0);
   for (const paint of overlays) paint(context, view.scale);
 }

@@ -24,6 +24,8 @@ export const state = {
   hidden: new Set(),
   tool: "brush",
   brush: 24,
+  brushChosen: false, // whether the user said so; until then it goes by what is visible
+  bare: false, // the frame without masks, while a key is held
   opacity: 45,
   clicks: false, // whether the server finds masks of clicks
   looking: null, // frame that is being looked at for clicks

@@ -1,6 +1,7 @@
 // A lane for each object: confidence as height, given masks as diamonds, what is out of date hatched.
 
-import { goTo, on, state, update } from "./store.js";
+import { tell } from "./notices.js";
+import { goTo, on, selectedObject, state, update } from "./store.js";
 
 export const LANE = 34; // px
 const RULER = 24;
@@ -25,13 +26,16 @@ export function startTimeline() {
   canvas.addEventListener("wheel", wheel, { passive: false });
 }
 
-/** The next frame, in a direction, at which an object begins to be doubtful; null if none. */
+/** The next frame, in a direction, at which the selected object begins to be doubtful; null, and
+ * said, if there is none. */
 export function nextDoubt(step) {
-  const curves = state.objects.map((o) => state.curves[o.id]).filter(Boolean);
-  const doubtful = (t) => curves.some((c) => c[t] < DOUBT);
+  const curve = state.curves[state.selected];
+  const doubtful = (t) => curve?.[t] < DOUBT;
   for (let t = state.frame + step; t >= 0 && t < state.video.frames; t += step) {
     if (doubtful(t) && !(t > 0 && doubtful(t - 1))) return t;
   }
+  const name = selectedObject()?.name ?? "The object";
+  tell(`${name}: no ${step > 0 ? "further" : "earlier"} doubtful place.`);
   return null;
 }
 

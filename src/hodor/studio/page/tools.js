@@ -5,7 +5,7 @@ import { addBox, addClick, forgetPrompts } from "./clicks.js";
 import { attempt, byHand, making, prepareEdit, replaceMask, save } from "./edits.js";
 import { decode } from "./runs.js";
 import { polygon, stroke } from "./masks.js";
-import { draw, drawOver, repaint, shown } from "./stage.js";
+import { draw, drawOver, repaint, shown, sizeBrush } from "./stage.js";
 import { on, selectedObject, state, update } from "./store.js";
 import { pan, place, view, zoom } from "./view.js";
 
@@ -228,6 +228,7 @@ function wheel(event) {
   event.preventDefault();
   const { cx, cy } = place(event, canvas);
   zoom(Math.exp(-event.deltaY * 0.0015), cx, cy);
+  sizeBrush();
   draw();
 }
 
