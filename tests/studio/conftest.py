@@ -20,7 +20,8 @@ pytest.importorskip("uvicorn", reason="needs the extra [studio]")
 
 from hodor.studio.folder import SessionFolder
 from hodor.studio.opening import Studio, TrackerSettings, open_studio
-from hodor.studio.session import Session, Video
+from hodor.studio.session import Session
+from hodor.studio.settings import Video
 
 LENGTH = 40
 SIZE = (60, 90)

@@ -13,7 +13,8 @@ from hodor.studio.folder import SETTINGS, SessionFolder, is_session
 from hodor.studio.jobs import Control, Jobs
 from hodor.studio.pictures import Pictures
 from hodor.studio.segmenters import GrabCut, Segmenter
-from hodor.studio.session import Session, Video
+from hodor.studio.session import Session
+from hodor.studio.settings import Video
 from hodor.video import SeekableFrames, open_seekable
 from hodor.weights import model_path
 

@@ -145,3 +145,9 @@ def _merged(spans: list[tuple[int, int]], step: int) -> list[tuple[int, int]]:
         else:
             merged.append((start, last))
     return merged
+
+
+def runs_of(frames: Bools) -> list[list[int]]:
+    """Runs of True as [first, last]."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], frames.astype(np.int8), [0]])))
+    return [[int(a), int(b) - 1] for a, b in edges.reshape(-1, 2)]

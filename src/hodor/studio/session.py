@@ -8,8 +8,6 @@ import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,44 +16,16 @@ from numpy.typing import NDArray
 from hodor.errors import HodorError, MaskError, one_line
 from hodor.studio.folder import SessionFolder
 from hodor.studio.objects import Object, new_object
-from hodor.studio.plan import GONE, Bools, Origins, Wanted, mask_print, wanted
+from hodor.studio.plan import GONE, Bools, Origins, Wanted, mask_print, runs_of, wanted
+from hodor.studio.settings import Video, noted_model, same_video
+from hodor.studio.undo import Edit, Given, Undo
 from hodor.video import LabelMap
-from hodor.weights import HUB
 
-UNDO_STEPS = 200
 Event = dict[str, Any]
 
 
 class Conflict(HodorError):
     """A change that was made of something that another page has changed in the meantime."""
-
-
-@dataclass(frozen=True)
-class Video:
-    """What a session is about. size: (H, W) in pixels. path: as absolute text."""
-
-    path: str
-    name: str
-    frames: int
-    size: tuple[int, int]
-    fps: float
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the user said in one frame. labels: packed label map (b"" for none); gone: objects."""
-
-    labels: bytes
-    gone: frozenset[int]
-
-
-@dataclass(frozen=True)
-class _Edit:
-    """A change that can be undone: of one frame's given masks, or of the objects (frame None)."""
-
-    frame: int | None
-    before: Given | tuple[Object, ...]
-    after: Given | tuple[Object, ...]
 
 
 class Session:
@@ -72,12 +42,11 @@ class Session:
         """Changes by the user since the server began; tracking plans anew when it rises"""
         self._mutex = threading.RLock()
         self._listeners: list[Callable[[Event], None]] = []
-        self._done: list[_Edit] = []
-        self._undone: list[_Edit] = []
+        self._undo = Undo()
         settings = folder.read_settings() or {}
         try:
-            _same_video(folder.root, settings.get("video"), video)
-            self.model = model or _noted_model(settings.get("model"))
+            same_video(folder.root, settings.get("video"), video)
+            self.model = model or noted_model(settings.get("model"))
             self.objects = tuple(Object(**o) for o in settings.get("objects", []))
             self._gone = {int(t): frozenset(ids) for t, ids in settings.get("gone", {}).items()}
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -135,9 +104,9 @@ class Session:
         return {
             "given": {i: sorted(self._prints.get(i, {})) for i in ids},
             "gone": {i: sorted(t for t, gone in self._gone.items() if i in gone) for i in ids},
-            "stale": {i: _ranges(need.stale) for i, need in self.needs().items()},
-            "undo": bool(self._done),
-            "redo": bool(self._undone),
+            "stale": {i: runs_of(need.stale) for i, need in self.needs().items()},
+            "undo": bool(self._undo.done),
+            "redo": bool(self._undo.undone),
         }
 
     def curves(self) -> dict[int, list[float | None]]:
@@ -250,14 +219,14 @@ class Session:
             labels[labels == number] = 0
             labels[mask] = number
             gone = self.gone(frame) - {number} | (frozenset() if mask.any() else {number})
-            self._change(frame, _given(labels, gone))
+            self._change(frame, Given.of(labels, gone))
 
     def take_back(self, frame: int, number: int, *, base: int | None = None) -> None:
         """Take back what was given of an object in a frame: it is tracked there again."""
         with self._mutex:
             labels = self._editable(frame, number, base)
             labels[labels == number] = 0
-            self._change(frame, _given(labels, self.gone(frame) - {number}))
+            self._change(frame, Given.of(labels, self.gone(frame) - {number}))
 
     def accept(self, frame: int, number: int) -> None:
         """Make what was found of an object in a frame a given mask."""
@@ -269,11 +238,11 @@ class Session:
 
     def undo(self) -> int | None:
         """Take back the last change; gives the frame that it was in, None if in none."""
-        return self._step_back(self._done, self._undone, forward=False)
+        return self._step_back(forward=False)
 
     def redo(self) -> int | None:
         """Make the change again that was taken back last."""
-        return self._step_back(self._undone, self._done, forward=True)
+        return self._step_back(forward=True)
 
     # What tracking changes
 
@@ -347,29 +316,26 @@ class Session:
         return found.astype(np.uint8)
 
     def _change(self, frame: int, after: Given) -> None:
-        edit = _Edit(frame, self._said(frame), after)
+        edit = Edit(frame, self._said(frame), after)
         if edit.before != edit.after:
             self._apply(edit.frame, edit.after)
             self._remember(edit)
 
     def _change_objects(self, after: tuple[Object, ...]) -> None:
         if after != self.objects:
-            edit = _Edit(None, self.objects, after)
+            edit = Edit(None, self.objects, after)
             self._apply(None, after)
             self._remember(edit)
 
-    def _remember(self, edit: _Edit) -> None:
-        self._done = [*self._done, edit][-UNDO_STEPS:]
-        self._undone.clear()
+    def _remember(self, edit: Edit) -> None:
+        self._undo.remember(edit)
         self._tell_edit(edit.frame)
 
-    def _step_back(self, stack: list[_Edit], other: list[_Edit], *, forward: bool) -> int | None:
+    def _step_back(self, *, forward: bool) -> int | None:
         with self._mutex:
-            if not stack:
-                raise HodorError(f"nothing to {'redo' if forward else 'undo'}")
-            edit = stack[-1]
+            edit = self._undo.last(forward=forward)
             self._apply(edit.frame, edit.after if forward else edit.before)
-            other.append(stack.pop())
+            self._undo.step(forward=forward)
             self._tell_edit(edit.frame)
             return edit.frame
 
@@ -393,11 +359,7 @@ class Session:
         self.edits += 1
 
     def _write_given(self, frame: int, what: Given) -> None:
-        labels = None
-        if what.labels:
-            flat = np.frombuffer(zlib.decompress(what.labels), np.uint8)
-            labels = flat.reshape(self.video.size)
-        self.folder.write_map("given", frame, labels)
+        self.folder.write_map("given", frame, what.label_map(self.video.size))
         before = dict(self._gone)
         self._gone.pop(frame, None)
         if what.gone:
@@ -408,7 +370,7 @@ class Session:
 
     def _said(self, frame: int) -> Given:
         labels = self.folder.read_map("given", frame)
-        return _given(np.zeros(0, np.uint8) if labels is None else labels, self.gone(frame))
+        return Given.of(np.zeros(0, np.uint8) if labels is None else labels, self.gone(frame))
 
     def _index(self, frame: int) -> None:
         """Note the prints of what is given in a frame."""
@@ -437,40 +399,5 @@ class Session:
         )
 
 
-def _given(labels: NDArray[Any], gone: frozenset[int]) -> Given:
-    packed = zlib.compress(labels.astype(np.uint8).tobytes(), 1) if labels.any() else b""
-    return Given(packed, gone)
-
-
 def _is(need: Wanted, frame: int, origin: Sequence[int]) -> bool:
     return (int(need.frame[frame]), int(need.print[frame])) == tuple(origin)
-
-
-def _ranges(frames: Bools) -> list[list[int]]:
-    """Runs of True as [first, last]."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], frames.astype(np.int8), [0]])))
-    return [[int(a), int(b) - 1] for a, b in edges.reshape(-1, 2)]
-
-
-def _noted_model(noted: object) -> str | None:
-    """The model that a session was begun with. What came in a file opens no connection."""
-    if noted is None:
-        return None
-    if str(noted).startswith(HUB):
-        raise HodorError(
-            f"this session was begun with the model {one_line(noted)}, which may have to be "
-            "fetched: name it again with --model"
-        )
-    return str(noted)
-
-
-def _same_video(root: Path, noted: dict[str, Any] | None, video: Video) -> None:
-    if noted is None:
-        return
-    was = (noted["frames"], tuple(noted["size"]))
-    if was != (video.frames, video.size):
-        raise HodorError(
-            f"{root}: this session is of a video of {was[0]} frames of {was[1][1]} x {was[1][0]}; "
-            f"{video.path} has {video.frames} of {video.size[1]} x {video.size[0]}: take that "
-            "video, or another folder"
-        )

@@ -1,0 +1,52 @@
+"""What a session's settings say of its video and model, and whether that can be."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hodor.errors import HodorError, one_line
+from hodor.weights import HUB
+
+
+@dataclass(frozen=True)
+class Video:
+    """What a session is about. size: (H, W) in pixels. path: as absolute text."""
+
+    path: str
+    name: str
+    frames: int
+    size: tuple[int, int]
+    fps: float
+
+
+def noted_model(noted: object) -> str | None:
+    """The model that a session was begun with. What came in a file opens no connection.
+
+    Raises:
+        HodorError: it is one of the hub.
+    """
+    if noted is None:
+        return None
+    if str(noted).startswith(HUB):
+        raise HodorError(
+            f"this session was begun with the model {one_line(noted)}, which may have to be "
+            "fetched: name it again with --model"
+        )
+    return str(noted)
+
+
+def same_video(root: Path, noted: dict[str, Any] | None, video: Video) -> None:
+    """Check that a session is of this video.
+
+    Raises:
+        HodorError: it is of another.
+    """
+    if noted is None:
+        return
+    was = (noted["frames"], tuple(noted["size"]))
+    if was != (video.frames, video.size):
+        raise HodorError(
+            f"{root}: this session is of a video of {was[0]} frames of {was[1][1]} x {was[1][0]}; "
+            f"{video.path} has {video.frames} of {video.size[1]} x {video.size[0]}: take that "
+            "video, or another folder"
+        )
