@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -92,7 +93,7 @@ def _of_json(data: bytes, random: Random) -> bytes | None:
             other, place = random.choice(places)
             holder[key] = json.loads(json.dumps(other[place]))
         else:
-            holder[key] = random.choice(VALUES)
+            holder[key] = deepcopy(random.choice(VALUES))  # A value must not hold itself.
     return json.dumps(content).encode()
 
 
