@@ -57,7 +57,7 @@ def explained(path: Path, kind: type[HodorError] = HodorError) -> Iterator[None]
         yield
     except _writing_errors() as error:
         raise kind(
-            f"{path} cannot be written ({reason(error)}). What was written before is intact: make "
+            f"{path}: cannot be written ({reason(error)}). What was written before is intact: make "
             "room or choose another folder, then resume."
         ) from error
 

@@ -66,7 +66,9 @@ def test_what_the_system_refuses_is_the_users_to_mend(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals and closed outputs of POSIX")
 def test_a_second_interrupt_ends_the_command_without_a_word(tmp_path: Path) -> None:
     program = (
-        "import sys, threading\n"
+        "import signal, sys, threading\n"
+        "# Where the tests run in the background, it would be ignored from the start.\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import hodor.cli.weights as weights\n"
         "from hodor.cli import main\n"
         "def wait(_):\n"

@@ -84,7 +84,8 @@ def in_threads(steps: Steps, first: int, last: int) -> Iterator[PreparedBatch]:
         for one in waiting:
             yield one.result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # What still runs holds locks of MKL, which a process forked meanwhile would wait for for ever.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def in_processes(

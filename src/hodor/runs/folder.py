@@ -282,6 +282,8 @@ def _noted(note: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, RecursionError) as error:
+        if not (note.with_name(STATE).exists() or (note.parent / "labels").exists()):
+            return None  # nothing was written that could be lost or mixed
         raise _damaged(note, error) from error
 
 
