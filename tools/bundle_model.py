@@ -4,7 +4,8 @@
 
 Args: a name, the run folders in order (the last one's model is taken, or with --shares 1 1 2 the
 mean of the last three runs' weights, of which the last counts twice), and a JSON file with what
-``ModelInfo.metadata`` adds to the recipe: tracking options, scores, data and licence notes.
+``ModelInfo.metadata`` adds to the recipe: tracking options, scores, data and licence notes. With
+--corrections 0.5 half of what the refiner adds to logits is taken.
 """
 
 import argparse
@@ -31,7 +32,13 @@ def mean_of(models: list[Path], shares: list[float]) -> dict[str, Tensor]:
     }
 
 
-def bundle(name: str, runs: list[Path], about: dict[str, object], shares: list[float]) -> Path:
+def bundle(
+    name: str,
+    runs: list[Path],
+    about: dict[str, object],
+    shares: list[float],
+    corrections: float,
+) -> Path:
     """Write model, logs and sha256; give the model's path."""
     models = [run / "model.safetensors" for run in runs[-len(shares) :]]
     info = read_info(models[-1])
@@ -39,7 +46,11 @@ def bundle(name: str, runs: list[Path], about: dict[str, object], shares: list[f
     recipes = [run.name for run in runs]
     described = info.metadata | about | {"name": name, "recipe": recipes}
     path = BUNDLED / f"{name}.safetensors"
-    save_model(path, info.config, mean_of(models, shares), described, dtype=torch.float16)
+    state = mean_of(models, shares)
+    for name_of_last in ("refiner.out.weight", "refiner.out.bias"):
+        if name_of_last in state:
+            state[name_of_last] *= corrections
+    save_model(path, info.config, state, described, dtype=torch.float16)
     for run in runs:
         with gzip.GzipFile(BUNDLED / f"{run.name}-log.jsonl.gz", "wb", mtime=0) as file:
             file.write((run / "log.jsonl").read_bytes())
@@ -58,8 +69,12 @@ def main() -> None:
     parser.add_argument(
         "--shares", nargs="+", type=float, default=[1.0], help="of the last runs in the mean"
     )
+    parser.add_argument(
+        "--corrections", type=float, default=1.0, help="factor on what the refiner adds"
+    )
     given = parser.parse_args()
-    path = bundle(given.name, given.runs, json.loads(given.about.read_text()), given.shares)
+    about = json.loads(given.about.read_text())
+    path = bundle(given.name, given.runs, about, given.shares, given.corrections)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

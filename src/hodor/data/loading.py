@@ -84,7 +84,7 @@ def in_threads(steps: Steps, first: int, last: int) -> Iterator[PreparedBatch]:
         for one in waiting:
             yield one.result()
     finally:
-        # What still runs holds locks of MKL, which a process forked meanwhile would wait for for ever.
+        # What still runs may hold a lock of MKL's: a process forked meanwhile would wait for ever.
         pool.shutdown(wait=True, cancel_futures=True)
 
 
