@@ -1,6 +1,7 @@
 """Alpha mattes for editors: each object cut out of the video, as RGBA with straight alpha."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hodor.errors import MaskError
-from hodor.files import whole_folder
+from hodor.files import whole_folder, write_json
 from hodor.formats.format import Format, never
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import renumbered
@@ -52,6 +53,10 @@ FFV1_CODING = Coding(".mkv", "ffv1", "bgra", {"level": "3", "slicecrc": "1"})
 SUFFIXES = frozenset({PRORES_CODING.suffix, FFV1_CODING.suffix})
 
 
+IDS = "ids.json"
+"""Beside files that are called by names: name -> id"""
+
+
 def write_prores(track: Track, path: Path, options: WriteOptions) -> None:
     """A folder with ID.mov for each object: ProRes 4444, as Resolve, Premiere and Final Cut read.
 
@@ -70,6 +75,7 @@ def write_rgba(track: Track, path: Path, options: WriteOptions) -> None:
     mattes = options.mattes
     ids = mattes.shown(survey(track).ids)
     with whole_folder(path) as folder:
+        _note_ids(folder, {mattes.file_name(i): i for i in ids})
         for i in ids:
             (folder / mattes.file_name(i)).mkdir()
         for frame in track.frames():
@@ -94,6 +100,7 @@ def _write_videos(track: Track, path: Path, coding: Coding, mattes: Mattes) -> N
     seen = survey(track, one_size="a video")
     with whole_folder(path) as folder, ExitStack() as open_files:
         videos = {}
+        _note_ids(folder, {mattes.file_name(i): i for i in mattes.shown(seen.ids)})
         for i in mattes.shown(seen.ids):
             file = folder / f"{mattes.file_name(i)}{coding.suffix}"
             video = _Video(file, coding, track, seen.size)
@@ -176,34 +183,60 @@ class _Video:
 def read_mattes(path: Path, options: ReadOptions) -> Track:
     """A folder with ID.mov or ID.mkv, or with folders ID of PNG files; alpha from a half on."""
     found = sorted(path.iterdir())
-    videos = [file for file in found if _is_matte(file)]
-    folders = [f for f in found if f.is_dir() and f.name.isdecimal() and list_images(f)]
+    called = _noted_ids(path)
+    videos = [f for f in found if f.suffix.lower() in SUFFIXES and _is_id(f.stem, called)]
+    folders = [f for f in found if f.is_dir() and _is_id(f.name, called) and list_images(f)]
     if not videos and not folders:
         raise MaskError(f"{path} holds no mattes: give a folder with 1.mov, 1.mkv or 1/NAME.png.")
     warnings: list[str] = []
     left_out = LeftOut()
     left_out.add("folders of pictures beside videos", len(folders) if videos else 0)
-    others = [f for f in found if f.suffix.lower() in SUFFIXES and not _is_matte(f)]
+    others = [f for f in found if f.suffix.lower() in SUFFIXES and f not in videos]
     left_out.add("videos that are called by no number", len(others))
     left_out.tell(path.name, warnings)
     if videos:
-        ids = renumbered((file.stem for file in videos), warnings, what="file")
-        by_id = {ids[file.stem]: file for file in videos}
+        numbers = [called.get(file.stem, file.stem) for file in videos]
+        ids = renumbered(numbers, warnings, what="file")
+        by_id = {ids[number]: file for number, file in zip(numbers, videos, strict=True)}
         rate = options.fps or _rate(videos[0])
         frames = partial(_of_videos, by_id, options)
     else:
-        ids = renumbered((folder.name for folder in folders), warnings, what="folder")
+        numbers = [called.get(folder.name, folder.name) for folder in folders]
+        ids = renumbered(numbers, warnings, what="folder")
         rate = options.rate
-        files = {ids[f.name]: {file.stem: file for file in list_images(f)} for f in folders}
+        files = {
+            ids[number]: {file.stem: file for file in list_images(folder)}
+            for number, folder in zip(numbers, folders, strict=True)
+        }
         names = list(dict.fromkeys(name for by_name in files.values() for name in by_name))
         order = sorted(zip(numbers_of(names, options, warnings), names, strict=True))
         frames = partial(_of_folders, path, files, order, rate)
-    called, timed = path.resolve().name, bool(videos)
-    return Track(flattened(frames, warnings), called, rate, {}, warnings, timed)
+    names_of = {ids[number]: name for name, number in called.items() if number in ids}
+    return Track(
+        flattened(frames, warnings), path.resolve().name, rate, names_of, warnings, bool(videos)
+    )
 
 
-def _is_matte(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and file.stem.isdecimal()
+def _note_ids(folder: Path, ids: Mapping[str, int]) -> None:
+    """Note whose each file is, where files are called by names; by ids they say it themselves."""
+    if any(name != str(i) for name, i in ids.items()):
+        write_json(folder / IDS, ids)
+
+
+def _noted_ids(path: Path) -> dict[str, str]:
+    """What files are called -> their id, as it was noted; none where they are called by ids."""
+    note = path / IDS
+    if not note.is_file():
+        return {}
+    noted = json.loads(note.read_text(encoding="utf-8"))
+    if not isinstance(noted, dict) or not all(type(i) is int for i in noted.values()):
+        raise MaskError(f'{note}: must hold an id for each name, such as {{"cat": 7}}')
+    return {name: str(i) for name, i in noted.items()}
+
+
+def _is_id(name: str, called: Mapping[str, str]) -> bool:
+    """Whether a file or folder of this name belongs to an object."""
+    return name in called or name.isdecimal()
 
 
 def _rate(file: Path) -> float:

@@ -260,9 +260,11 @@ def _refuse_changes(out: Path, before: dict[str, Any] | None, now: dict[str, Any
     if before is None:
         return
     try:
-        old, new = before["settings"], json.loads(json.dumps(now["settings"]))
+        # A note of another form is of other settings too.
+        old = before.get("settings", before)
+        new = json.loads(json.dumps(now["settings"]))
         different = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-        replaced = changed_inputs(before["files"], now["files"])
+        replaced = [] if different else changed_inputs(before["files"], now["files"])
     except (KeyError, TypeError, AttributeError) as error:
         raise _damaged(out / RUN, error) from error
     if different:

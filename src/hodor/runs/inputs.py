@@ -52,7 +52,8 @@ def _of_files(folder: Path, names: list[Path]) -> Fingerprint:
         about = (folder / name).stat()
         size, changed = size + about.st_size, max(changed, about.st_mtime_ns)
         digest.update(repr((str(name), about.st_size, about.st_mtime_ns)).encode())
-    for name in {names[0], names[-1]} if names else ():
+    # In this order in every process: a set's would differ.
+    for name in dict.fromkeys((names[0], names[-1])) if names else ():
         digest.update(_ends(folder / name))
     return Fingerprint(files=len(names), bytes=size, changed=changed, digest=digest.hexdigest())
 

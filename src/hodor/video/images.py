@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
@@ -259,7 +259,10 @@ def find_levels(
 
     def images() -> Iterator[Image.Image]:
         for picture in looked_at:
-            with picture() as image:
+            # One that cannot be read is told when its turn comes: the frames before it are good.
+            with suppress(SourceError), picture() as image:
+                if image.mode[0] in "IF":  # deep; an error of decoding belongs in here
+                    image.load()
                 yield image
 
     with images_explained():
