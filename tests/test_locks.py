@@ -16,12 +16,10 @@ import os, sys
 from pathlib import Path
 from hodor.locks import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
-child = os.fork() if sys.argv[2:] else 1
-if child == 0:
-    sys.stdin.read()
-else:
-    print(child, flush=True)
-    sys.stdin.read()
+child = os.fork() if sys.argv[2:] else 0
+if child == 0:  # the worker, when it runs; without one, the process itself
+    print(os.getpid(), flush=True)
+sys.stdin.read()
 """
 
 

@@ -11,7 +11,7 @@ from formats.tracks import COUNT, FPS, SIZE, hard_track, label_map_at, pixels_at
 from numpy.typing import NDArray
 
 from hodor.errors import HodorError
-from hodor.formats import FORMATS, Labelled, Mattes, Track, WriteOptions, write_track
+from hodor.formats import FORMATS, Labelled, Mattes, Track, WriteOptions, read_track, write_track
 
 
 def decoded(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
@@ -130,7 +130,9 @@ def test_files_are_called_by_the_names_given(tmp_path: Path) -> None:
     mattes = Mattes(called={1: "camel", 2: "a/b: man", 3: "a/b: man"})
     write_track(track_of([label_map]), tmp_path / "out", "ffv1", WriteOptions(mattes=mattes))
     names = sorted(file.name for file in (tmp_path / "out").iterdir())
-    assert names == ["a-b-man-2.mkv", "a-b-man-3.mkv", "camel.mkv"]
+    assert names == ["a-b-man-2.mkv", "a-b-man-3.mkv", "camel.mkv", "ids.json"]
+    (found,) = read_track(tmp_path / "out").frames()
+    np.testing.assert_array_equal(found.label_map, label_map)
 
 
 @pytest.mark.parametrize("made", [{"feather": -1}, {"grow": float("nan")}])

@@ -55,7 +55,7 @@ class ImagesSource(Closing):
         are compared without case, as some file systems do.
         """
         _refuse_same_stem(files)
-        refuse_no_text([name, *(file.name for file in files)], files[0].parent)
+        refuse_no_text([name, *(file.name for file in files)], files[0].parent if files else Path())
         self._files = tuple(files)
         self.names = [file.stem for file in self._files]
         self.name = name
