@@ -1,5 +1,7 @@
 """Where PyTorch computes, and in what precision."""
 
+from pathlib import Path
+
 import torch
 
 from hodor.errors import HodorError
@@ -37,10 +39,26 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """
     if precision == "auto":
         native = (device.type == "cuda" and torch.cuda.is_bf16_supported(False)) or (
-            device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+            device.type == "cpu" and _native_on_processor(Path("/proc/cpuinfo"))
         )
         return torch.bfloat16 if native else torch.float32
     known = {"fp32": torch.float32, "bf16": torch.bfloat16}
     if precision not in known:
         raise HodorError(f"precision {precision!r}: it must be auto, fp32 or bf16")
     return known[precision]
+
+
+def _native_on_processor(listing: Path) -> bool:
+    """Whether a CPU has bfloat16 natively.
+
+    oneDNN says yes for every x86 with AVX-512, and emulates it on those without the instructions.
+
+    Args:
+        listing: where Linux lists what a processor has; missing elsewhere.
+    """
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    if not listing.is_file():
+        return True
+    text = listing.read_text(errors="replace")
+    return "avx512" not in text or "avx512_bf16" in text or "amx_bf16" in text
