@@ -51,13 +51,15 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def explained(path: Path, kind: type[HodorError] = HodorError) -> Iterator[None]:
+def explained(
+    path: Path, kind: type[HodorError] = HodorError, failed: str = "cannot be written"
+) -> Iterator[None]:
     """Turn a full disk, a missing right and the like into one error that names the file."""
     try:
         yield
     except _writing_errors() as error:
         raise kind(
-            f"{path}: cannot be written ({reason(error)}). What was written before is intact: make "
+            f"{path}: {failed} ({reason(error)}). What was written before is intact: make "
             "room or choose another folder, then resume."
         ) from error
 

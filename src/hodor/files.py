@@ -87,9 +87,11 @@ def replacing(path: Path, *, mode: int = 0o666, flush: bool = False) -> Iterator
 
 
 @contextmanager
-def whole_file(path: Path, kind: type[HodorError] = HodorError) -> Iterator[Path]:
+def whole_file(
+    path: Path, kind: type[HodorError] = HodorError, failed: str = "cannot be written"
+) -> Iterator[Path]:
     """As `replacing`, with the folder made, leftovers removed and errors explained as a `kind`."""
-    with explained(path, kind):
+    with explained(path, kind, failed):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, path.name)
         with replacing(path) as temporary:

@@ -177,9 +177,9 @@ def test_a_file_that_cannot_be_written_is_an_error_and_leaves_nothing(
     (tmp_path / "taken").mkdir()
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "taken", tmp_path / "file" / "references"):
-        with pytest.raises(WeightsError, match="cannot be written"):
+        with pytest.raises(WeightsError, match="could not be written"):
             tracker.references().save(path)
-        with pytest.raises(WeightsError, match="cannot be written"):
+        with pytest.raises(WeightsError, match="could not be written"):
             save_state(path, tracker.state_dict(), {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken"]
 

@@ -84,7 +84,7 @@ def test_a_place_that_cannot_be_written_is_an_error(tiny_network: Hodor, tmp_pat
     (tmp_path / "taken").mkdir()
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "taken", tmp_path / "file" / "model.safetensors"):
-        with pytest.raises(WeightsError, match=r": cannot be written \(") as told:
+        with pytest.raises(WeightsError, match="the model could not be written") as told:
             save_model(path, tiny_network.config, tiny_network.state_dict(), {})
         assert str(path) in str(told.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken"]

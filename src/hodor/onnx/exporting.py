@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hodor.errors import HodorError, WeightsError, explained
+from hodor.errors import HodorError, WeightsError, explained, reason
 from hodor.files import whole_file
 from hodor.model import (
     SIZE_MULTIPLE,
@@ -191,6 +191,12 @@ def export(
         raise HodorError(
             f"export: {size[0]} x {size[1]} (height x width) must be multiples of {SIZE_MULTIPLE}"
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"{folder}: the folder could not be made ({reason(error)}); give another"
+        ) from error
     version = metadata.version("hodor-vos")
     info = ExportInfo(network.config, dict(network.metadata), fingerprint, size, version)
     plain = _plain_copy(network)

@@ -194,7 +194,7 @@ def _save(
     path: Path, arrays: dict[str, NDArray[Any]], kind: str, plain: dict[str, Any], network: str
 ) -> None:
     metadata = {"format": kind, "plain": json.dumps(plain), "network": network}
-    with whole_file(path, WeightsError) as fresh:
+    with whole_file(path, WeightsError, "could not be written") as fresh:
         fresh.write_bytes(save(arrays, metadata))
 
 

@@ -64,7 +64,7 @@ def save_model(
         "config": json.dumps(config.to_dict()),
         "metadata": json.dumps(dict(metadata)),
     }
-    with whole_file(path, WeightsError) as fresh:
+    with whole_file(path, WeightsError, "the model could not be written") as fresh:
         fresh.write_bytes(save(tensors, header))
 
 
