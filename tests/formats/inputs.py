@@ -11,7 +11,7 @@ from PIL import Image
 
 from hodor.formats import ReadOptions, Track, read_track
 from hodor.formats.label_studio_rle import encode_brush
-from hodor.formats.rle import encode
+from hodor.video import encode_rle
 
 SIZE = (48, 64)
 """(H, W) of all frames here"""
@@ -76,7 +76,7 @@ def coco(
 
 def brush(at: Square, **more: Any) -> dict[str, Any]:
     """A mask as CVAT exports it."""
-    segmentation = encode(square(at))
+    segmentation = encode_rle(square(at))
     return {"segmentation": segmentation, "iscrowd": 1, "attributes": {"occluded": False}, **more}
 
 

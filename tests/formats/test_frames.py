@@ -163,14 +163,14 @@ def test_the_name_of_a_frame_is_that_of_its_file(name: object, plain: str) -> No
 
 
 def mots(path: Path, *frames: int, ignored: bool = False) -> Path:
-    from hodor.formats.rle import encode
+    from hodor.video import encode_rle
 
     lines = []
     for frame in frames:
-        counts = encode(square((5 + frame, 5)))["counts"]
+        counts = encode_rle(square((5 + frame, 5)))["counts"]
         lines.append(f"{frame} 2001 2 48 64 {counts}")
         if ignored:
-            lines.append(f"{frame} 10000 10 48 64 {encode(square((40, 30)))['counts']}")
+            lines.append(f"{frame} 10000 10 48 64 {encode_rle(square((40, 30)))['counts']}")
     path.write_text("\n".join(lines) + "\n")
     return path
 

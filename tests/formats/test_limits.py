@@ -27,7 +27,7 @@ from numpy.lib import format as npy
 
 from hodor.errors import MaskError
 from hodor.formats import ReadOptions, read_track
-from hodor.formats.limits import MOST_FRAMES, corners_of, filling_runs, frame_size, rate_of, whole
+from hodor.video.limits import MOST_FRAMES, corners_of, filling_runs, frame_size, rate_of, whole
 
 POLYGON = '<track id="0" label="a" group_id="1"><polygon frame="{}" outside="0" points="{}" z_order="0"/></track>'  # noqa: E501
 MASK = '<track id="0" label="a"><mask frame="0" outside="0" rle="{}" left="{}" top="{}" width="{}" height="{}" z_order="0"/></track>'  # noqa: E501

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from hodor.formats.polygons import filled, joined, outline
+from hodor.formats.polygons import joined, outline
+from hodor.video import fill_polygons
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.booleans())
 
@@ -16,9 +17,9 @@ MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12), elem
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_outlines_fill_to_the_pixels_they_came_from(mask: NDArray[np.bool_]) -> None:
     polygons = outline(mask)
-    np.testing.assert_array_equal(filled(polygons, mask.shape), mask)
+    np.testing.assert_array_equal(fill_polygons(polygons, mask.shape), mask)
     if polygons:
-        np.testing.assert_array_equal(filled([joined(polygons)], mask.shape), mask)
+        np.testing.assert_array_equal(fill_polygons([joined(polygons)], mask.shape), mask)
 
 
 @given(MASKS)
@@ -44,7 +45,7 @@ def test_an_outline_has_its_corners_only() -> None:
 
 def test_nothing_has_no_outline() -> None:
     assert outline(np.zeros((4, 4), bool)) == []
-    assert not filled([], (4, 4)).any()
+    assert not fill_polygons([], (4, 4)).any()
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1.0])
@@ -52,4 +53,4 @@ def test_a_hole_stays_a_hole(tolerance: float) -> None:
     mask = np.ones((30, 30), bool)
     mask[10:20, 10:20] = False
     (polygon,) = outline(mask, tolerance)
-    np.testing.assert_array_equal(filled([polygon], mask.shape), mask)
+    np.testing.assert_array_equal(fill_polygons([polygon], mask.shape), mask)

@@ -29,7 +29,7 @@ from hodor.formats import (
 from hodor.formats.cvat import runs_of
 from hodor.formats.cvat_reading import mask_of_runs
 from hodor.formats.label_studio_rle import decode_brush, encode_brush
-from hodor.formats.rle import decode, encode
+from hodor.video import decode_rle, encode_rle
 
 IDS = (1, 7, 300)
 
@@ -327,11 +327,11 @@ def test_run_lengths_that_are_cut_off_are_no_mask(name: str, left: float, tmp_pa
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 1.0])
 def test_run_lengths_are_read_as_by_pycocotools(size: tuple[int, int], share: float) -> None:
     mask = np.random.default_rng(0).random(size) < share
-    np.testing.assert_array_equal(decode(encode(mask)), mask)
+    np.testing.assert_array_equal(decode_rle(encode_rle(mask)), mask)
     runs = runs_of(mask.T)  # Uncompressed, as COCO has crowds: a list, column by column.
-    np.testing.assert_array_equal(decode({"size": size, "counts": runs}), mask)
+    np.testing.assert_array_equal(decode_rle({"size": size, "counts": runs}), mask)
     with pytest.raises(ValueError, match="run lengths"):
-        decode({"size": size, "counts": [*runs, 1]})
+        decode_rle({"size": size, "counts": [*runs, 1]})
 
 
 def test_a_mask_of_another_size_than_its_frame_is_told(tmp_path: Path) -> None:

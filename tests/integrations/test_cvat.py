@@ -12,10 +12,11 @@ from cvat_sdk.masks import decode_mask, encode_mask
 from PIL import Image
 
 from hodor.errors import HodorError
-from hodor.formats import filled, outline
+from hodor.formats import outline
 from hodor.integrations import cvat as tracking
 from hodor.integrations import cvat_frames as frames
 from hodor.tracking import References, Tracker
+from hodor.video import fill_polygons
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -83,7 +84,7 @@ def test_a_polygon_comes_back_as_a_polygon(
     found = function.track(context, scene.frames[1], state)
     assert found.type == "polygon"
     corners = np.reshape(found.points, (-1, 2))
-    np.testing.assert_array_equal(filled([corners], wanted.shape), wanted)
+    np.testing.assert_array_equal(fill_polygons([corners], wanted.shape), wanted)
 
 
 def test_a_shape_without_a_pixel_is_refused(
@@ -148,7 +149,7 @@ def test_polygons_and_a_threshold_are_given_where_cvat_asks(
         assert shape.type.value == "polygon"
         corners = np.reshape(shape.points, (-1, 2))
         wanted = result.mask(shape.group)
-        np.testing.assert_array_equal(filled([corners], wanted.shape), wanted)
+        np.testing.assert_array_equal(fill_polygons([corners], wanted.shape), wanted)
 
 
 def test_names_that_are_none_are_told(references: Path, tiny_model: Path) -> None:

@@ -13,6 +13,7 @@ from hodor.data.held_out import is_held_out
 from hodor.data.objects import OURS, Index, ObjectRules
 from hodor.data.stills import Still, make_still, read_rgb, shape_of, some
 from hodor.errors import DataError
+from hodor.video import decode_rle, fill_polygons
 
 MAX_OBJECTS = 255  # of one image, in a label map of bytes
 
@@ -101,7 +102,7 @@ class CocoInstances:
         labels = np.zeros((h, w), np.uint8)
         for number, annotation in enumerate(self._ordered(entry["id"])[:MAX_OBJECTS], 1):
             try:
-                labels[decode(annotation["segmentation"], h, w) > 0] = number
+                labels[decode(annotation["segmentation"], h, w)] = number
             except (ValueError, TypeError, KeyError, IndexError) as error:
                 raise DataError(
                     f"{path}: annotation {annotation.get('id')}: its segmentation cannot be read "
@@ -152,20 +153,11 @@ def _is_polygon(part: Any) -> bool:
     return isinstance(part, list) and len(part) >= 6
 
 
-def decode(segmentation: Any, h: int, w: int) -> NDArray[np.uint8]:
-    """A mask (h, w) of 0 and 1 from polygons, RLE or uncompressed RLE."""
-    try:
-        from pycocotools import mask as coco
-    except ImportError as error:
-        raise DataError("COCO data needs pycocotools: pip install pycocotools") from error
+def decode(segmentation: Any, h: int, w: int) -> NDArray[np.bool_]:
+    """A mask (h, w) from polygons, RLE or uncompressed RLE. Raises ValueError if it is none."""
     if isinstance(segmentation, list):
-        polygons = [part for part in segmentation if _is_polygon(part)]
-        rle = coco.merge(coco.frPyObjects(polygons, h, w))
-    elif isinstance(segmentation["counts"], list):
-        rle = coco.frPyObjects(segmentation, h, w)
-    else:
-        rle = segmentation
-    mask: NDArray[np.uint8] = coco.decode(rle)
+        return fill_polygons([part for part in segmentation if _is_polygon(part)], (h, w))
+    mask = decode_rle(segmentation)
     if mask.shape != (h, w):
         raise ValueError(f"it is {mask.shape}, the image {(h, w)}")
     return mask

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hodor.formats.given import GivenMasks, as_label_maps, options_of
     from hodor.formats.label_studio import BrushTasks, brush_region
     from hodor.formats.matte_edges import Mattes
-    from hodor.formats.polygons import filled, joined, outline
+    from hodor.formats.polygons import joined, outline
     from hodor.formats.reading import ReadOptions
     from hodor.formats.sink import FormatsSink
     from hodor.formats.track import Labelled, Track
@@ -40,7 +40,6 @@ __all__ = [
     "WriteOptions",
     "as_label_maps",
     "brush_region",
-    "filled",
     "format_of",
     "from_detections",
     "guess_format",
@@ -69,7 +68,6 @@ _FILE = {
     "BrushTasks": "label_studio",
     "brush_region": "label_studio",
     "Mattes": "matte_edges",
-    "filled": "polygons",
     "joined": "polygons",
     "outline": "polygons",
     "ReadOptions": "reading",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hodor.errors import HodorError, MaskError
 from hodor.files import safe_name
-from hodor.formats.limits import MOST_PIXELS, frame_index
 from hodor.formats.reading import ReadOptions, readable
 from hodor.formats.track import Labelled, Track
+from hodor.video.limits import MOST_PIXELS, frame_index
 
 NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 """Characters that XML has no form for, and halves of characters, which no file can hold."""

@@ -13,10 +13,8 @@ from hodor.formats.format import Format, never
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import Box, Instance, identify
 from hodor.formats.left_out import LeftOut
-from hodor.formats.limits import frame_index, frame_size, rate_of
-from hodor.formats.polygons import LEAST_CORNERS, box_of_corners, filled, outline
+from hodor.formats.polygons import box_of_corners, outline
 from hodor.formats.reading import ReadOptions, read_json, stem
-from hodor.formats.rle import area_and_box, box_of, decode, encode
 from hodor.formats.track import (
     Labelled,
     Mask,
@@ -29,6 +27,9 @@ from hodor.formats.track import (
 )
 from hodor.formats.videos import of_one_video
 from hodor.formats.writing import WriteOptions, line
+from hodor.video import area_and_box, box_of_rle, decode_rle, encode_rle, fill_polygons
+from hodor.video.coco_rle import LEAST_CORNERS
+from hodor.video.limits import frame_index, frame_size, rate_of
 
 
 def write_coco(track: Track, path: Path, options: WriteOptions) -> None:
@@ -73,7 +74,7 @@ def _instances(
     for image, frame in enumerate(track.frames(), 1):
         for i, mask in masks_of(frame.label_map):
             number += 1
-            rle = encode(mask)
+            rle = encode_rle(mask)
             area, box = area_and_box(rle)
             one: dict[str, Any] = {
                 "id": number,
@@ -260,14 +261,14 @@ def _shapes(
 def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> Mask:
     """A mask (H, W) of RLE, or of a list of polygons. Raises ValueError if it is neither."""
     if isinstance(segmentation, dict):
-        return decode(segmentation)
-    return filled(segmentation, size)
+        return decode_rle(segmentation)
+    return fill_polygons(segmentation, size)
 
 
 def box_of_segmentation(segmentation: Any) -> Box | None:
     """Where RLE or a list of polygons is. Raises ValueError if it is neither."""
     if isinstance(segmentation, dict):
-        return box_of(segmentation)
+        return box_of_rle(segmentation)
     return box_of_corners(
         np.concatenate([np.asarray(p, np.float64).reshape(-1, 2) for p in segmentation])
     )

@@ -12,8 +12,7 @@ from hodor.errors import MaskError
 from hodor.formats.frame_numbers import numbers_in
 from hodor.formats.identity import Box, Instance, Objects, identify
 from hodor.formats.left_out import LeftOut
-from hodor.formats.limits import filling_runs, frame_count, frame_index, frame_size, whole
-from hodor.formats.polygons import Polygon, box_of_corners, ellipse, filled
+from hodor.formats.polygons import Polygon, box_of_corners, ellipse
 from hodor.formats.reading import ReadOptions, stem
 from hodor.formats.track import (
     Mask,
@@ -22,6 +21,8 @@ from hodor.formats.track import (
     flattened,
 )
 from hodor.formats.videos import of_one_video, one_video
+from hodor.video import fill_polygons
+from hodor.video.limits import filling_runs, frame_count, frame_index, frame_size, whole
 
 FILLED = ("mask", "polygon", "ellipse")
 OTHERS = ("box", "polyline", "points", "cuboid", "skeleton", "tag")
@@ -45,7 +46,7 @@ class _Shape:
     def mask(self, size: tuple[int, int]) -> Mask:
         """The pixels (H, W). Raises ValueError if it is no shape of such a frame."""
         if self.kind != "mask":
-            return filled([self.corners()], size)
+            return fill_polygons([self.corners()], size)
         left, top, width, height = self._sides()
         if min(left, top) < 0 or left + width > size[1] or top + height > size[0]:
             raise ValueError(

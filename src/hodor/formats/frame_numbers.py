@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from hodor.formats.limits import MOST_FRAMES, some
 from hodor.formats.reading import ReadOptions
+from hodor.video.limits import MOST_FRAMES, some
 
 NUMBERED = re.compile(r"(.*?)([0-9]{1,18})\D{0,8}\Z", re.DOTALL)
 """A name and the number that it ends with; a few letters may follow, as in 0007_mask."""

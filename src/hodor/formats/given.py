@@ -8,10 +8,10 @@ from pathlib import Path
 from hodor.errors import MaskError
 from hodor.formats.catalogue import guess_format, read_track, write_track
 from hodor.formats.frame_numbers import number_in, same_frame
-from hodor.formats.limits import some
 from hodor.formats.reading import ReadOptions
 from hodor.formats.track import Labelled, Track
 from hodor.video import IMAGE_SUFFIXES, ImagesSource, Source
+from hodor.video.limits import some
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from hodor.formats.limits import some
 from hodor.formats.track import HIGHEST_ID, counted
+from hodor.video.limits import some
 
 Box = tuple[float, float, float, float]
 """First column, first row, last column and last row, ends excluded, in pixels."""

@@ -13,7 +13,6 @@ from hodor.files import whole_folder
 from hodor.formats.format import Format
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import renumbered
-from hodor.formats.limits import rate_of, some
 from hodor.formats.reading import Look, ReadOptions, read_json, readable
 from hodor.formats.tiff import TIFF_SUFFIXES, read_tiff
 from hodor.formats.track import (
@@ -35,6 +34,7 @@ from hodor.video import (
     sort_naturally,
     write_label_map,
 )
+from hodor.video.limits import rate_of, some
 
 PNG_LEVEL = 3
 """As for label maps: the next level is twice as slow."""

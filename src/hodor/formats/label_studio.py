@@ -20,8 +20,7 @@ from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import Box, Instance, identify
 from hodor.formats.label_studio_rle import decode_brush, encode_brush
 from hodor.formats.left_out import LeftOut
-from hodor.formats.limits import frame_index, frame_size
-from hodor.formats.polygons import Polygon, box_of_corners, ellipse, filled
+from hodor.formats.polygons import Polygon, box_of_corners, ellipse
 from hodor.formats.reading import Look, ReadOptions, folder_of, read_json, readable, stem
 from hodor.formats.track import (
     UNNAMED,
@@ -36,7 +35,8 @@ from hodor.formats.track import (
 )
 from hodor.formats.videos import of_one_video, one_video
 from hodor.formats.writing import WriteOptions, line
-from hodor.video import LabelMap
+from hodor.video import LabelMap, fill_polygons
+from hodor.video.limits import frame_index, frame_size
 
 MODEL = "hodor"
 REGION = re.compile(r"object-([0-9]+)-frame-[0-9]+")
@@ -286,7 +286,7 @@ def _mask(region: dict[str, Any], size: tuple[int, int]) -> Mask:
     value = region["value"]
     if _kind(region) == "brush":
         return decode_brush(value["rle"], size)
-    return filled([_corners(value, size)], size)
+    return fill_polygons([_corners(value, size)], size)
 
 
 def _corners(value: dict[str, Any], size: tuple[int, int]) -> Polygon:

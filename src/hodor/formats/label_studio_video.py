@@ -15,7 +15,6 @@ from hodor.formats.format import Format
 from hodor.formats.identity import Instance, identify
 from hodor.formats.label_studio import MODEL, chosen, is_tasks
 from hodor.formats.left_out import LeftOut
-from hodor.formats.limits import frame_count, frame_index, frame_size, rate_of
 from hodor.formats.reading import ReadOptions, read_json, stem
 from hodor.formats.track import (
     UNNAMED,
@@ -29,6 +28,7 @@ from hodor.formats.track import (
 )
 from hodor.formats.videos import one_video
 from hodor.formats.writing import ByObject, WriteOptions, line
+from hodor.video.limits import frame_count, frame_index, frame_size, rate_of
 
 SAME_RATE = 1e-3
 """Share by which rates may differ and count as one: 29.97 is written for 30000/1001."""

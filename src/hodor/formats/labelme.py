@@ -18,12 +18,12 @@ from hodor.formats.format import Format, never
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import Box, Instance, identify
 from hodor.formats.left_out import LeftOut
-from hodor.formats.limits import corners_of, frame_size, some
-from hodor.formats.polygons import box_of_corners, ellipse, filled, outline
+from hodor.formats.polygons import box_of_corners, ellipse, outline
 from hodor.formats.reading import Look, ReadOptions, read_json, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
 from hodor.formats.writing import WriteOptions, line
-from hodor.video import IMAGE_SUFFIXES, open_picture, sort_naturally
+from hodor.video import IMAGE_SUFFIXES, fill_polygons, open_picture, sort_naturally
+from hodor.video.limits import corners_of, frame_size, some
 
 VERSION = "5.5.0"
 """The form of the files; masks are known since 5.3."""
@@ -229,11 +229,11 @@ def stem_and_suffix(name: object) -> str:
 def _pixels(shape: dict[str, Any], size: tuple[int, int]) -> Mask:
     points = corners_of(shape["points"], size)
     if _kind(shape) == "polygon":
-        return filled([points], size)
+        return fill_polygons([points], size)
     if _kind(shape) == "circle":
         centre, edge = points.tolist()
         radius = math.dist(centre, edge)
-        return filled([ellipse((centre[0], centre[1]), (radius, radius))], size)
+        return fill_polygons([ellipse((centre[0], centre[1]), (radius, radius))], size)
     left, top, right, bottom = (
         round(x) for x in (*points.min(0).tolist(), *points.max(0).tolist())
     )

@@ -21,12 +21,12 @@ from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import renumbered
 from hodor.formats.label_maps import first_of_objects, one_size
 from hodor.formats.left_out import LeftOut
-from hodor.formats.limits import frame_size
 from hodor.formats.matte_edges import Mattes
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, survey
 from hodor.formats.writing import WriteOptions
 from hodor.video import DEFAULT_FPS, list_images, open_picture
+from hodor.video.limits import frame_size
 
 PNG_LEVEL = 3
 TICKS = 120_000

@@ -14,11 +14,11 @@ from hodor.formats.format import Format
 from hodor.formats.frame_numbers import number_in
 from hodor.formats.identity import renumbered
 from hodor.formats.left_out import LeftOut
-from hodor.formats.limits import frame_index, frame_size, whole
 from hodor.formats.reading import ReadOptions
-from hodor.formats.rle import box_of, decode, encode
 from hodor.formats.track import Shapes, Track, categories, flattened, masks_of, survey
 from hodor.formats.writing import WriteOptions
+from hodor.video import box_of_rle, decode_rle, encode_rle
+from hodor.video.limits import frame_index, frame_size, whole
 
 PER_CLASS = 1000
 """Ids are 1000 times the class plus the object's number."""
@@ -57,14 +57,14 @@ def write_mots(track: Track, path: Path, _: WriteOptions) -> None:
             for i, mask in objects:
                 kind = classes[track.name_of(i)]
                 height, width = mask.shape
-                counts = encode(mask)["counts"]
+                counts = encode_rle(mask)["counts"]
                 file.write(
                     f"{frame.index} {PER_CLASS * kind + i} {kind} {height} {width} {counts}\n"
                 )
 
 
 def _nothing(index: int, size: tuple[int, int]) -> str:
-    counts = encode(np.zeros(size, np.bool_))["counts"]
+    counts = encode_rle(np.zeros(size, np.bool_))["counts"]
     return f"{index} {PER_CLASS * int(IGNORED)} {IGNORED} {size[0]} {size[1]} {counts}\n"
 
 
@@ -89,7 +89,7 @@ def read_mots(path: Path, options: ReadOptions) -> Track:
     def frames() -> Iterator[Shapes]:
         for index in range(length):
             objects = found.objects.get(index + base, [])
-            masks = ((ids[i], decode({"size": s, "counts": c})) for i, s, c in objects)
+            masks = ((ids[i], decode_rle({"size": s, "counts": c})) for i, s, c in objects)
             yield Shapes(index, options.name_of(index), index / options.rate, size, masks)
 
     return Track(flattened(frames, warnings), path.stem, options.rate, names, warnings)
@@ -121,7 +121,7 @@ def _parse(path: Path) -> _Found:
         found.size = size if not found.frames else found.size
         found.frames.add(index)
         if kind == IGNORED:
-            if box_of({"size": size, "counts": counts}) is not None:
+            if box_of_rle({"size": size, "counts": counts}) is not None:
                 found.left_out.add("regions to be ignored (class 10)")
             continue
         number, own = whole(i, "an id"), whole(kind, "a class")

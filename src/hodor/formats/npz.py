@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from hodor.files import whole_file
 from hodor.formats.format import Format
-from hodor.formats.limits import frame_count, frame_index, frame_size, rate_of, whole
 from hodor.formats.reading import ReadOptions
 from hodor.formats.track import Labelled, Survey, Track, survey
 from hodor.formats.writing import WriteOptions
 from hodor.video import LabelMap
+from hodor.video.limits import frame_count, frame_index, frame_size, rate_of, whole
 
 LABELS = "label_maps.npy"
 LEVEL = 3  # of deflate

@@ -5,20 +5,15 @@ to (x + 1, y + 1), so outlines run along the edges of pixels. Without simplifica
 back every pixel.
 """
 
-from collections.abc import Iterable
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco
 
-from hodor.formats.limits import corners_of
 from hodor.formats.track import Mask
+from hodor.video.coco_rle import LEAST_CORNERS
 
 Polygon = NDArray[np.float64]
 """Corners (N, 2) as x, y in pixels; the last is joined to the first."""
-
-LEAST_CORNERS = 3
 
 
 def outline(mask: Mask, tolerance: float = 0.0) -> list[Polygon]:
@@ -59,25 +54,6 @@ def joined(polygons: list[Polygon]) -> Polygon:
         at = int(((whole - turned[0]) ** 2).sum(1).argmin())
         whole = np.concatenate([whole[: at + 1], turned, turned[:1], whole[at:]])
     return whole
-
-
-def filled(polygons: Iterable[object], size: tuple[int, int]) -> Mask:
-    """The pixels (H, W) whose centres are inside any of the polygons, as COCO counts them.
-
-    Args:
-        polygons: corners, each (N, 2) or flat, x and y in pixels; fewer than three cover nothing.
-        size: (H, W) of the frame.
-
-    Raises:
-        ValueError: corners are no numbers, or lie far outside of the frame.
-    """
-    height, width = size
-    corners = [corners_of(polygon, size) for polygon in polygons]
-    flat = [found.ravel().tolist() for found in corners if len(found) >= LEAST_CORNERS]
-    if not flat:
-        return np.zeros(size, np.bool_)
-    together = coco.merge(coco.frPyObjects(flat, height, width))
-    return np.asarray(coco.decode(together), np.bool_)
 
 
 def box_of_corners(corners: object) -> tuple[float, float, float, float] | None:

@@ -1,96 +1,18 @@
-"""COCO run-length masks per frame, as ``hodor track --rle`` writes them, and masks as COCO RLE."""
+"""COCO run-length masks per frame, as ``hodor track --rle`` writes them."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from pycocotools import mask as coco
-
 from hodor.files import whole_file
 from hodor.formats.format import Format
-from hodor.formats.limits import filling_runs, frame_index, frame_size, rate_of, whole
 from hodor.formats.reading import Look, ReadOptions, read_json
-from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
+from hodor.formats.track import Labelled, Shapes, Track, flattened, masks_of, some_frames
 from hodor.formats.writing import WriteOptions, line
-
-
-def encode(mask: Mask) -> dict[str, Any]:
-    """A mask (H, W) as COCO RLE for JSON: {"size": [H, W], "counts": "..."}."""
-    rle = coco.encode(np.asfortranarray(mask.view(np.uint8)))
-    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
-
-
-def decode(rle: Mapping[str, Any]) -> Mask:
-    """The mask (H, W) of COCO RLE, compressed or a list of counts.
-
-    Raises ValueError if the runs do not fill it: pycocotools would give what happens to be in
-    memory for the rest of a mask whose text is cut off.
-    """
-    (height, width), runs = _unpacked(rle)
-    inside = np.arange(len(runs)) % 2 == 1
-    return np.repeat(inside, runs).reshape(width, height).T
-
-
-def box_of(rle: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
-    """Columns and rows (left, top, right, bottom), ends excluded, of COCO RLE; None for no pixel.
-
-    Raises ValueError as `decode`, which takes the memory that this does not need.
-    """
-    (height, _), runs = _unpacked(rle)
-    ends = runs.cumsum()[1::2]
-    starts = ends - runs[1::2]
-    starts, ends = starts[ends > starts], ends[ends > starts] - 1
-    if not len(starts):
-        return None
-    over = bool((starts // height != ends // height).any())  # from one column into the next
-    top, bottom = (
-        (0, height) if over else (int((starts % height).min()), int((ends % height).max()) + 1)
-    )
-    return float(starts[0] // height), float(top), float(ends[-1] // height + 1), float(bottom)
-
-
-def size_of(rle: Mapping[str, Any]) -> tuple[int, int]:
-    """The size (H, W) that COCO RLE states. Raises ValueError if it is none, or too large."""
-    height, width = rle["size"]
-    return frame_size(height, width)
-
-
-def _unpacked(rle: Mapping[str, Any]) -> tuple[tuple[int, int], NDArray[np.int64]]:
-    """Size (H, W) and run lengths, which fill it."""
-    size = size_of(rle)
-    counts = rle["counts"]
-    runs = np.array(counts, np.int64).ravel() if isinstance(counts, list) else _runs(str(counts))
-    filling_runs(runs, size, "the run lengths of a mask")
-    return size, runs
-
-
-def _runs(text: str) -> NDArray[np.int64]:
-    """The run lengths that COCO packed into a text.
-
-    A character holds five bits of a number, the lowest first, and whether more follow; the highest
-    bit of all is the sign. From the fourth number on, a number is the change from that before last.
-    """
-    codes = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - 48
-    if not codes.size or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
-        raise ValueError("the run lengths of a mask are cut off")
-    ends = np.flatnonzero(codes & 32 == 0) + 1
-    starts = np.concatenate([[0], ends[:-1]])
-    shifts = 5 * (np.arange(codes.size) - np.repeat(starts, ends - starts))
-    numbers = np.add.reduceat((codes & 31) << shifts, starts)
-    numbers -= np.where(codes[ends - 1] & 16, 1 << 5 * (ends - starts), 0)
-    numbers[1::2] = numbers[1::2].cumsum()
-    numbers[2::2] = numbers[2::2].cumsum()
-    return numbers
-
-
-def area_and_box(rle: Mapping[str, Any]) -> tuple[int, list[int]]:
-    """Area in pixels, and x, y, width, height, of what `encode` gave."""
-    packed = {"size": rle["size"], "counts": rle["counts"].encode("ascii")}
-    return int(coco.area(packed)), [int(edge) for edge in coco.toBbox(packed)]
+from hodor.video import area_and_box, decode_rle, encode_rle
+from hodor.video.limits import frame_index, frame_size, rate_of, whole
 
 
 def write_rle(track: Track, path: Path, _: WriteOptions) -> None:
@@ -117,7 +39,7 @@ def _begin(track: Track, size: list[int]) -> str:
 def _record(frame: Labelled, size: list[int]) -> dict[str, Any]:
     objects = []
     for number, mask in masks_of(frame.label_map):
-        segmentation = encode(mask)
+        segmentation = encode_rle(mask)
         area, box = area_and_box(segmentation)
         one = {"id": number, "area": area, "bbox": box, "segmentation": segmentation}
         if number in frame.confidence:
@@ -165,7 +87,7 @@ def _shapes(record: dict[str, Any], head: dict[str, Any]) -> Shapes:
         str(record["name"]),
         float(record["time"]),
         frame_size(height, width),
-        [(whole(one["id"], "an object"), decode(one["segmentation"])) for one in objects],
+        [(whole(one["id"], "an object"), decode_rle(one["segmentation"])) for one in objects],
         confidence,
     )
 

@@ -8,11 +8,11 @@ from PIL import Image
 
 from hodor.files import whole_file
 from hodor.formats.format import Format
-from hodor.formats.limits import frame_count
 from hodor.formats.reading import Look, ReadOptions
 from hodor.formats.track import Labelled, Track, some_frames, survey
 from hodor.formats.writing import WriteOptions
 from hodor.video import count_pages, hold_ids, read_label_map
+from hodor.video.limits import frame_count
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hodor.errors import MaskError
-from hodor.formats.limits import some
 from hodor.formats.reading import folder_of, stem
 from hodor.formats.track import counted
+from hodor.video.limits import some
 
 
 def one_video(path: Path, videos: Sequence[tuple[str, ...]], wanted: str | None) -> int:

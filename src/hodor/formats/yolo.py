@@ -18,12 +18,12 @@ from hodor.formats.format import Format
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import Box, Instance, identify
 from hodor.formats.left_out import LeftOut
-from hodor.formats.limits import frame_size, whole
-from hodor.formats.polygons import box_of_corners, filled, joined, outline
+from hodor.formats.polygons import box_of_corners, joined, outline
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Shapes, Track, categories, flattened, masks_of, survey
 from hodor.formats.writing import WriteOptions
-from hodor.video import IMAGE_SUFFIXES, list_images, open_picture, sort_naturally
+from hodor.video import IMAGE_SUFFIXES, fill_polygons, list_images, open_picture, sort_naturally
+from hodor.video.limits import frame_size, whole
 
 MOST_YAML = 1_000_000
 """Bytes of data.yaml; a thousand classes take 20,000."""
@@ -213,7 +213,10 @@ def _shapes(
         file.stem,
         index / options.rate,
         size,
-        ((number, filled([one.corners * (width, height)], size)) for number, one in numbered),
+        (
+            (number, fill_polygons([one.corners * (width, height)], size))
+            for number, one in numbered
+        ),
         {number: one.confidence for number, one in numbered if one.confidence is not None},
     )
 

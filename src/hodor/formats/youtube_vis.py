@@ -10,12 +10,12 @@ from hodor.formats.format import Format
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import renumbered
 from hodor.formats.left_out import LeftOut
-from hodor.formats.limits import frame_index, frame_size, rate_of
 from hodor.formats.reading import ReadOptions, folder_of, read_json, stem
-from hodor.formats.rle import area_and_box, encode
 from hodor.formats.track import Shapes, Survey, Track, categories, flattened, masks_of, survey
 from hodor.formats.videos import one_video
 from hodor.formats.writing import ByObject, WriteOptions, line
+from hodor.video import area_and_box, encode_rle
+from hodor.video.limits import frame_index, frame_size, rate_of
 
 PARTS = ("segmentations", "bboxes", "areas")
 
@@ -53,7 +53,7 @@ def _gather(track: Track, seen: Survey, parts: ByObject) -> list[tuple[int, floa
             if i not in here:
                 parts.add(i, "")
                 continue
-            rle = encode(here[i])
+            rle = encode_rle(here[i])
             area, box = area_and_box(rle)
             score = frame.confidence.get(i)
             texts = (line(rle), line(box), line(area), line(score and round(score, 4)))

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hodor.errors import HodorError
-from hodor.formats import filled, joined, outline
+from hodor.formats import joined, outline
 from hodor.integrations.needed import needed
 from hodor.tracking import Tracker
+from hodor.video import fill_polygons
 from hodor.weights import DEFAULT
 
 OBJECT = 1  # the only id: every shape has a memory of its own
@@ -84,7 +85,7 @@ class TrackingFunction:
 
     def _pixels(self, shape: Any, height: int, width: int) -> NDArray[np.bool_]:
         if shape.type == "polygon":
-            return filled([np.reshape(shape.points, (-1, 2))], (height, width))
+            return fill_polygons([np.reshape(shape.points, (-1, 2))], (height, width))
         found = self._masks.decode_mask(shape.points, image_width=width, image_height=height)
         return np.asarray(found, np.bool_)
 

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 from hodor.lazy import names_of
 
 if TYPE_CHECKING:
+    from hodor.video.coco_rle import (
+        area_and_box,
+        box_of_rle,
+        decode_rle,
+        encode_rle,
+        fill_polygons,
+    )
     from hodor.video.drawing import davis_palette, draw_overlay, object_colour
     from hodor.video.frames import DEFAULT_FPS, Frame, LabelMap, Source, numbered_name
     from hodor.video.images import (
@@ -53,9 +60,14 @@ __all__ = [
     "SeekableFrames",
     "Sink",
     "Source",
+    "area_and_box",
+    "box_of_rle",
     "count_pages",
     "davis_palette",
+    "decode_rle",
     "draw_overlay",
+    "encode_rle",
+    "fill_polygons",
     "hold_ids",
     "label_map_objects",
     "list_images",
@@ -75,6 +87,11 @@ __all__ = [
 ]
 
 _FILE = {
+    "area_and_box": "coco_rle",
+    "box_of_rle": "coco_rle",
+    "decode_rle": "coco_rle",
+    "encode_rle": "coco_rle",
+    "fill_polygons": "coco_rle",
     "davis_palette": "drawing",
     "draw_overlay": "drawing",
     "object_colour": "drawing",

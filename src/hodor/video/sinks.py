@@ -15,11 +15,10 @@ from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from pycocotools import mask as coco
 
 from hodor.errors import HodorError, explained, one_line
 from hodor.files import make_folder, make_room, open_to_append, replacing, sweep, whole_lines
+from hodor.video.coco_rle import area_and_box, encode_rle
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.label_maps import write_label_map
 
@@ -224,17 +223,14 @@ def damaged(notes: Path, error: Exception) -> HodorError:
 
 
 def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[dict[str, Any]]:
-    turned = np.asfortranarray(label_map)  # COCO counts runs down the columns.
+    turned = np.asfortranarray(label_map)  # once; COCO counts runs down the columns
     objects = []
     for number in ids:
-        mask: NDArray[np.uint8] = (turned == number).view(np.uint8)
-        rle = coco.encode(mask)
-        area = int(coco.area(rle))
+        segmentation = encode_rle(turned == number)
+        area, box = area_and_box(segmentation)
         if area > 0:
-            segmentation = {"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")}
-            bbox = [int(edge) for edge in coco.toBbox(rle)]
             objects.append(
-                {"id": int(number), "area": area, "bbox": bbox, "segmentation": segmentation}
+                {"id": int(number), "area": area, "bbox": box, "segmentation": segmentation}
             )
     return objects
 
