@@ -16,7 +16,7 @@ from hodor.video import read_label_map
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n"
 
 
-def test_a_mask_that_tracking_refuses_is_refused_in_training(tmp_path: Path) -> None:
+def test_a_mask_that_tracking_refuses_is_refused_in_training_and_scoring(tmp_path: Path) -> None:
     path = tmp_path / "soft.png"
     ramp = np.zeros((20, 40), np.uint8)
     ramp[:, 10:30] = 200
@@ -24,8 +24,9 @@ def test_a_mask_that_tracking_refuses_is_refused_in_training(tmp_path: Path) -> 
     Image.fromarray(ramp).save(path)
     with pytest.raises(MaskError, match="smoothed edges"):
         read_label_map(path)
-    with pytest.raises(DataError, match="smoothed edges"):
-        read_ids(path)
+    for read in (read_ids, read_scored):
+        with pytest.raises(DataError, match="smoothed edges"):
+            read(path)
 
 
 def test_masks_of_sixteen_bits_are_read_in_training_too(tmp_path: Path) -> None:
@@ -65,3 +66,19 @@ def test_a_list_of_sequences_is_text_whose_names_stay_in_their_folder(
         davis(tmp_path, 2017, "val", VideoRules())
     with pytest.raises(HodorError, match=message):
         DavisDataset(tmp_path, 2017, "val")
+
+
+def test_a_list_of_pairs_as_davis_first_had_it_serves_training_and_scoring(tmp_path: Path) -> None:
+    label_map = np.zeros((48, 64), np.uint8)
+    label_map[10:40, 20:50] = 255
+    for folder, suffix in (("JPEGImages", "jpg"), ("Annotations", "png")):
+        (tmp_path / folder / "480p" / "bear").mkdir(parents=True)
+        for name in ("00000", "00001", "00002"):
+            Image.fromarray(label_map).save(tmp_path / folder / f"480p/bear/{name}.{suffix}")
+    (tmp_path / "ImageSets" / "480p").mkdir(parents=True)
+    pairs = "/JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png\n"
+    (tmp_path / "ImageSets" / "480p" / "val.txt").write_text(pairs)
+    (video,) = davis(tmp_path, 2016, "val", VideoRules()).videos
+    (sequence,) = DavisDataset(tmp_path, 2016).sequences
+    assert (video.name, len(video.frames)) == (sequence.name, len(sequence.names)) == ("bear", 3)
+    assert np.array_equal(sequence.label_map("00000"), label_map > 0)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from hodor.data.objects import Index, ObjectRules, usable_ids
 from hodor.data.stills import Still, image_files, make_still, read_rgb, shape_of, shrunk, some
 from hodor.errors import DataError, HodorError
-from hodor.files import read_text, safe_name
 from hodor.video import read_label_map
+from hodor.video.layouts import listed_videos
 
 Annotated = Literal["one", "any", "all"]
 Reference = Literal["middle", "last"]
@@ -281,9 +281,7 @@ def _names(images: Path, listed: Path | None) -> Sequence[str]:
     if listed is None:
         names = sorted(path.name for path in images.iterdir() if path.is_dir())
     elif listed.is_file():
-        names = [
-            safe_name(name, "the video's name") for name in read_text(listed, DataError).split()
-        ]
+        names = listed_videos(listed)
     else:
         raise DataError(f"{listed}: no such file; it names the videos to use, one in a line")
     missing = [name for name in names if not (images / name).is_dir()]

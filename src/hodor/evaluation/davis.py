@@ -1,9 +1,6 @@
 """Benchmarks in the folders of DAVIS 2016 and 2017, checked whole before anything is read.
 
-ROOT/ImageSets/YEAR/SPLIT.txt names the sequences; ROOT/JPEGImages/480p/SEQUENCE holds frames and
-ROOT/Annotations/480p/SEQUENCE label maps of the same names, of the first frame only in test-dev.
-DAVIS 2016 as first published has ROOT/ImageSets/480p/SPLIT.txt with the paths of a frame and its
-label map in each line.
+Test-dev has label maps of first frames only.
 """
 
 from dataclasses import dataclass, field
@@ -19,10 +16,7 @@ from hodor.evaluation.folders import (
     without_frame,
 )
 from hodor.evaluation.problems import data_error, named
-from hodor.files import read_text, safe_name
-
-YEARS = (2016, 2017)
-"""2016: whatever is not 0 is the one object, with id 1. 2017: pixels hold object ids."""
+from hodor.video.layouts import DAVIS_YEARS, VideoFolders, find_davis_list, listed_videos
 
 
 @dataclass(frozen=True)
@@ -48,8 +42,8 @@ class DavisDataset:
 
     def __post_init__(self) -> None:
         problems: list[str] = []
-        names = _sequence_names(self.root, self.year, self.split, self.resolution)
-        found = [self._examine(name, problems) for name in names]
+        path = find_davis_list(self.root, self.year, self.split, self.resolution)
+        found = [self._examine(name, problems) for name in listed_videos(path)]
         if problems:
             raise data_error(self.root, problems)
         object.__setattr__(self, "sequences", tuple(s for s in found if s is not None))
@@ -67,17 +61,17 @@ class DavisDataset:
     def _examine(self, name: str, problems: list[str]) -> BenchmarkSequence | None:
         """The sequence, or None where something added to ``problems`` keeps it from being one."""
         before = len(problems)
-        maps = listed(self.root / "Annotations" / self.resolution / name, LABEL_SUFFIXES, problems)
+        folders = VideoFolders.of_davis(self.root, self.resolution)
+        maps = listed(folders.label_maps / name, LABEL_SUFFIXES, problems)
         frames: dict[str, Path] = {}
         if self.with_frames:
-            folder = self.root / "JPEGImages" / self.resolution / name
-            frames = listed(folder, FRAME_SUFFIXES, problems)
+            frames = listed(folders.images / name, FRAME_SUFFIXES, problems)
             if maps and frames:
                 self._compare(name, maps, frames, problems)
         size = common_size(name, maps, frames, problems)
         if not maps or size is None or len(problems) > before:
             return None
-        ids = first_objects(name, next(iter(maps.values())), self.year == YEARS[0], problems)
+        ids = first_objects(name, next(iter(maps.values())), self.year == DAVIS_YEARS[0], problems)
         return self._sequence(name, maps, frames, size, ids) if ids else None
 
     @staticmethod
@@ -109,7 +103,7 @@ class DavisDataset:
             scored=dict.fromkeys(ids, scored),
             wanted=names,
             size=size,
-            one_object=self.year == YEARS[0],
+            one_object=self.year == DAVIS_YEARS[0],
         )
 
 
@@ -126,25 +120,3 @@ def first_objects(name: str, path: Path, one_object: bool, problems: list[str]) 
             "mark at least one (a map of 0 and 255 belongs to year 2016)"
         )
     return ids
-
-
-def _sequence_names(root: Path, year: int, split: str, resolution: str) -> list[str]:
-    if year not in YEARS:
-        raise DataError(f"there is no DAVIS {year}; choose 2016 (one object) or 2017 (several)")
-    path = root / "ImageSets" / str(year) / f"{split}.txt"
-    of_pairs = root / "ImageSets" / resolution / f"{split}.txt"
-    if not path.is_file() and year == YEARS[0] and of_pairs.is_file():
-        path = of_pairs
-    if not path.is_file():
-        lists = sorted(p.relative_to(root).as_posix() for p in root.glob("ImageSets/*/*.txt"))
-        raise DataError(
-            f"{path} is missing; found {named(lists) or 'no list of sequences'} in {root}. "
-            "Give the folder that holds ImageSets, and a year and split that it has"
-        )
-    lines = read_text(path, DataError).splitlines()
-    words = [line.split()[0] for line in lines if line.strip()]
-    # A line of two paths: the sequence is the folder of the first.
-    names = dict.fromkeys(word.split("/")[-2] if "/" in word else word for word in words)
-    if not names:
-        raise DataError(f"{path} names no sequence; write one name a line")
-    return [safe_name(name, f"{path}: the sequence's name") for name in names]

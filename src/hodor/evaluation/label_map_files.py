@@ -1,4 +1,4 @@
-"""Label maps as PNG files: indices in, indices out, colours never looked at."""
+"""Label maps and frames of benchmarks: read as tracking reads them, their sizes told beforehand."""
 
 from pathlib import Path
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hodor.errors import DataError
-from hodor.video import open_picture
+from hodor.errors import DataError, MaskError, SourceError
+from hodor.video import open_picture, read_image
+from hodor.video import read_label_map as read_mask
 
 LabelMap = NDArray[np.uint8]
 """Label map (H, W): one object id per pixel, 0 is background."""
@@ -21,25 +22,25 @@ _TAIL = 4096  # bytes; cameras write some of their own behind the end
 
 
 def read_label_map(path: Path) -> LabelMap:
-    """Label map (H, W) uint8 of a PNG with a palette (its indices) or in greys (their values).
+    """Label map (H, W) uint8 of a mask file, in which 255 is never a name for 1.
 
-    Raises DataError when the file cannot be read or holds colours without a palette.
+    Raises DataError when the file cannot be read, or its ids would have to be guessed.
     """
     try:
-        with open_picture(path) as picture:
-            _check_mode(path, picture)
-            return np.asarray(picture).astype(np.uint8, copy=False)
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+        label_map = read_mask(path, white_is_id=True)
+    except MaskError as error:
+        raise DataError(str(error)) from error
+    if label_map.dtype != np.uint8:
+        raise DataError(f"{path} has ids up to {label_map.max()}; benchmarks have 8-bit ids")
+    return label_map.astype(np.uint8, copy=False)
 
 
 def read_frame(path: Path) -> NDArray[np.uint8]:
     """Frame (H, W, 3) uint8 RGB of an image file. Raises DataError when it cannot be read."""
     try:
-        with open_picture(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+        return read_image(path)
+    except SourceError as error:
+        raise DataError(str(error)) from error
 
 
 def label_map_size(path: Path) -> tuple[int, int]:

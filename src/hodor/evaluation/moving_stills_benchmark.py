@@ -15,6 +15,7 @@ from hodor.evaluation.davis import DavisDataset
 from hodor.evaluation.label_map_files import LabelMap, read_frame, read_label_map
 from hodor.evaluation.moving_stills import Cutout, make_clip
 from hodor.video import write_label_map
+from hodor.video.layouts import VideoFolders, davis_list
 
 NamedClip = tuple[str, NDArray[np.uint8], NDArray[np.uint8]]
 """Name, frames (T, H, W, 3) uint8 RGB and label maps (T, H, W) uint8 of a clip."""
@@ -91,9 +92,9 @@ def write_davis(clips: Iterable[NamedClip], root: Path, *, split: str = "val") -
             )
         _write_clip(root, name, frames, label_maps)
         names.append(name)
-    lists = root / "ImageSets" / "2017"
-    lists.mkdir(parents=True)
-    (lists / f"{split}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    path = davis_list(root, 2017, split)
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
 
 def cut_out(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Cutout | None:
@@ -201,8 +202,7 @@ def _name(index: int) -> str:
 def _write_clip(
     root: Path, name: str, frames: NDArray[np.uint8], label_maps: Iterable[LabelMap]
 ) -> None:
-    pictures = root / "JPEGImages" / "480p" / name
-    annotations = root / "Annotations" / "480p" / name
+    pictures, annotations = (folder / name for folder in VideoFolders.of_davis(root))
     for folder in (pictures, annotations):
         folder.mkdir(parents=True)
     for index, (frame, label_map) in enumerate(zip(frames, label_maps, strict=True)):

@@ -1,11 +1,9 @@
 """Benchmarks whose splits are folders: YouTube-VOS, MOSE and LVOS.
 
-ROOT/SPLIT/JPEGImages/VIDEO holds frames and ROOT/SPLIT/Annotations/VIDEO label maps, of few frames
-or of all; JSON files tell which objects there are. Layouts as their authors describe them; see
-docs/guides/evaluate.md for what was taken from where.
+Label maps are there for few frames or for all; JSON files tell which objects there are. Layouts as
+their authors describe them; see docs/guides/evaluate.md for what was taken from where.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +21,8 @@ from hodor.evaluation.folders import (
 )
 from hodor.evaluation.metrics import FRAMES_AT_LEAST
 from hodor.evaluation.problems import data_error, named
-from hodor.files import read_text, safe_name
+from hodor.files import read_text
+from hodor.video.layouts import VideoFolders, described_videos
 
 SEEN, UNSEEN = "seen", "unseen"
 LVOS_EVERY = 5  # the toolkit of LVOS looks at every fifth frame, counted from an object's first
@@ -120,7 +119,7 @@ class MoseDataset:
         folder = self.root / self.split
         problems: list[str] = []
         found = []
-        for name in _folder_names(folder / "Annotations"):
+        for name in _folder_names(VideoFolders.of_split(folder).label_maps):
             files = _files(name, folder, folder, self.with_frames, problems)
             if files is not None:
                 found.append(_mose_sequence(files, problems))
@@ -291,10 +290,10 @@ def _files(
     name: str, folder: Path, images: Path, with_frames: bool, problems: list[str]
 ) -> _Files | None:
     before = len(problems)
-    maps = listed(folder / "Annotations" / name, LABEL_SUFFIXES, problems)
+    maps = listed(VideoFolders.of_split(folder).label_maps / name, LABEL_SUFFIXES, problems)
     frames: dict[str, Path] = {}
     if with_frames:
-        frames = listed(images / "JPEGImages" / name, FRAME_SUFFIXES, problems)
+        frames = listed(VideoFolders.of_split(images).images / name, FRAME_SUFFIXES, problems)
         if maps and frames:
             without_frame(name, maps, frames, problems)
     size = common_size(name, maps, frames, problems)
@@ -305,18 +304,13 @@ def _files(
 
 def _videos(path: Path) -> dict[str, Any]:
     """Video name -> entry of a JSON file of objects, by name."""
+    entries = described_videos(path)
     try:
-        videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
-        entries = {safe_name(name, "the video's name"): videos[name] for name in sorted(videos)}
         for entry in entries.values():
             entry["objects"].items()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing; give the folder that holds the splits") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         what = one_line(f"{type(error).__name__}: {error}")
         raise DataError(f"{path} does not list objects of videos ({what}); get it anew") from error
-    if not entries:
-        raise DataError(f"{path} names no video")
     return entries
 
 
