@@ -69,8 +69,24 @@ def test_a_run_writes_what_was_asked_for_and_says_where(hodor: Hodor, here: Any)
     assert [len(values) for values in summary["confidence"].values()] == [12, 12]
     assert "12 frames, objects 3, 7" in ran.err
     assert "results in out" in ran.err
-    assert re.search(r"look first at object \d|falls far below", ran.err)
+    there = r"look first at object \d .*: hodor studio out --frame \d|correct: hodor studio out"
+    assert re.search(there, ran.err)
     assert ran.out == ""
+
+
+def test_the_studio_is_named_where_the_video_is_a_file_and_objects_by_their_names(
+    hodor: Hodor, here: Any
+) -> None:
+    ran = hodor(*here("video.mp4", "--name", "3=[red] camel"))
+    assert "object 3 ([red] camel): mean confidence" in ran.err
+    summary = json.loads(Path("out/summary.json").read_text())
+    assert summary["names"] == {"3": "[red] camel"}
+    assert summary["given"] == {"3": [0], "7": [0]}
+    assert {name: Path(path).name for name, path in summary["inputs"].items() if path} == {
+        "source": "video.mp4",
+        "masks": "first.png",
+        "model": Path(summary["inputs"]["model"]).name,
+    }
 
 
 def test_each_option_of_the_tracker_arrives(hodor: Hodor, here: Any) -> None:

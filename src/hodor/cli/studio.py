@@ -16,10 +16,13 @@ app = App()
 @app.command()
 def studio(
     source: str = typer.Argument(
-        ..., help="Video file, folder or pattern of images; or a session's folder, to go on."
+        ...,
+        help="Video file, folder or pattern of images; OUT of hodor track, to correct what it "
+        "found; or a session's folder, to go on.",
     ),
     session: Path | None = typer.Option(
-        None, help="Folder of the session. Default: NAME.studio beside the video."
+        None,
+        help="Folder of the session. Default: NAME.studio beside the video, or OUT/studio.",
     ),
     model: str | None = typer.Option(
         None, help="Bundled name, .safetensors file or hub:ORG/REPO. Default: the session's."
@@ -45,6 +48,7 @@ def studio(
     ``hodor studio FOLDER``.
 
         hodor studio my.mp4
+        hodor studio out
         hodor studio my.studio --port 8000 --no-browser
     """
     console = Console(stderr=True)
@@ -61,6 +65,5 @@ def studio(
         console.print(f"session: {folder}; Ctrl-C ends", highlight=False, soft_wrap=True)
 
     serve(opened, host=host, port=port, browser=browser, frame=frame, ready=ready)
-    console.print(
-        f"go on by: hodor studio {shlex.quote(str(folder))}", highlight=False, soft_wrap=True
-    )
+    again = shlex.quote(str(room.to_open_again(folder)))
+    console.print(f"go on by: hodor studio {again}", highlight=False, soft_wrap=True)

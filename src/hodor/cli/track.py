@@ -22,6 +22,7 @@ from hodor.cli.app import App
 from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.names import names_of
 from hodor.cli.tracker_options import with_tracker_options
+from hodor.cli.where_to_look import called, where_to_look
 from hodor.errors import HodorError, MaskError
 from hodor.extras import check
 from hodor.formats import Mattes
@@ -32,7 +33,6 @@ from hodor.runs import (
     Summary,
     find_videos,
     masks_for_run,
-    most_doubtful,
     pair_videos,
     read_list,
     report_videos,
@@ -119,7 +119,8 @@ def track(
     ),
     name: list[str] = typer.Option(
         [],
-        help="With --format: what an object is called, such as 1=cat; may be repeated.",
+        help="What an object is called, such as 1=cat, here, in other formats and in the studio; "
+        "may be repeated.",
         rich_help_panel=WRITTEN,
     ),
     edges: MatteOptions = MatteOptions(),
@@ -175,7 +176,7 @@ def track(
         crew = Crew(workers, ray, gpus=float(chosen.device.startswith("cuda")))
         _track_all(
             console, videos, out, tracker, outputs, crew,
-            adapt=adapt, intensity=levels, resume=resume_run,
+            adapt=adapt, intensity=levels, resume=resume_run, model=model,
         )  # fmt: skip
         return
     if masks is None and references is None:
@@ -185,9 +186,9 @@ def track(
     with _bar(console, str(source)) as progress:
         summary = track_to_folder(
             str(source), masks, out, tracker=tracker, references=references, outputs=outputs,
-            adapt=adapt, intensity=levels, resume=resume_run, progress=progress,
+            adapt=adapt, intensity=levels, resume=resume_run, model=model, progress=progress,
         )  # fmt: skip
-    tell(console, summary, out, source=str(source))
+    tell(console, summary, out)
 
 
 def _how_to_begin(source: str) -> str:
@@ -259,6 +260,7 @@ def _track_all(
     adapt: float | None,
     intensity: Intensity,
     resume: bool,
+    model: str,
 ) -> None:
     """Track all videos that are not finished yet; tell of each as it ends, and report on all.
 
@@ -271,7 +273,7 @@ def _track_all(
     failures: dict[str, str] = {}
     outcomes = track_many(
         waiting, out, tracker=tracker, outputs=outputs, adapt=adapt, intensity=intensity,
-        **crew._asdict(),
+        model=model, **crew._asdict(),
     )  # fmt: skip
     try:
         for outcome in _with_bar(console, outcomes, len(waiting)):
@@ -349,11 +351,8 @@ def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
             raise typer.Exit(STOPPED) from None
 
 
-def tell(console: Console, summary: Summary, out: Path, *, source: str | None = None) -> None:
-    """Say what was done, what was odd, where to look first, and where the results are.
-
-    source: what the studio can open to look there.
-    """
+def tell(console: Console, summary: Summary, out: Path) -> None:
+    """Say what was done, what was odd, where to look first, and where the results are."""
     values = summary.to_dict()
     console.print(
         f"{summary.frames} frames, objects {', '.join(map(str, values['objects']))}: "
@@ -366,7 +365,8 @@ def tell(console: Console, summary: Summary, out: Path, *, source: str | None = 
         lost = sum(n == 0 for n in known)
         mean = sum(known) / len(known)
         away = f", not visible in {lost} frames" if lost else ""
-        console.print(f"  object {i}: mean confidence {mean:.2f}{away}", highlight=False)
+        line = f"  {called(int(i), summary)}: mean confidence {mean:.2f}{away}"
+        console.print(line, highlight=False, markup=False)
     for warning in summary.warnings:
         console.print(f"[yellow]warning[/]: {warning}", highlight=False)
     if summary.adaptation is not None:
@@ -377,22 +377,5 @@ def tell(console: Console, summary: Summary, out: Path, *, source: str | None = 
             + ("" if came.better else "; that is no better, so it is used as it was"),
             highlight=False,
         )
-    console.print(_where_to_look(summary, source), highlight=False, markup=False, soft_wrap=True)
+    console.print(where_to_look(summary, out), highlight=False, markup=False, soft_wrap=True)
     console.print(f"results in {out}", highlight=False)
-
-
-def _where_to_look(summary: Summary, source: str | None) -> str:
-    """One line: the object and the frames that are most doubtful, and how to see them."""
-    doubtful = most_doubtful(summary.confidence)
-    if doubtful is None:
-        return "no object's confidence falls far below what is usual for it"
-    frames = f"frames {doubtful.first} to {doubtful.last}"
-    if doubtful.first == doubtful.last:
-        frames = f"frame {doubtful.first}"
-    why = f"confidence {doubtful.confidence:.2f}, usually {doubtful.usual:.2f}"
-    if doubtful.confidence == 0:
-        why = "not visible"
-    line = f"look first at object {doubtful.object} in {frames} ({why})"
-    if source is None or not Path(source).exists():
-        return line
-    return f"{line}: hodor studio {shlex.quote(source)} --frame {doubtful.worst}"

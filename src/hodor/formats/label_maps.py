@@ -102,7 +102,8 @@ def _read_results(path: Path, options: ReadOptions) -> Track:
             yield Labelled(index, file.stem, index / rate, read_label_map(file), known)
 
     timed = summary.rate is not None
-    return Track(frames, summary.source or path.resolve().name, rate, {}, warnings, timed)
+    video = summary.source or path.resolve().name
+    return Track(frames, video, rate, summary.names, warnings, timed)
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ class _Summary:
     """Frames per second of the run's video"""
     confidence: dict[int, list[float | None]] = field(default_factory=dict)
     """By object, of every frame"""
+    names: dict[int, str] = field(default_factory=dict)
+    """What objects are called"""
 
 
 def _summary(path: Path) -> _Summary:
@@ -132,6 +135,7 @@ def _summary(path: Path) -> _Summary:
             int(found.get("frames", 0)),
             None if rate is None else rate_of(rate),
             values,
+            {int(number): str(name) for number, name in found.get("names", {}).items()},
         )
 
 

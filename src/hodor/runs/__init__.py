@@ -1,7 +1,7 @@
 """Whole videos: one through its sinks, one to a folder, many of them; each goes on after a kill."""
 
 from hodor.runs.first_masks import masks_for_run, write_first_masks
-from hodor.runs.folder import Outputs, track_to_folder
+from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
 from hodor.runs.looking import Doubtful, most_doubtful
 from hodor.runs.many import ListedVideo, read_list, track_many, unfinished
 from hodor.runs.pairing import find_videos, pair_videos
@@ -16,6 +16,8 @@ __all__ = [
     "Summary",
     "VideoReport",
     "find_videos",
+    "is_begun",
+    "is_finished",
     "masks_for_run",
     "most_doubtful",
     "pair_videos",

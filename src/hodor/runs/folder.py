@@ -29,6 +29,7 @@ from hodor.video import (
     open_reference_masks,
     open_source,
 )
+from hodor.weights import bundled_models
 
 STATE = ".state.safetensors"
 RUN = ".run.json"
@@ -67,6 +68,7 @@ def track_to_folder(
     adapt: float | None = None,
     intensity: Intensity = AUTO,
     resume: bool = False,
+    model: str | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Summary:
     """Follow objects through a video and write the results into a folder: ``hodor track``.
@@ -88,6 +90,8 @@ def track_to_folder(
             which it did not learn, say that it has become better.
         intensity: how greys of more than eight bits become eight.
         resume: go on where a killed run with the same inputs stopped.
+        model: name or file of the tracker's model, noted for whoever opens the results again
+            (``hodor studio``); None: the name that its file states.
         progress: called after every frame.
 
     Raises:
@@ -96,7 +100,7 @@ def track_to_folder(
             was written before stays whole.
     """
     run = _Inputs(
-        str(source), _path(masks), Path(out), _path(references), outputs, adapt, intensity
+        str(source), _path(masks), Path(out), _path(references), outputs, adapt, intensity, model
     )
     if run.masks is None and run.references is None:
         raise MaskError("nothing to follow: give masks or references")
@@ -132,6 +136,7 @@ def _track(
             ready.add_references(References.load(run.references))
         summary = summary or Summary(frames.name)
         summary.adaptation = adaptation_of(ready)
+        summary.inputs, summary.names = run.noted(frames, ready), names
         guessed = given.warnings if given is not None else []
         told = [*warnings, *guessed]
         summary.warnings += [one for one in told if one not in summary.warnings]
@@ -153,6 +158,7 @@ class _Inputs:
     outputs: Outputs
     adapt: float | None
     intensity: Intensity
+    model: str | None
 
     def open(self) -> Source:
         """The video, from its beginning."""
@@ -177,6 +183,19 @@ class _Inputs:
             settings["mattes"] = str(self.outputs.mattes)
         return settings
 
+    def noted(self, source: Source, tracker: Tracker) -> dict[str, str | None]:
+        """Where all came from, as it is found again from any folder."""
+        elsewhere = source.live or "://" in self.source
+        model = self.model if tracker.runtime.name == "torch" else None
+        if model is not None and model not in bundled_models() and Path(model).is_file():
+            model = _absolute(model)
+        return {
+            "source": self.source if elsewhere else _absolute(self.source),
+            "masks": None if self.masks is None else _absolute(self.masks),
+            "references": None if self.references is None else _absolute(self.references),
+            "model": model,
+        }
+
     def files(self) -> dict[str, Fingerprint | None]:
         """What tells the files that the run reads from others of the same names."""
         named = {"source": self.source, "masks": self.masks, "references": self.references}
@@ -184,6 +203,10 @@ class _Inputs:
             return {name: fingerprint(what) for name, what in named.items()}
         except OSError as error:
             raise HodorError(f"{error.filename}: cannot be read ({reason(error)})") from error
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).absolute())
 
 
 def _path(path: str | Path | None) -> Path | None:

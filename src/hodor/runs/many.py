@@ -106,6 +106,7 @@ def track_many(
     outputs: Outputs,
     adapt: float | None = None,
     intensity: Intensity = AUTO,
+    model: str | None = None,
     workers: int = 1,
     ray_address: str | None = None,
     gpus: float = 0,
@@ -117,14 +118,14 @@ def track_many(
         out: the folder of the folders.
         tracker: makes the tracker of a video; can be pickled.
         outputs: what is written for each video.
-        adapt, intensity: as for ``track_to_folder``.
+        adapt, intensity, model: as for ``track_to_folder``.
         workers, ray_address, gpus: as for ``hodor.jobs.run_jobs``.
 
     Yields:
         As a video ends, its outcome: a ``Summary``, or what was wrong in one line.
     """
     jobs = {
-        video.name: _Job(video, out / video.name, tracker, outputs, adapt, intensity)
+        video.name: _Job(video, out / video.name, tracker, outputs, adapt, intensity, model)
         for video in videos
     }
     return run_jobs(_track, jobs, workers=workers, ray_address=ray_address, gpus=gpus)
@@ -137,6 +138,7 @@ class _Job(NamedTuple):
     outputs: Outputs
     adapt: float | None
     intensity: Intensity
+    model: str | None
 
 
 def _track(job: _Job) -> Summary:
@@ -150,5 +152,6 @@ def _track(job: _Job) -> Summary:
         outputs=job.outputs,
         adapt=job.adapt,
         intensity=job.intensity,
+        model=job.model,
         resume=is_begun(job.out),
     )

@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from hodor.files import write_json
 from hodor.runs.adapting import Adaptation
 from hodor.runs.look_alikes import LookAlikes
 from hodor.tracking import Result, Tracker, load_state, save_state
-from hodor.video import Frame, LabelMap, ReferenceMasks, Sink, Source
+from hodor.video import Frame, LabelMap, ReferenceMasks, Sink, Source, label_map_objects
 
 COMMIT_EVERY = 100  # frames; what a kill can cost
 AHEAD = 4  # frames read and results waiting to be written; all that is held of a video
@@ -51,9 +51,17 @@ class Summary:
     """By id, one value a frame; NaN before the object was known"""
     setup: dict[str, Any] = field(default_factory=dict)
     """Model, options, runtime, device and precision, as plain values"""
+    inputs: dict[str, str | None] = field(default_factory=dict)
+    """Where video, masks, references and model came from, for whoever opens the results again"""
+    names: dict[int, str] = field(default_factory=dict)
+    """What objects are called, by id"""
+    given: dict[int, list[int]] = field(default_factory=dict)
+    """By id, the frames in which masks of it were given"""
 
-    def add(self, result: Result) -> None:
-        """Take in one frame."""
+    def add(self, result: Result, given: LabelMap | None = None) -> None:
+        """Take in one frame, with the label map (H, W) that was given in it."""
+        for i in label_map_objects(given) if given is not None else ():
+            self.given.setdefault(i, []).append(self.frames)
         for i in result.ids:
             values = self.confidence.setdefault(i, array("f"))
             values.extend([float("nan")] * (self.frames - len(values)))
@@ -73,8 +81,11 @@ class Summary:
         """Plain values for JSON."""
         return {
             "source": self.source,
+            **({"inputs": self.inputs} if self.inputs else {}),
             "frames": self.frames,
             "objects": sorted(self.confidence),
+            **({"names": _by_text(self.names)} if self.names else {}),
+            "given": _by_text(self.given),
             "frames_per_second": round(self.tracked / self.seconds, 3) if self.seconds else None,
             "seconds": round(self.seconds, 3),
             **self.setup,
@@ -94,6 +105,11 @@ def _setup(tracker: Tracker) -> dict[str, Any]:
         "precision": runtime.precision,
         "options": asdict(tracker.options),
     }
+
+
+def _by_text(values: Mapping[int, Any]) -> dict[str, Any]:
+    """With keys as JSON has them."""
+    return {str(i): values[i] for i in sorted(values)}
 
 
 def _plain(values: Sequence[float], frames: int) -> list[float | None]:
@@ -138,7 +154,7 @@ def track_video(
         for frame in _frames(source, tracker.next_index):
             given = _masks(masks, frame, summary)
             result = tracker.step(frame.pixels, given)
-            summary.add(result)
+            summary.add(result, given)
             summary.warn(alikes.look(tracker, frame, result, masks_came=given is not None))
             summary.seconds = time.perf_counter() - began
             writer.write(frame, result)
@@ -194,6 +210,7 @@ def resume(tracker: Tracker, state: Path) -> Summary:
         for i, values in extra["confidence"].items():
             numbers = [float("nan") if v is None else v for v in values]
             summary.confidence[int(i)] = array("f", numbers)
+        summary.given = {int(i): list(frames) for i, frames in extra.get("given", {}).items()}
     except WeightsError as error:
         raise WeightsError(f"{error}; or remove the file to begin this run anew") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -217,6 +234,7 @@ def _saver(state: Path | None, tracker: Tracker, summary: Summary) -> Callable[[
         "source": summary.source,
         "frames": summary.frames,
         "warnings": list(summary.warnings),
+        "given": {str(i): list(frames) for i, frames in summary.given.items()},
         # Not rounded, so that a run that goes on gives what one that was not stopped gives.
         "confidence": {
             str(i): [None if v != v else v for v in values]

@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
@@ -52,6 +53,8 @@ class VideoReport:
     worst_object: int | None = None
     unseen: int | None = None
     """Frames in which some object was not visible"""
+    studio: str = ""
+    """The command that opens the studio in the worst frame"""
     said: str = ""
     """What went wrong, or the run's warnings"""
 
@@ -137,9 +140,14 @@ def _of_summary(name: str, folder: Path, summary: Mapping[str, Any]) -> VideoRep
         worst_confidence=worst[0] if worst else None,
         worst_frame=labels[worst[1]].stem if worst and worst[1] < len(labels) else None,
         worst_object=worst[2] if worst else None,
+        studio=_command(folder, worst[1] if worst else 0),
         unseen=len({index for value, index, _ in values if value == 0}),
         said="; ".join(summary["warnings"]),
     )
+
+
+def _command(folder: Path, frame: int) -> str:
+    return f"hodor studio {shlex.quote(str(folder))} --frame {frame}"
 
 
 def _picture(report: VideoReport, source: str, folder: Path) -> str | None:

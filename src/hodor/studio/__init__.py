@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hodor.errors import HodorError
 
 if TYPE_CHECKING:
-    from hodor.studio.opening import Studio, TrackerSettings, open_studio
+    from hodor.studio.opening import Studio, TrackerSettings, open_studio, to_open_again
     from hodor.studio.segmenters import GrabCut, Prompt, Segmenter
     from hodor.studio.serving import serve
 
@@ -21,12 +21,14 @@ __all__ = [
     "TrackerSettings",
     "open_studio",
     "serve",
+    "to_open_again",
 ]
 
 _FILE = {
     "Studio": "opening",
     "TrackerSettings": "opening",
     "open_studio": "opening",
+    "to_open_again": "opening",
     "GrabCut": "segmenters",
     "Prompt": "segmenters",
     "Segmenter": "segmenters",

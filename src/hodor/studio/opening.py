@@ -1,20 +1,22 @@
 """From what a user names, a video or a session's folder, to all that a server needs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hodor.errors import HodorError, SourceError, one_line
 from hodor.files import stays_inside
+from hodor.runs import is_finished
 from hodor.studio.clicking import Clicks, has_network
 from hodor.studio.exports import EXPORTS, export
+from hodor.studio.finished_runs import SESSION, FinishedRun, find_run, take_over
 from hodor.studio.folder import SETTINGS, SessionFolder, is_session
 from hodor.studio.jobs import Control, Jobs
 from hodor.studio.pictures import Pictures
 from hodor.studio.segmenters import GrabCut, Segmenter
 from hodor.studio.session import Session
-from hodor.studio.settings import Video
+from hodor.studio.settings import Video, noted_model
 from hodor.video import SeekableFrames, open_seekable
 from hodor.weights import model_path
 
@@ -120,14 +122,21 @@ class Studio:
 def open_studio(what: str, session: Path | None, settings: TrackerSettings) -> Studio:
     """Open a video with its session's folder, or a folder with its video.
 
-    what: a video, a folder of images, or a session's folder. session: where the session is kept;
-    None: beside the video, as ``NAME.studio``.
+    what: a video, a folder of images, a session's folder, or the folder of a finished run of
+    ``hodor track``. session: where the session is kept, or the run that the video was tracked in;
+    None: beside the video, as ``NAME.studio``, or in the run's folder.
 
     Raises:
         HodorError: no video, not the session's video, no such model, or the folder is in use or
             holds other things.
     """
-    root, path = _places(what, session)
+    run = _run(what, session)
+    root, path = _places(what, session) if run is None else _places_of_run(run, what, session)
+    fresh = run if not is_session(root) else None
+    if run is not None:
+        settings = replace(settings, size=settings.size or run.size)
+    if fresh is not None:
+        settings = replace(settings, model=settings.model or noted_model(fresh.model))
     if settings.model is not None:
         model_path(settings.model)  # told now, and not after somebody has drawn
     frames = _open_video(path, root)
@@ -137,12 +146,34 @@ def open_studio(what: str, session: Path | None, settings: TrackerSettings) -> S
         height, width = first.pixels.shape[:2]
         video = Video(path, frames.name, frames.length, (height, width), frames.fps)
         folder = SessionFolder(root)
+        if fresh is not None:
+            take_over(fresh, folder, video, settings.model)
         return Studio(Session(folder, video, settings.model), frames, settings)
     except BaseException:
         frames.close()
         if folder is not None:
             folder.close()
         raise
+
+
+def _run(what: str, session: Path | None) -> FinishedRun | None:
+    """The finished run that is meant: the first word, or the session's folder."""
+    if is_session(Path(what)):
+        return None
+    return find_run(Path(what)) or (None if session is None else find_run(session))
+
+
+def _places_of_run(run: FinishedRun, what: str, session: Path | None) -> tuple[Path, str]:
+    """The folder of a run's session and the video's path."""
+    if Path(what).resolve() == run.root:
+        root = session.resolve() if session is not None else run.session
+        return root, _noted_video(root) if is_session(root) else run.path()
+    return run.session, str(Path(what).resolve())
+
+
+def to_open_again(root: Path) -> Path:
+    """What opens a session's folder again: itself, or the run that it belongs to."""
+    return root.parent if root.name == SESSION and is_finished(root.parent) else root
 
 
 def _places(what: str, session: Path | None) -> tuple[Path, str]:
@@ -181,9 +212,10 @@ def _open_video(path: str, root: Path) -> SeekableFrames:
     try:
         return open_seekable(path)
     except SourceError as error:
-        if not is_session(root):
+        again = to_open_again(root)
+        if not is_session(root) and again == root:
             raise
         raise SourceError(
-            f"{error} The session in {root} is of this video; if it was moved: hodor studio "
-            f"VIDEO --session {root}"
+            f"{error} It is the video of {again}; if it was moved: hodor studio VIDEO --session "
+            f"{again}"
         ) from error

@@ -387,11 +387,9 @@ class Session:
             self._prints.setdefault(i, {})[frame] = mark
 
     def _save(self) -> None:
-        v = self.video
-        about = {"path": v.path, "name": v.name, "frames": v.frames, "size": v.size, "fps": v.fps}
         self.folder.write_settings(
             {
-                "video": about,
+                "video": self.video.to_dict(),
                 "model": self.model,
                 "objects": [o.to_dict() for o in self.objects],
                 "gone": {str(t): sorted(ids) for t, ids in self._gone.items()},

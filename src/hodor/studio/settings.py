@@ -1,6 +1,6 @@
 """What a session's settings say of its video and model, and whether that can be."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,10 @@ class Video:
     frames: int
     size: tuple[int, int]
     fps: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``session.json`` has it."""
+        return asdict(self)
 
 
 def noted_model(noted: object) -> str | None:

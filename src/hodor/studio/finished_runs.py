@@ -1,0 +1,193 @@
+"""A finished run of ``hodor track``, opened as a session: to look at, to correct, to go on from.
+
+The session lies in the run's folder, in ``studio``; the run's own files stay as they are.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hodor.errors import HodorError, explained, one_line
+from hodor.files import stays_inside
+from hodor.runs import is_begun, is_finished
+from hodor.runs.adapting import ADAPTED
+from hodor.studio.folder import SessionFolder
+from hodor.studio.objects import COLOURS, LONGEST_NAME, Object
+from hodor.studio.plan import Origins, mask_print, wanted
+from hodor.studio.runs import HIGHEST
+from hodor.studio.settings import Video
+from hodor.video import read_label_map, sort_naturally
+from hodor.weights import DEFAULT, bundled_models
+
+SUMMARY = "summary.json"
+SESSION = "studio"
+"""The session's folder within the run's"""
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedRun:
+    """What a run's ``summary.json`` says of it.
+
+    root: the run's folder. video: path or URL of its video, None where it was not noted. frames:
+    their number. ids: of all objects. given: frames with given masks, by id. confidence: of every
+    frame, by id; None before the object was known. names: by id. model: name or file. size: at
+    which the network saw frames.
+    """
+
+    root: Path
+    video: str | None
+    frames: int
+    ids: Sequence[int]
+    confidence: Mapping[int, Sequence[float | None]]
+    given: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    names: Mapping[int, str] = field(default_factory=dict)
+    model: str = DEFAULT
+    size: int | None = None
+
+    @property
+    def session(self) -> Path:
+        """The folder of its session."""
+        return self.root / SESSION
+
+    def path(self) -> str:
+        """Of the video. Raises HodorError where it is no file."""
+        if self.video is None or "://" in self.video or not Path(self.video).is_absolute():
+            said = "does not say" if self.video is None else f"followed {one_line(self.video)}"
+            raise HodorError(
+                f"{self.root}: this run {said} which file its video is; give it: hodor studio "
+                f"VIDEO --session {self.root}"
+            )
+        return self.video
+
+
+def find_run(folder: Path) -> FinishedRun | None:
+    """The run whose results a folder holds; None for other folders and files.
+
+    Raises:
+        HodorError: the run is not finished, or what it noted is damaged.
+    """
+    if not (folder / "labels").is_dir():
+        return None
+    if is_begun(folder):
+        raise HodorError(
+            f"{folder}: the run in it is not finished; go on with it first, by the same hodor "
+            "track command with --resume"
+        )
+    if not is_finished(folder):
+        return None
+    path = folder / SUMMARY
+    try:
+        return _read(folder, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise HodorError(f"{path}: cannot be read ({one_line(error)}); restore it") from None
+
+
+def _read(folder: Path, found: dict[str, Any]) -> FinishedRun:
+    inputs = found.get("inputs", {})
+    stated = inputs.get("model") or found["model"]["name"]
+    known = inputs.get("model") is not None or stated in bundled_models()
+    tuned = folder / ADAPTED
+    return FinishedRun(
+        folder.resolve(),
+        inputs.get("source"),
+        int(found["frames"]),
+        [int(i) for i in found["objects"]],
+        {int(i): list(values) for i, values in found["confidence"].items()},
+        {int(i): [int(t) for t in frames] for i, frames in found.get("given", {}).items()},
+        {int(i): str(name) for i, name in found.get("names", {}).items()},
+        str(tuned.resolve()) if tuned.is_file() else str(stated) if known else DEFAULT,
+        int(found["options"]["size"]),
+    )
+
+
+def take_over(run: FinishedRun, folder: SessionFolder, video: Video, model: str | None) -> None:
+    """Make a new session's files of a run: objects, given masks, results and their confidence.
+
+    ``session.json`` comes last, so that what is killed in between begins anew. An object that came
+    from references has no given mask: the frame in which it is surest stands for one.
+
+    Raises:
+        HodorError: the run is of another video, has an id that a session cannot hold, or its label
+            maps are gone.
+    """
+    _refuse(run, video)
+    files = sort_naturally(list((run.root / "labels").glob("*.png")))
+    if len(files) != run.frames:
+        raise HodorError(
+            f"{run.root / 'labels'}: holds {len(files)} label maps, and the run had {run.frames} "
+            "frames; put back what is missing, or track anew"
+        )
+    prints = _give(run, folder, files)
+    with explained(folder.root):
+        for t, file in enumerate(files):
+            shutil.copyfile(stays_inside(run.root, file), folder.place("results", f"{t:05d}.png"))
+    origins = {i: _origins(run, i, prints[i]) for i in run.ids if i in prints}
+    for t in range(run.frames):
+        folder.note(t, origins)
+    folder.flush(now=True)
+    folder.write_settings(
+        {
+            "video": video.to_dict(),
+            "model": model,
+            "objects": [_object(i, run.names.get(i)).to_dict() for i in run.ids],
+            "gone": {},
+        }
+    )
+
+
+def _refuse(run: FinishedRun, video: Video) -> None:
+    if run.frames != video.frames:
+        raise HodorError(
+            f"{run.root}: this run is of a video of {run.frames} frames; {video.path} has "
+            f"{video.frames}: give the run's video"
+        )
+    if large := [i for i in run.ids if i > HIGHEST]:
+        raise HodorError(
+            f"{run.root}: the studio holds ids up to {HIGHEST}, and this run has object {large[0]}"
+        )
+
+
+def _give(run: FinishedRun, folder: SessionFolder, files: list[Path]) -> dict[int, dict[int, int]]:
+    """Write the given masks; gives their prints, by object and frame."""
+    by_frame: dict[int, list[int]] = {}
+    for i in run.ids:
+        for t in run.given.get(i) or [_surest(run.confidence[i])]:
+            by_frame.setdefault(t, []).append(i)
+    prints: dict[int, dict[int, int]] = {}
+    for t, ids in by_frame.items():
+        labels = read_label_map(stays_inside(run.root, files[t]))
+        labels = np.where(np.isin(labels, ids), labels, 0).astype(np.uint8)
+        folder.write_map("given", t, labels)
+        for i in np.unique(labels[labels > 0]).tolist():
+            prints.setdefault(i, {})[t] = mask_print(labels == i)
+    return prints
+
+
+def _surest(confidence: Sequence[float | None]) -> int:
+    """The frame in which an object is found with the most confidence."""
+    return max(range(len(confidence)), key=lambda t: confidence[t] or 0.0)
+
+
+def _origins(run: FinishedRun, number: int, prints: dict[int, int]) -> Origins:
+    """A run's results count as what they should be, so that nothing is to be tracked again."""
+    origins = Origins(run.frames)
+    due = wanted(prints, origins)
+    for t, value in enumerate(run.confidence[number]):
+        if value is not None and math.isfinite(value):
+            origins.frame[t], origins.print[t] = due.frame[t], due.print[t]
+            origins.confidence[t] = value
+    return origins
+
+
+def _object(number: int, name: str | None) -> Object:
+    plain = Object(number, f"Object {number}", COLOURS[(number - 1) % len(COLOURS)])
+    with suppress(HodorError):
+        return plain.changed(name[:LONGEST_NAME] if name else None, None)
+    return plain
