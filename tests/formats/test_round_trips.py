@@ -38,7 +38,7 @@ NO_IDS = ["yolo"]
 EXACT = [name for name in ALL if name not in POLYGONS + BOXES + NO_IDS]
 COUNTED = ["cvat", "cvat-polygons", "mots", "label-studio-video", "prores", "ffv1", "tiff"]
 """They count frames and know no names of them."""
-NAMELESS = ["png", "png-per-object", "prores", "ffv1", "rgba", "tiff"]
+NAMELESS = ["png", "png-per-object", "prores", "ffv1", "rgba", "exr", "tiff"]
 """They know ids of objects and nothing else."""
 CONFIDENT = ["rle", "youtube-vis", "coco", "coco-polygons", "label-studio", "labelme", "npz"]
 

@@ -13,9 +13,10 @@ from video.tiny_videos import write_video
 
 import hodor
 from hodor.errors import HodorError, MaskError
+from hodor.formats import Mattes
 from hodor.runs import Outputs, Progress, pipeline
 from hodor.tracking import Tracker
-from hodor.video import Intensity, read_label_map, write_label_map
+from hodor.video import Intensity, read_label_map, read_soft_mask, write_label_map
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -57,6 +58,35 @@ def test_one_call_writes_all_that_is_asked_for_and_tells_each_frame(
     assert (tmp_path / "objects.safetensors").is_file()
     names = json.loads((tmp_path / "out/coco.json").read_text())["categories"]
     assert "cat" in [one["name"] for one in names]
+
+
+def test_soft_masks_of_every_frame_are_kept_and_go_into_mattes(
+    inputs: tuple[Path, Path], make_tracker: MakeTracker, tmp_path: Path
+) -> None:
+    outputs = Outputs(formats=("rgba",), mattes=Mattes(soft=True))
+    hodor.track_to_folder(*inputs, tmp_path / "out", tracker=make_tracker(), outputs=outputs)
+    shades = 0
+    for t, labels in enumerate(labels_of(tmp_path / "out")):
+        for number in np.unique(labels[labels > 0]).tolist():
+            soft = read_soft_mask(tmp_path / "out/soft", f"{t:05d}", number)
+            assert soft is not None
+            assert soft.shape == labels.shape
+            agree = (soft > 0.5) == (labels == number)
+            assert agree.mean() > 0.995  # a half is the label map's edge
+            shades += np.count_nonzero((soft > 0.1) & (soft < 0.9)) if t else 0
+            with Image.open(tmp_path / f"out/rgba/{number}/{t:05d}.png") as image:
+                alpha = np.asarray(image)[..., 3] / 255
+            np.testing.assert_allclose(alpha, soft, atol=1 / 255)
+    assert shades > 0
+
+
+def test_soft_masks_without_a_format_that_takes_them_are_refused_before_any_work(
+    inputs: tuple[Path, Path], make_tracker: MakeTracker, tmp_path: Path
+) -> None:
+    outputs = Outputs(formats=("coco",), mattes=Mattes(soft=True))
+    with pytest.raises(HodorError, match="formats prores, ffv1, rgba, exr too"):
+        hodor.track_to_folder(*inputs, tmp_path / "out", tracker=make_tracker(), outputs=outputs)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_call_that_was_stopped_goes_on_and_gives_the_same_label_maps(

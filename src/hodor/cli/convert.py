@@ -17,7 +17,6 @@ from hodor.errors import HodorError
 from hodor.formats import (
     FORMATS,
     Labelled,
-    Mattes,
     ReadOptions,
     Track,
     WriteOptions,
@@ -75,7 +74,7 @@ def convert(
     format_of(to)
     checked_rate(fps)
     called = names_of(name)
-    mattes = Mattes(edges.grow, edges.feather, tuple(edges.hold_out or ()), called)
+    edges.mattes(called)  # refused before anything is read
     if out.is_file() and not overwrite:
         raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
     with ExitStack() as opened:
@@ -84,6 +83,7 @@ def convert(
         if shown is not None:
             track = with_video(track, shown, whole=format_of(to).whole)
         track = replace(track, names={**track.names, **called})
+        mattes = edges.mattes(track.names)
         columns = (SpinnerColumn(), TextColumn("frames read: {task.completed}"))
         tally = _Tally(called)
         with Progress(

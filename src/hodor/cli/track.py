@@ -25,7 +25,6 @@ from hodor.cli.tracker_options import with_tracker_options
 from hodor.cli.where_to_look import called, where_to_look
 from hodor.errors import HodorError, MaskError
 from hodor.extras import check
-from hodor.formats import Mattes
 from hodor.jobs import Outcome
 from hodor.runs import (
     ListedVideo,
@@ -162,7 +161,7 @@ def track(
     levels = Intensity.parse(intensity)
     outputs = Outputs(
         overlay=overlay, rle=rle, formats=tuple(formats), names=names_of(name),
-        mattes=Mattes(edges.grow, edges.feather, tuple(edges.hold_out or ()), names_of(name)),
+        mattes=edges.mattes(names_of(name)),
         save_references=save_references,
     )  # fmt: skip
     tracker = partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name)

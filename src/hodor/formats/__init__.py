@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from hodor.formats.polygons import joined, outline
     from hodor.formats.reading import ReadOptions
     from hodor.formats.sink import FormatsSink
-    from hodor.formats.track import Labelled, Track
+    from hodor.formats.track import SOFT, Labelled, Track
     from hodor.formats.writing import WriteOptions
 
 __all__ = [
     "FORMATS",
+    "SOFT",
     "BrushTasks",
     "Format",
     "FormatsSink",
@@ -72,6 +73,7 @@ _FILE = {
     "outline": "polygons",
     "ReadOptions": "reading",
     "FormatsSink": "sink",
+    "SOFT": "track",
     "Labelled": "track",
     "Track": "track",
     "WriteOptions": "writing",

@@ -6,6 +6,7 @@ from hodor.errors import MaskError
 from hodor.formats.checking import checked_reading, checked_writing
 from hodor.formats.coco import COCO, COCO_POLYGONS
 from hodor.formats.cvat import CVAT, CVAT_POLYGONS
+from hodor.formats.exr import EXR
 from hodor.formats.format import Format
 from hodor.formats.label_maps import PNG, PNG_PER_OBJECT
 from hodor.formats.label_studio import LABEL_STUDIO
@@ -43,6 +44,7 @@ FORMATS = {
     "prores": PRORES,
     "ffv1": FFV1,
     "rgba": RGBA,
+    "exr": EXR,
 }
 
 ASKED_FIRST = ("yolo", "rgba", "label-studio-video", "labelme")
@@ -102,6 +104,7 @@ def write_track(
         HodorError: it does not fit the format, or two frames share a name or have one that cannot
             name a file.
     """
+    format_of(name).check()
     format_of(name).write(checked_writing(track), Path(path), options or WriteOptions())
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hodor.extras import check
 from hodor.formats.reading import Look, ReadOptions
 from hodor.formats.track import Track
 from hodor.formats.writing import WriteOptions
@@ -31,6 +32,8 @@ class Format:
         pixels: whether the video's picture belongs to it.
         lone: whether it is a folder, of which one file can be read alone.
         videos: whether it may hold several videos, of which the reader takes one.
+        mattes: whether ``Mattes`` says how it is written, and soft masks can go into it.
+        module, extra: a package that it needs, and the extra that brings it.
         whole: whether it is as long as the video: frames without masks belong to it too.
     """
 
@@ -45,6 +48,14 @@ class Format:
     lone: bool = False
     videos: bool = False
     whole: bool = False
+    mattes: bool = False
+    module: str = ""
+    extra: str = ""
+
+    def check(self) -> None:
+        """Raises HodorError where a package is missing that it needs."""
+        if self.module:
+            check(self.extra, self.module)
 
     @property
     def folder(self) -> bool:

@@ -16,6 +16,7 @@ from hodor.formats.identity import renumbered
 from hodor.formats.reading import Look, ReadOptions, read_json, readable
 from hodor.formats.tiff import TIFF_SUFFIXES, read_tiff
 from hodor.formats.track import (
+    SOFT,
     Labelled,
     Shapes,
     Track,
@@ -23,6 +24,7 @@ from hodor.formats.track import (
     flattened,
     survey,
     tell,
+    with_soft_masks,
 )
 from hodor.formats.writing import WriteOptions
 from hodor.video import (
@@ -99,11 +101,13 @@ def _read_results(path: Path, options: ReadOptions) -> Track:
         for position, (index, file) in enumerate(order):
             here = {i: series[position] for i, series in confidence.items()}
             known = {i: value for i, value in here.items() if value is not None}
-            yield Labelled(index, file.stem, index / rate, read_label_map(file), known)
+            frame = Labelled(index, file.stem, index / rate, read_label_map(file), known)
+            yield with_soft_masks(frame, path / SOFT)
 
     timed = summary.rate is not None
     video = summary.source or path.resolve().name
-    return Track(frames, video, rate, summary.names, warnings, timed)
+    soft = (path / SOFT).is_dir()
+    return Track(frames, video, rate, summary.names, warnings, timed, soft=soft)
 
 
 @dataclass(frozen=True)

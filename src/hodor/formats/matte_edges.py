@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError
-from hodor.video import LabelMap
+from hodor.errors import HodorError, MaskError
+from hodor.formats.track import Track
+from hodor.video import LabelMap, SoftMask, SoftMaskOf
 
 OPAQUE = 255
 
@@ -22,19 +23,29 @@ class Mattes:
     grow: pixels by which an object's edge moves outwards; below 0 inwards. feather: pixels over
     which alpha rises from 0 to 1, half of them outside of the edge. hold_out: ids of objects that
     are cut out of all others' mattes, with the same soft edge, and get none themselves. called:
-    what files are called in place of ids.
+    what files are called in place of ids. soft: take the network's soft masks in place of their
+    edges; grown and feathered as pictures are.
     """
 
     grow: float = 0.0
     feather: float = 0.0
     hold_out: tuple[int, ...] = ()
     called: Mapping[int, str] = field(default_factory=dict)
+    soft: bool = False
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.grow) or not 0 <= self.feather < math.inf:
             raise HodorError(
                 f"grow {self.grow:g}, feather {self.feather:g}: give pixels, and for feather no "
                 "less than 0"
+            )
+
+    def check(self, track: Track) -> None:
+        """Raises MaskError where soft masks are asked for and the track has none."""
+        if self.soft and not track.soft:
+            raise MaskError(
+                f"{track.video}: there are no soft masks here, only hard ones; hodor track --alpha "
+                "soft writes them with its results, and --feather softens hard ones"
             )
 
     def shown(self, ids: Sequence[int]) -> list[int]:
@@ -55,12 +66,33 @@ class Mattes:
         same = sum(other == self.called[number] for other in self.called.values())
         return name if same == 1 else f"{name}-{number}"
 
-    def alpha(self, label_map: LabelMap, number: int) -> NDArray[np.uint8]:
-        """Opacity (H, W) of an object."""
-        alpha = _opacity(label_map == number, self.grow, self.feather)
+    def alpha(
+        self, label_map: LabelMap, number: int, soft: SoftMaskOf | None = None
+    ) -> NDArray[np.uint8]:
+        """Opacity (H, W) of an object, from 0 to 255; as ``opacity``."""
+        return np.rint(OPAQUE * self.opacity(label_map, number, soft)).astype(np.uint8)
+
+    def opacity(self, label_map: LabelMap, number: int, soft: SoftMaskOf | None = None) -> SoftMask:
+        """Opacity (H, W) of an object, from 0 to 1.
+
+        soft: gives an object's soft mask, where ``self.soft`` asks for it.
+        """
+        alpha = self._edge(label_map, number, self.grow, soft)
         for held in self.hold_out:
-            alpha = alpha * (1 - _opacity(label_map == held, 0.0, self.feather))
-        return np.rint(OPAQUE * alpha).astype(np.uint8)
+            alpha = alpha * (1 - self._edge(label_map, held, 0.0, soft))
+        return alpha
+
+    def _edge(
+        self,
+        label_map: LabelMap,
+        number: int,
+        grow: float,
+        soft: SoftMaskOf | None,
+    ) -> SoftMask:
+        found = soft(number) if self.soft and soft is not None else None
+        if found is None:
+            return _opacity(label_map == number, grow, self.feather)
+        return _feathered(_grown(found, grow), self.feather)
 
 
 PLAIN = Mattes()
@@ -78,6 +110,31 @@ def _opacity(mask: NDArray[np.bool_], grow: float, feather: float) -> NDArray[np
     if feather == 0:
         return (signed > 0).astype(np.float32)
     return np.clip(0.5 + signed / feather, 0, 1).astype(np.float32)
+
+
+def _grown(alpha: SoftMask, grow: float) -> SoftMask:
+    """A soft mask whose edge is moved outwards by so many pixels, between whole ones in shares."""
+    change = cv2.dilate if grow > 0 else cv2.erode
+    whole, part = divmod(abs(grow), 1)
+    near = change(alpha, _disc(int(whole))) if whole else alpha
+    if part:
+        near = (1 - part) * near + part * change(alpha, _disc(int(whole) + 1))
+    return np.asarray(near, np.float32)
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    side = 2 * radius + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+
+
+def _feathered(alpha: SoftMask, feather: float) -> SoftMask:
+    """A soft mask, smoothed as much as a mean over so many pixels would."""
+    if feather == 0:
+        return alpha
+    width = feather / math.sqrt(12)  # the standard deviation of such a mean
+    return np.asarray(
+        cv2.GaussianBlur(alpha, (0, 0), width, borderType=cv2.BORDER_REPLICATE), np.float32
+    )
 
 
 def _distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -73,9 +73,10 @@ def write_ffv1(track: Track, path: Path, options: WriteOptions) -> None:
 def write_rgba(track: Track, path: Path, options: WriteOptions) -> None:
     """A folder for each object with a PNG of RGBA for every frame."""
     mattes = options.mattes
+    mattes.check(track)
     ids = mattes.shown(survey(track).ids)
     with whole_folder(path) as folder:
-        _note_ids(folder, {mattes.file_name(i): i for i in ids})
+        note_ids(folder, {mattes.file_name(i): i for i in ids})
         for i in ids:
             (folder / mattes.file_name(i)).mkdir()
         for frame in track.frames():
@@ -92,15 +93,16 @@ def cut_out(frame: Labelled, number: int, mattes: Mattes) -> NDArray[np.uint8]:
     picture = np.full((height, width, 4), 255, np.uint8)
     if frame.pixels is not None:
         picture[..., :3] = frame.pixels
-    picture[..., 3] = mattes.alpha(frame.label_map, number)
+    picture[..., 3] = mattes.alpha(frame.label_map, number, frame.soft)
     return picture
 
 
 def _write_videos(track: Track, path: Path, coding: Coding, mattes: Mattes) -> None:
+    mattes.check(track)
     seen = survey(track, one_size="a video")
     with whole_folder(path) as folder, ExitStack() as open_files:
         videos = {}
-        _note_ids(folder, {mattes.file_name(i): i for i in mattes.shown(seen.ids)})
+        note_ids(folder, {mattes.file_name(i): i for i in mattes.shown(seen.ids)})
         for i in mattes.shown(seen.ids):
             file = folder / f"{mattes.file_name(i)}{coding.suffix}"
             video = _Video(file, coding, track, seen.size)
@@ -183,7 +185,7 @@ class _Video:
 def read_mattes(path: Path, options: ReadOptions) -> Track:
     """A folder with ID.mov or ID.mkv, or with folders ID of PNG files; alpha from a half on."""
     found = sorted(path.iterdir())
-    called = _noted_ids(path)
+    called = noted_ids(path)
     videos = [f for f in found if f.suffix.lower() in SUFFIXES and _is_id(f.stem, called)]
     folders = [f for f in found if f.is_dir() and _is_id(f.name, called) and list_images(f)]
     if not videos and not folders:
@@ -217,13 +219,13 @@ def read_mattes(path: Path, options: ReadOptions) -> Track:
     )
 
 
-def _note_ids(folder: Path, ids: Mapping[str, int]) -> None:
+def note_ids(folder: Path, ids: Mapping[str, int]) -> None:
     """Note whose each file is, where files are called by names; by ids they say it themselves."""
     if any(name != str(i) for name, i in ids.items()):
         write_json(folder / IDS, ids)
 
 
-def _noted_ids(path: Path) -> dict[str, str]:
+def noted_ids(path: Path) -> dict[str, str]:
     """What files are called -> their id, as it was noted; none where they are called by ids."""
     note = path / IDS
     if not note.is_file():
@@ -300,8 +302,11 @@ def looks_like_mattes(look: Look) -> bool:
 
 
 def looks_like_rgba(look: Look) -> bool:
-    """Folders of pictures with alpha, called by numbers."""
+    """Folders of pictures with alpha, called by numbers, or by names that are noted."""
     first = first_of_objects(look)
+    if first is None and look.folder:
+        folders = [look.path / name for name in noted_ids(look.path)]
+        first = next((file for one in folders if one.is_dir() for file in list_images(one)), None)
     if first is None:
         return False
     with open_picture(first) as image:
@@ -318,6 +323,7 @@ PRORES = Format(
     looks_like=looks_like_mattes,
     pixels=True,
     whole=True,
+    mattes=True,
 )
 
 FFV1 = replace(

@@ -9,7 +9,7 @@ from hodor.formats.attaching import with_video
 from hodor.formats.catalogue import format_of, write_track
 from hodor.formats.reading import ReadOptions
 from hodor.formats.rle import read_rle
-from hodor.formats.track import Labelled, Track
+from hodor.formats.track import Labelled, Track, with_soft_masks
 from hodor.formats.writing import WriteOptions
 from hodor.video import Finishing, Frame, LabelMap, RleSink, Source
 
@@ -33,11 +33,13 @@ class FormatsSink(Finishing):
         confidence: Mapping[int, Sequence[float]],
         names: Mapping[int, str] | None = None,
         options: WriteOptions | None = None,
+        soft: Path | None = None,
         resume_from: int = 0,
     ) -> None:
         """reopen: opens the source again, for formats with the video's picture. confidence: by
         object id, a value a frame; it may grow until `close`. names: what objects are called, by
-        id. resume_from: as for `RleSink`.
+        id. soft: folder of soft masks, ID/NAME.png, where mattes want them. resume_from: as for
+        `RleSink`.
         Raises HodorError for an unknown format, one that needs the picture of a camera, and where
         a new run would replace what is there.
         """
@@ -48,6 +50,7 @@ class FormatsSink(Finishing):
         self._confidence = confidence
         self._names = dict(names or {})
         self._options = options or WriteOptions()
+        self._soft = soft
         for name in self._formats:
             if format_of(name).pixels and source.live:
                 raise HodorError(
@@ -108,9 +111,11 @@ class FormatsSink(Finishing):
 
         def frames() -> Iterator[Labelled]:
             for position, frame in enumerate(track.frames()):
-                yield replace(frame, confidence=_at(self._confidence, position))
+                known = replace(frame, confidence=_at(self._confidence, position))
+                yield known if self._soft is None else with_soft_masks(known, self._soft)
 
-        return replace(track, frames=frames, names=self._names)
+        soft = self._soft is not None
+        return replace(track, frames=frames, names=self._names, soft=soft)
 
 
 def _at(confidence: Mapping[int, Sequence[float]], position: int) -> dict[int, float]:

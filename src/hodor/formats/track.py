@@ -1,22 +1,31 @@
 """What readers give and writers take: a video's label maps, one frame at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import MaskError
-from hodor.video import LabelMap, label_map_objects
+from hodor.video import LabelMap, SoftMask, SoftMaskOf, label_map_objects, read_soft_mask
 
 UNNAMED = "object"
 """Class of an object that nobody named."""
 
 HIGHEST_ID = 65535
 
+SOFT = "soft"
+"""Folder of soft masks in a run's results"""
+
 Mask = NDArray[np.bool_]
 """Where one object is, (H, W)."""
+
+
+def _no_soft_mask(_: int) -> SoftMask | None:
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +35,7 @@ class Labelled:
     index: the frame's position in the video, from 0. name: the stem under which its files are
     saved. time: seconds from the first frame. label_map: (H, W) uint8 or uint16 at source size.
     confidence: in [0, 1] by object id, as far as it is known. pixels: (H, W, 3) uint8 RGB, where
-    the video is at hand.
+    the video is at hand. soft: gives an object's soft mask (H, W) by id, None where there is none.
     """
 
     index: int
@@ -35,6 +44,12 @@ class Labelled:
     label_map: LabelMap
     confidence: Mapping[int, float] = field(default_factory=dict)
     pixels: NDArray[np.uint8] | None = None
+    soft: SoftMaskOf = _no_soft_mask
+
+
+def with_soft_masks(frame: Labelled, folder: Path) -> Labelled:
+    """The same frame with soft masks of ``folder``/ID/NAME.png, each read when it is asked for."""
+    return replace(frame, soft=partial(read_soft_mask, folder, frame.name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +60,8 @@ class Track:
     video: the video's name. fps: its nominal rate. names: what objects are, by id; two objects
     may be of one name. warnings: messages for the user, complete once `frames` has ended. timed:
     whether times and rate are the video's; else they are those of the usual rate. pixel_aspect:
-    width over height of a pixel of the video when it is shown.
+    width over height of a pixel of the video when it is shown. soft: whether frames have soft
+    masks.
     """
 
     frames: Callable[[], Iterator[Labelled]]
@@ -55,6 +71,7 @@ class Track:
     warnings: list[str] = field(default_factory=list)
     timed: bool = False
     pixel_aspect: Fraction = Fraction(1)
+    soft: bool = False
 
     def name_of(self, number: int) -> str:
         """What an object is called."""

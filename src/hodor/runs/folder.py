@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hodor.errors import HodorError, MaskError, one_line, reason
 from hodor.files import write_json
-from hodor.formats import FormatsSink, Mattes, WriteOptions, as_label_maps, format_of
+from hodor.formats import FORMATS, SOFT, FormatsSink, Mattes, WriteOptions, as_label_maps, format_of
 from hodor.locks import FolderLock
 from hodor.runs.adapting import ADAPTED, adaptation_of, adapted, reopened
 from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
@@ -104,10 +104,19 @@ def track_to_folder(
     )
     if run.masks is None and run.references is None:
         raise MaskError("nothing to follow: give masks or references")
-    for wanted in outputs.formats:
-        format_of(wanted)
+    _check_formats(outputs)
     with FolderLock(run.out):
         return _track(run, tracker, progress, resume=resume)
+
+
+def _check_formats(outputs: Outputs) -> None:
+    """Raises HodorError for formats that cannot be written, before any work."""
+    chosen = [format_of(name) for name in outputs.formats]
+    for one in chosen:
+        one.check()
+    if outputs.mattes.soft and not any(one.mattes for one in chosen):
+        listed = ", ".join(name for name, one in FORMATS.items() if one.mattes)
+        raise HodorError(f"soft masks are of mattes: ask for one of the formats {listed} too")
 
 
 def _track(
@@ -142,7 +151,10 @@ def _track(
         summary.warnings += [one for one in told if one not in summary.warnings]
         sinks = _sinks(run, frames, given, ready, summary, names)
         state = run.out / STATE
-        track_video(ready, frames, given, sinks, state=state, summary=summary, progress=progress)
+        track_video(
+            ready, frames, given, sinks, state=state, summary=summary, soft=run.soft,
+            progress=progress,
+        )  # fmt: skip
     _finish(run, frames, ready, summary)
     return summary
 
@@ -159,6 +171,11 @@ class _Inputs:
     adapt: float | None
     intensity: Intensity
     model: str | None
+
+    @property
+    def soft(self) -> Path | None:
+        """Where soft masks go; None where nobody asked for them."""
+        return self.out / SOFT if self.outputs.mattes.soft else None
 
     def open(self) -> Source:
         """The video, from its beginning."""
@@ -346,7 +363,8 @@ def _sinks(
             FormatsSink(
                 out, run.outputs.formats, source=source, reopen=run.open,
                 confidence=summary.confidence, names=names, resume_from=start,
-                options=WriteOptions(mattes=run.outputs.mattes),
+                options=WriteOptions(mattes=replace(run.outputs.mattes, called=names)),
+                soft=run.soft,
             )
         )  # fmt: skip
     return sinks

@@ -6,6 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,17 @@ from hodor.errors import HodorError, MaskError, WeightsError, one_line
 from hodor.files import write_json
 from hodor.runs.adapting import Adaptation
 from hodor.runs.look_alikes import LookAlikes
+from hodor.runs.soft_masks import soft_masks
 from hodor.tracking import Result, Tracker, load_state, save_state
-from hodor.video import Frame, LabelMap, ReferenceMasks, Sink, Source, label_map_objects
+from hodor.video import (
+    Frame,
+    LabelMap,
+    ReferenceMasks,
+    Sink,
+    Source,
+    label_map_objects,
+    write_soft_masks,
+)
 
 COMMIT_EVERY = 100  # frames; what a kill can cost
 AHEAD = 4  # frames read and results waiting to be written; all that is held of a video
@@ -126,6 +136,7 @@ def track_video(
     *,
     state: Path | None = None,
     summary: Summary | None = None,
+    soft: Path | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Summary:
     """Follow objects through a source and write results as they come.
@@ -139,6 +150,7 @@ def track_video(
         sinks: where results go.
         state: file for the tracker's state, saved at every commit, removed at the end.
         summary: of the killed run that this one goes on from.
+        soft: folder for soft masks, ID/NAME.png; None: they are not written.
         progress: called after every frame.
 
     Raises:
@@ -153,10 +165,14 @@ def track_video(
     try:
         for frame in _frames(source, tracker.next_index):
             given = _masks(masks, frame, summary)
+            known = tracker.ids
             result = tracker.step(frame.pixels, given)
             summary.add(result, given)
             summary.warn(alikes.look(tracker, frame, result, masks_came=given is not None))
             summary.seconds = time.perf_counter() - began
+            if soft is not None:
+                edges = soft_masks(result, known, given)
+                writer.do(partial(write_soft_masks, soft, frame.name, edges))
             writer.write(frame, result)
             if summary.frames % COMMIT_EVERY == 0:
                 writer.commit(_saver(state, tracker, summary))
@@ -302,6 +318,10 @@ class _Writer:
         self.failure: BaseException | None = None
         self.thread = threading.Thread(target=self._work, name="hodor-write", daemon=True)
         self.thread.start()
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Queue something else to be written."""
+        self._put(job)
 
     def write(self, frame: Frame, result: Result) -> None:
         """Queue one frame's results."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
     from hodor.video.seeking import SeekableFrames, open_seekable
     from hodor.video.sinks import Finishing, LabelMapSink, RleSink, Sink
+    from hodor.video.soft_masks import SoftMask, SoftMaskOf, read_soft_mask, write_soft_masks
     from hodor.video.sources import open_source
 
 __all__ = [
@@ -59,6 +60,8 @@ __all__ = [
     "RleSink",
     "SeekableFrames",
     "Sink",
+    "SoftMask",
+    "SoftMaskOf",
     "Source",
     "area_and_box",
     "box_of_rle",
@@ -80,10 +83,12 @@ __all__ = [
     "open_source",
     "read_image",
     "read_label_map",
+    "read_soft_mask",
     "read_still",
     "small_grey",
     "sort_naturally",
     "write_label_map",
+    "write_soft_masks",
 ]
 
 _FILE = {
@@ -128,6 +133,10 @@ _FILE = {
     "LabelMapSink": "sinks",
     "RleSink": "sinks",
     "Sink": "sinks",
+    "SoftMask": "soft_masks",
+    "SoftMaskOf": "soft_masks",
+    "read_soft_mask": "soft_masks",
+    "write_soft_masks": "soft_masks",
     "open_source": "sources",
 }
 

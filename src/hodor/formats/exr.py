@@ -1,0 +1,124 @@
+"""Mattes for compositing: an OpenEXR file for each frame, in it a channel of halves an object."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.errors import MaskError
+from hodor.extras import needed
+from hodor.files import whole_folder
+from hodor.formats.format import Format
+from hodor.formats.frame_numbers import numbers_of
+from hodor.formats.identity import renumbered
+from hodor.formats.mattes import note_ids, noted_ids
+from hodor.formats.reading import Look, ReadOptions, readable
+from hodor.formats.track import Mask, Shapes, Track, flattened, survey
+from hodor.formats.writing import WriteOptions
+from hodor.video import sort_naturally
+from hodor.video.limits import frame_size
+
+SUFFIX = ".exr"
+HALF = 0.5
+"""Opacity from which on a pixel is the object's."""
+
+
+def write_exr(track: Track, path: Path, options: WriteOptions) -> None:
+    """A folder with NAME.exr for every frame: 0 to 1, compressed without loss (ZIP).
+
+    Channels are called by the names given, else object1, object2, ...: programs for compositing
+    take no names that begin with a digit.
+    """
+    exr = needed("OpenEXR", "exr")
+    mattes = options.mattes
+    mattes.check(track)
+    channels = {i: _channel(mattes.file_name(i)) for i in mattes.shown(survey(track).ids)}
+    aspect = float(track.pixel_aspect)
+    with whole_folder(path) as folder:
+        note_ids(folder, {name: i for i, name in channels.items()})
+        for frame in track.frames():
+            planes = {
+                name: mattes.opacity(frame.label_map, i, frame.soft).astype(np.float16)
+                for i, name in channels.items()
+            }
+            head = {
+                "compression": exr.ZIP_COMPRESSION,
+                "type": exr.scanlineimage,
+                "pixelAspectRatio": aspect,
+            }
+            # A file without a channel is none: this is a frame of a video in which nobody is.
+            none = {"none": np.zeros(frame.label_map.shape, np.float16)}
+            with exr.File(head, planes or none) as file:
+                file.write(str(folder / f"{frame.name}{SUFFIX}"))
+
+
+def _channel(name: str) -> str:
+    # A dot would make a layer of what is before it.
+    plain = name.replace(".", "-")
+    return f"object{plain}" if plain[0].isdecimal() else plain
+
+
+def read_exr(path: Path, options: ReadOptions) -> Track:
+    """A folder of EXR files, a channel for each object, which is where that is a half or more."""
+    needed("OpenEXR", "exr")
+    warnings: list[str] = []
+    files = sort_naturally([f for f in path.iterdir() if f.suffix.lower() == SUFFIX])
+    if not files:
+        raise MaskError(f"{path} holds no EXR files; give the folder with NAME.exr.")
+    noted = noted_ids(path)
+    called = noted or {name: name for file in files for name in _planes(file, head=True)}
+    ids = renumbered(list(called.values()), warnings, what="channel")
+    of = {name: ids[number] for name, number in called.items()}
+    numbers = numbers_of([file.stem for file in files], options, warnings)
+    order = sorted(zip(numbers, files, strict=True))
+    names = {i: name for name, i in of.items() if noted and name != f"object{i}"}
+    frames = flattened(partial(_frames, order, of, options.rate), warnings)
+    return Track(frames, path.resolve().name, options.rate, names, warnings)
+
+
+def _frames(order: list[tuple[int, Path]], of: Mapping[str, int], rate: float) -> Iterator[Shapes]:
+    for index, file in order:
+        planes = _planes(file)
+        size = next(iter(planes.values())).shape
+        masks: list[tuple[int, Mask]] = [
+            (of[name], plane >= HALF) for name, plane in planes.items() if name in of
+        ]
+        shown = [(i, mask) for i, mask in sorted(masks, key=lambda one: one[0]) if mask.any()]
+        yield Shapes(index, file.stem, index / rate, (size[0], size[1]), shown)
+
+
+def _planes(file: Path, *, head: bool = False) -> dict[str, NDArray[Any]]:
+    """The channels (H, W) of a file by name; with ``head`` their names alone."""
+    exr = needed("OpenEXR", "exr")
+    with readable(file, "picture of OpenEXR"):
+        with exr.File(str(file), header_only=True) as opened:
+            window = opened.header()["dataWindow"]
+            names = [channel.name for channel in opened.header()["channels"]]
+        width, height = (int(high - low) + 1 for low, high in zip(*window, strict=True))
+        frame_size(height, width)
+        if head:
+            return dict.fromkeys(names, np.zeros((0, 0)))
+        with exr.File(str(file), separate_channels=True) as opened:
+            return {name: np.asarray(c.pixels) for name, c in opened.channels().items()}
+
+
+def looks_like_exr(look: Look) -> bool:
+    """A folder of EXR files."""
+    return look.folder and SUFFIX in look.suffixes
+
+
+EXR = Format(
+    title="Mattes as EXR",
+    about="A file of half floats for each frame, a channel for each object",
+    what="folder of EXR files",
+    read=read_exr,
+    write=write_exr,
+    file="exr",
+    looks_like=looks_like_exr,
+    mattes=True,
+    module="OpenEXR",
+    extra="exr",
+)
