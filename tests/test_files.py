@@ -1,7 +1,10 @@
 """Files are whole or not there, links in wait are not followed, names stay in their folder."""
 
+import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -204,3 +207,15 @@ def test_an_error_is_one_line_even_where_another_library_writes_ten() -> None:
     assert one_line("a\n  b\tc") == "a b c"
     assert one_line(KeyError()) == "KeyError"
     assert len(one_line("x" * 1000)) == 300
+
+
+@posix
+def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(pipe.read_text)
+        write_json(pipe, {"a": 1})
+        assert json.loads(read.result()) == {"a": 1}
+    assert pipe.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]

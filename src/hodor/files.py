@@ -29,6 +29,10 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?\Z", re.IGNORECASE)
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.tmp\Z", re.DOTALL)
 
 
+STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")
+"""How paths of what is no file begin."""
+
+
 # Whole or not at all
 
 
@@ -75,8 +79,12 @@ class Replacement:
 def replacing(path: Path, *, mode: int = 0o666, flush: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `path`; put it in place at the end, remove it on an error.
 
-    mode: rights of the file, less the umask. flush: wait until it is on the disk.
+    mode: rights of the file, less the umask. flush: wait until it is on the disk. What is no file
+    but a stream, such as ``/dev/stdout`` or a pipe, is written as it is.
     """
+    if _is_stream(path):
+        yield path
+        return
     fresh = Replacement(path, mode=mode)
     try:
         yield fresh.path
@@ -84,6 +92,10 @@ def replacing(path: Path, *, mode: int = 0o666, flush: bool = False) -> Iterator
     except BaseException:
         fresh.drop()
         raise
+
+
+def _is_stream(path: Path) -> bool:
+    return path.as_posix().startswith(STREAMS) or path.is_fifo() or path.is_char_device()
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from hodor.analysis import (
     tsne,
 )
 from hodor.analysis.retrieval import precision_curve
-from hodor.cli.analyze import _video
+from hodor.cli.analysed import as_video
 from hodor.errors import DataError, HodorError
 from hodor.evaluation import DavisDataset
 from hodor.tracking import References
@@ -145,7 +145,7 @@ def test_projections_are_drawn_with_crops_and_as_a_page(
 
 def test_heat_maps_are_the_channels_of_the_tracker(davis: Path, tiny_model: Path) -> None:
     tracker = Tracker.from_pretrained(str(tiny_model))
-    video = _video(DavisDataset(davis).sequences[0])
+    video = as_video(DavisDataset(davis).sequences[0])
     maps = heatmaps(tracker, video, "00002")
     assert maps.cells.shape == (3, 3, 60, 90)
     assert maps.catch_all is not None
@@ -252,7 +252,7 @@ def test_a_missing_package_is_named(
 
 def test_attention_is_that_of_the_network(davis: Path, tiny_model: Path) -> None:
     tracker = Tracker.from_pretrained(str(tiny_model), precision="fp32", device="cpu")
-    found = attention(tracker, _video(DavisDataset(davis).sequences[0]), "00003")
+    found = attention(tracker, as_video(DavisDataset(davis).sequences[0]), "00003")
     assert found.past == ("00000", "00001", "00002")
     assert found.listens.shape == (3, 9 + 2, *found.inner)
     np.testing.assert_allclose(found.listens.sum((0, 1)), 1, atol=1e-4)

@@ -1,6 +1,7 @@
 """Help and mistyped words: whole names at 80 columns, groups, no markup, what was meant."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,3 +77,26 @@ def test_a_video_in_the_place_of_a_command_is_told_of_track(
     (tmp_path / "clip.mp4").touch()
     assert "Did you mean hodor track clip.mp4?" in hodor("clip.mp4").err
     assert "Did you mean" not in hodor("qqqq").err
+
+
+def test_an_empty_out_is_refused_in_one_line_and_does_not_mean_this_folder(
+    hodor: Hodor, command: tuple[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, root = command
+    for words in tree(root):
+        here = root
+        for word in words:
+            here = here.commands[word]
+        needed = [one for one in here.params if one.required]
+        given = [one.opts[0] for one in needed if one.param_type_name == "argument"]
+        for one in needed:
+            if one.param_type_name == "option" and one.name != "out":
+                given += [one.opts[0], "1"]
+        if "out" not in [one.name for one in here.params] or "out" in given:
+            continue
+        ran = hodor(name, *words, *given, "--out", "")
+        assert ran.code == 1, (words, ran.err)
+        assert ran.err.count("\n") <= 1, ran.err
+        assert "--out is empty" in ran.err, ran.err
+        assert not list(tmp_path.iterdir())

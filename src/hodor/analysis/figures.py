@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.analysis.retrieval import Retrieval
-from hodor.errors import explained
 from hodor.extras import needed
+from hodor.files import whole_file
 from hodor.video import LabelMap, draw_overlay
 
 DPI = 160
@@ -31,9 +31,8 @@ def canvas(rows: int, columns: int, aspect: float) -> tuple[Any, Any]:
 
 def save(figure: Any, path: Path) -> None:
     """Write a figure as its name says: .png, .pdf, .svg."""
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI)
+    with whole_file(path) as fresh:
+        figure.savefig(fresh, dpi=DPI, format=path.suffix[1:].lower() or "png")
     needed("matplotlib.pyplot", "analysis").close(figure)
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from hodor.analysis.crops import read_crops
 from hodor.analysis.export import AnalysedVideo, box_of
 from hodor.analysis.table import Descriptor, DescriptorTable
-from hodor.errors import DataError, HodorError, explained
-from hodor.files import replacing
+from hodor.errors import DataError, HodorError
+from hodor.files import write_text
 from hodor.tracking import References, Tracker
 
 THUMBNAILS = 60  # rows of a page that have a picture
@@ -146,10 +146,7 @@ def found_page(found: Sequence[Found], path: Path, title: str) -> None:
         f"<h1>{html.escape(title)}</h1><h2>Videos, nearest first</h2><table>{videos}</table>"
         f"<h2>Frames, nearest first</h2><div>{cards}</div></body></html>\n"
     )
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as fresh:
-            fresh.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _jpeg(crop: NDArray[np.uint8]) -> str:

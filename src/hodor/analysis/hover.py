@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hodor.analysis.table import Descriptor
-from hodor.errors import explained
 from hodor.extras import needed
-from hodor.files import replacing
+from hodor.files import write_text
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -79,10 +78,7 @@ def hover_page(
     text = _PAGE.format(
         title=html.escape(title), plot=plot, crops=json.dumps([_jpeg(crop) for crop in crops])
     )
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as fresh:
-            fresh.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _label(row: Descriptor) -> str:

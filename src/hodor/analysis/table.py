@@ -12,9 +12,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import DataError, explained
+from hodor.errors import DataError
 from hodor.extras import needed
-from hodor.files import replacing
+from hodor.files import whole_file
 
 FORMAT = "hodor-descriptors-1"
 BOX = ("box_left", "box_top", "box_right", "box_bottom")
@@ -94,10 +94,8 @@ def write_table(
         values |= dict(zip(BOX, row.box or [None] * 4, strict=True))
         for name, column in columns.items():
             column.append(values[name])
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as fresh:
-            parquet.write_table(pa.table(columns, schema), fresh, compression="zstd")
+    with whole_file(path) as fresh:
+        parquet.write_table(pa.table(columns, schema), fresh, compression="zstd")
     return len(kept)
 
 

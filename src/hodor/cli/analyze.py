@@ -1,11 +1,9 @@
 """``hodor analyze``: descriptors as data, and the paper's figures from them."""
 
-import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import typer
@@ -15,21 +13,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hodor import __version__, analysis
+from hodor.cli.analysed import as_video, chosen_frames, chosen_sequences, own_videos
 from hodor.cli.app import App
 from hodor.cli.benchmarks import Named, with_benchmark
 from hodor.errors import HodorError
-from hodor.evaluation import (
-    Benchmark,
-    BenchmarkSequence,
-    Execution,
-    Method,
-    read_label_map,
-    read_notes,
-    run_method,
-    score_folder,
-)
+from hodor.evaluation import Execution, Method, read_notes, run_method, score_folder
+from hodor.files import write_json
 from hodor.tracking import References, Tracker
-from hodor.video import open_reference_masks, open_source
 from hodor.weights import DEFAULT
 
 app = App(no_args_is_help=True)
@@ -72,10 +62,10 @@ def export(
     hodor analyze export my.mp4 --masks first.png --out mine.parquet
     """
     if videos:
-        found = _own_videos(videos, masks)
+        found = own_videos(videos, masks)
     else:
         dataset = benchmark.open()
-        found = [_video(sequence) for sequence in dataset.sequences]
+        found = [as_video(sequence) for sequence in dataset.sequences]
     tracker = Tracker.from_pretrained(model, size=size, device=device)
     about = {"model": model, "options": vars(tracker.options), "hodor": __version__}
     with _progress("frames") as advance:
@@ -97,7 +87,7 @@ def retrieval(
     found = analysis.retrieval(analysis.read_table(table))
     analysis.retrieval_figure(found, out, f"Retrieval, {table.stem}")
     if json_file is not None:
-        json_file.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
+        write_json(json_file, found.to_json())
     at = {level: found.precision[round(100 * level)] for level in (0.1, 0.5, 0.8, 1.0)}
     text = ", ".join(f"{precision:.2f} at recall {level:.1f}" for level, precision in at.items())
     Console().print(
@@ -158,8 +148,8 @@ def heatmaps(
     """
     dataset = benchmark.open()
     tracker = Tracker.from_pretrained(model, size=size, device=device)
-    for sequence in _chosen(dataset, sequences):
-        maps = analysis.heatmaps(tracker, _video(sequence), frame)
+    for sequence in chosen_sequences(dataset, sequences):
+        maps = analysis.heatmaps(tracker, as_video(sequence), frame)
         analysis.heatmap_figure(maps, out / f"{sequence.name}.png")
         Console().print(out / f"{sequence.name}.png", highlight=False)
 
@@ -186,8 +176,8 @@ def attention(
         raise HodorError(f"--pixel {pixel[0]} {pixel[1]}: fractions of the frame lie in 0 to 1")
     dataset = benchmark.open()
     tracker = Tracker.from_pretrained(model, size=size, device=device)
-    for sequence in _chosen(dataset, sequences):
-        found = analysis.attention(tracker, _video(sequence), frame)
+    for sequence in chosen_sequences(dataset, sequences):
+        found = analysis.attention(tracker, as_video(sequence), frame)
         analysis.attention_figure(found, out / f"{sequence.name}.png", pixel)
         Console().print(out / f"{sequence.name}.png", highlight=False)
 
@@ -208,8 +198,8 @@ def grid(
     """
     dataset = benchmark.open()
     rows = {
-        one.name: _overlaid(one, results / one.name, frames, names)
-        for one in _chosen(dataset, sequences)
+        one.name: chosen_frames(one, results / one.name, frames, names)
+        for one in chosen_sequences(dataset, sequences)
     }
     analysis.grid_figure(rows, out)
     Console().print(out, highlight=False)
@@ -262,7 +252,7 @@ def window(
     analysis.window_figure(scores, speeds, out, f"{model}, {dataset.title}")
     if json_file is not None:
         rows = [{"window": w, "J&F": scores[w], "frames_per_second": speeds[w]} for w in scores]
-        json_file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        write_json(json_file, rows)
 
 
 @app.command()
@@ -289,7 +279,7 @@ def find(
         tracker = Tracker.from_pretrained(model, size=size, device=device)
         with _progress("frames") as advance:
             found = analysis.find_in_videos(
-                wanted, tracker, _own_videos(videos, []), every=every, report=advance
+                wanted, tracker, own_videos(videos, []), every=every, report=advance
             )
     _tell(found)
     if out is not None:
@@ -301,7 +291,7 @@ def find(
              "confidence": one.row.confidence}
             for one in found
         ]  # fmt: skip
-        json_file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        write_json(json_file, rows)
 
 
 def _tell(found: Sequence[analysis.Found]) -> None:
@@ -342,69 +332,6 @@ def _scatter(
     Console().print(f"{len(points)} descriptors in {out}", highlight=False)
 
 
-def _video(sequence: BenchmarkSequence) -> analysis.AnalysedVideo:
-    return analysis.AnalysedVideo(
-        sequence.name,
-        str(sequence.frame_paths[0].parent),
-        lambda: zip(sequence.names, sequence.frames(), strict=True),
-        sequence.given_masks,
-    )
-
-
-def _own_videos(videos: Sequence[str], masks: Sequence[Path]) -> list[analysis.AnalysedVideo]:
-    if masks and len(masks) != len(videos):
-        raise HodorError(
-            f"{len(videos)} videos and {len(masks)} masks: give --masks once for each video, in "
-            "their order"
-        )
-    names = [Path(video).resolve().stem for video in videos]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise HodorError(f"two videos are called {twice[0]}; rename one, or take them one by one")
-    return [
-        _own_video(name, video, masks[number] if masks else None)
-        for number, (name, video) in enumerate(zip(names, videos, strict=True))
-    ]
-
-
-def _own_video(name: str, video: str, masks: Path | None) -> analysis.AnalysedVideo:
-    given = None if masks is None else open_reference_masks(masks)
-    maps: dict[str, Any] = {}
-
-    def frames() -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        with open_source(video) as source:
-            for frame in source.frames():
-                maps[frame.name] = given.for_frame(frame) if given else None
-                yield frame.name, frame.pixels
-
-    # A table is read from other folders than the one it was made in.
-    source = str(Path(video).resolve()) if Path(video).exists() else video
-    return analysis.AnalysedVideo(name, source, frames, maps.get)
-
-
-def _chosen(dataset: Benchmark, names: str | None) -> list[BenchmarkSequence]:
-    if names is None:
-        return list(dataset.sequences)
-    by_name = {sequence.name: sequence for sequence in dataset.sequences}
-    wanted = [name.strip() for name in names.split(",")]
-    if unknown := [name for name in wanted if name not in by_name]:
-        raise HodorError(f"{dataset.title} has no sequence {unknown[0]}; it has {list(by_name)}")
-    return [by_name[name] for name in wanted]
-
-
-def _overlaid(
-    sequence: BenchmarkSequence, folder: Path, frames: int, names: str | None
-) -> list[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
-    later = sequence.names[1:]
-    places = np.linspace(0, len(later) - 1, min(frames, len(later))).round().astype(int)
-    chosen = names.split(",") if names else [later[place] for place in places]
-    if unknown := [name for name in chosen if name not in sequence.names]:
-        raise HodorError(f"{sequence.name} has no frame {unknown[0]}")
-    pixels = dict(zip(sequence.names, sequence.frame_paths, strict=True))
-    with open_source(pixels[chosen[0]].parent) as source:
-        wanted = {f.name: f.pixels for f in source.frames() if f.name in chosen}
-    return [(name, wanted[name], read_label_map(folder / f"{name}.png")) for name in chosen]
-
-
 def _numbers(words: str) -> list[int]:
     parts = [word.strip() for word in words.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
@@ -413,7 +340,7 @@ def _numbers(words: str) -> list[int]:
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Any]:
+def _progress(what: str) -> Iterator[Callable[..., None]]:
     """A bar without an end on a terminal; what it gives is called after each step."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

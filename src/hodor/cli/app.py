@@ -6,6 +6,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from hodor.errors import HodorError
+
 OTHERS = "Options"
 
 
@@ -21,6 +23,17 @@ class Command(TyperCommand):
         first = (kwargs.get("help") or "").split("\n\n")[0]
         brief = kwargs.get("short_help") or " ".join(first.split())
         super().__init__(*args, **(kwargs | {"rich_markup_mode": None, "short_help": brief}))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer's. Raises HodorError for an empty word: as a path it would mean this folder."""
+        rest = super().parse_args(ctx, args)
+        for parameter in self.get_params(ctx):
+            given = ctx.params.get(parameter.name)
+            if "" in (given if isinstance(given, list | tuple) else [given]):
+                argument = parameter.param_type_name == "argument"
+                name = str(parameter.name).upper() if argument else parameter.opts[0]
+                raise HodorError(f"{name} is empty: give it a value, or leave it out")
+        return rest
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """The docstring; lines of a program are left as they are."""

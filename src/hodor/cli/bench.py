@@ -1,13 +1,12 @@
 """``hodor bench``."""
 
-import json
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from hodor.cli.app import App
-from hodor.errors import HodorError
+from hodor.files import write_json
 from hodor.profiling import BenchOptions, bench_table, measure
 from hodor.weights import DEFAULT
 
@@ -41,10 +40,4 @@ def bench(
     found = measure(options)
     Console().print(bench_table(found))
     if json_file is not None:
-        try:
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise HodorError(
-                f"{json_file}: could not be written ({error.strerror}); the numbers are above"
-            ) from error
+        write_json(json_file, found.to_json())

@@ -1,6 +1,5 @@
 """``hodor evaluate``."""
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -44,6 +43,7 @@ from hodor.evaluation import (
     write_page,
     write_submission,
 )
+from hodor.files import write_json, write_text
 from hodor.tracking import TrackerOverrides
 
 SCORE = "score"
@@ -167,14 +167,9 @@ def _conclude(
     scores = dict(zip(folders, found, strict=True))
     trust_ = _reliability_of(dataset, methods, folders)
     _show(console, scores, trust_, objects=objects)
-    try:
-        _write(scores, trust_, dataset, outputs)
-        if outputs.report is not None:
-            _report(outputs.report, dataset, folders, methods, scores)
-    except OSError as error:
-        raise HodorError(
-            f"{error.filename}: the scores could not be written ({error.strerror}); they are above"
-        ) from error
+    _write(scores, trust_, dataset, outputs)
+    if outputs.report is not None:
+        _report(outputs.report, dataset, folders, methods, scores)
 
 
 @app.command("check-zip")
@@ -308,9 +303,9 @@ def _write(
         for name, found in scores.items():
             write_csv(found, outputs.csv if len(scores) == 1 else outputs.csv / name)
     if outputs.table2 is not None:
-        _text(outputs.table2, table_2(dataset.title, scores))
+        write_text(outputs.table2, table_2(dataset.title, scores))
     if outputs.json_file is not None:
-        _text(outputs.json_file, json.dumps(_as_json(scores, trust_), indent=1) + "\n")
+        write_json(outputs.json_file, _as_json(scores, trust_))
 
 
 def _as_json(scores: Mapping[str, Scores], trust_: Mapping[str, Reliability]) -> dict[str, Any]:
@@ -323,11 +318,6 @@ def _as_json(scores: Mapping[str, Scores], trust_: Mapping[str, Reliability]) ->
     first, *others = scores
     paired = {name: compare(scores[first], scores[name]).to_json() for name in others}
     return {"methods": each, "first": first, "paired": paired}
-
-
-def _text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def _report(

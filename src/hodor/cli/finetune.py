@@ -1,6 +1,5 @@
 """``hodor train finetune``: from a trained model to one for a user's own images or video."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -20,6 +19,7 @@ from hodor.evaluation import (
     video_sequences,
 )
 from hodor.extras import check, check_any
+from hodor.files import write_json
 from hodor.tracking import Tracker
 from hodor.training import (
     Recipe,
@@ -129,7 +129,7 @@ def write(out: Path, kept: tuple[str, ...], before: HeldOutScores, after: HeldOu
         "before": {"J&F": before.j_and_f, "J": before.j, "F": before.f},
         "after": {"J&F": after.j_and_f, "J": after.j, "F": after.f},
     }
-    (out / "scores.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    write_json(out / "scores.json", values)
 
 
 def show(

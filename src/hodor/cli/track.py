@@ -20,7 +20,7 @@ from rich.progress import (
 
 from hodor.cli.app import App
 from hodor.cli.matte_options import MatteOptions, with_matte_options
-from hodor.cli.names import names_of
+from hodor.cli.track_options import Crew, Shown, Written, with_crew, with_shown, with_written
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.cli.where_to_look import called, where_to_look
 from hodor.errors import HodorError, MaskError
@@ -48,14 +48,14 @@ from hodor.weights import DEFAULT
 
 app = App()
 STOPPED = 130  # what shells expect of a command that Ctrl-C ended
-WRITTEN = "What is written"
-MANY = "Many videos"
-SHOWN = "Instead of masks"
 
 
 @app.command()
+@with_shown
 @with_tracker_options
+@with_written
 @with_matte_options
+@with_crew
 def track(
     source: str | None = typer.Argument(
         None,
@@ -67,18 +67,7 @@ def track(
         help="First frame's masks: palette PNG, 8/16-bit PNG of ids, or 0/255; or a folder with a "
         "file for each annotated frame; or CVAT, COCO and others, as hodor convert reads them.",
     ),
-    box: list[str] = typer.Option(
-        [],
-        help="x0,y0,x1,y1 around an object in the first frame, in pixels; may be repeated. As for "
-        "hodor mask.",
-        rich_help_panel=SHOWN,
-    ),
-    point: list[str] = typer.Option(
-        [], help="x,y on an object in the first frame; may be repeated.", rich_help_panel=SHOWN
-    ),
-    not_point: list[str] = typer.Option(
-        [], "--not", help="x,y that is not the object; may be repeated.", rich_help_panel=SHOWN
-    ),
+    shown: Shown = Shown(),
     references: Path | None = typer.Option(
         None, help="Objects from another video, as --save-references wrote them; needs no masks."
     ),
@@ -103,47 +92,10 @@ def track(
         help="How greys of more than 8 bits become 8, the same in all frames: auto stretches what "
         "the video holds, full takes 0 to 65535, LOW:HIGH takes these values.",
     ),
-    overlay: bool = typer.Option(
-        False, "--overlay", help="Also write overlay.mp4.", rich_help_panel=WRITTEN
-    ),
-    rle: bool = typer.Option(
-        False, "--rle", help="Also write masks.json with COCO RLE.", rich_help_panel=WRITTEN
-    ),
-    formats: list[str] = typer.Option(
-        [],
-        "--format",
-        help="Also write another format at the end, such as cvat, coco, youtube-vis or prores; may "
-        "be repeated. hodor convert --help lists all.",
-        rich_help_panel=WRITTEN,
-    ),
-    name: list[str] = typer.Option(
-        [],
-        help="What an object is called, such as 1=cat, here, in other formats and in the studio; "
-        "may be repeated.",
-        rich_help_panel=WRITTEN,
-    ),
+    written: Written = Written(),
     edges: MatteOptions = MatteOptions(),
-    save_references: Path | None = typer.Option(
-        None,
-        help="Write the objects' descriptors, to follow them in another video.",
-        rich_help_panel=WRITTEN,
-    ),
     resume_run: bool = typer.Option(False, "--resume", help="Go on where a killed run stopped."),
-    video_list: Path | None = typer.Option(
-        None,
-        "--list",
-        help="Instead of SOURCE: a CSV file with columns source and masks (or references), and "
-        "name if wanted; results in OUT/NAME.",
-        rich_help_panel=MANY,
-    ),
-    workers: int = typer.Option(
-        1, min=1, help="For several videos: processes.", rich_help_panel=MANY
-    ),
-    ray: str | None = typer.Option(
-        None,
-        help="For several videos: address of a Ray cluster, auto, or local for one made here.",
-        rich_help_panel=MANY,
-    ),
+    crew: Crew = Crew(),
 ) -> None:
     """Follow objects through SOURCE, given their masks in one frame.
 
@@ -156,38 +108,54 @@ def track(
         hodor track --list videos.csv --out out
     """
     console = Console(stderr=True)
-    if (source is None) == (video_list is None):
+    if (source is None) == (crew.video_list is None):
         raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
-    levels = Intensity.parse(intensity)
-    outputs = Outputs(
-        overlay=overlay, rle=rle, formats=tuple(formats), names=names_of(name),
-        mattes=edges.mattes(names_of(name)),
-        save_references=save_references,
-    )  # fmt: skip
-    tracker = partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name)
-    videos = _several(source, video_list, masks, references, save_references)
-    if box or point or not_point:
+    run = Run(
+        out=out,
+        tracker=partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name),
+        outputs=written.outputs(edges),
+        adapt=adapt,
+        intensity=Intensity.parse(intensity),
+        resume=resume_run,
+        model=model,
+    )
+    videos = _several(source, crew.video_list, masks, references, written.save_references)
+    if any(shown.words):
         if videos or masks is not None:
             raise MaskError("boxes and points stand for --masks of one video; give either")
-        shown = (box, point, not_point)
-        masks = _shown(str(source), out, shown, resume=resume_run, intensity=levels)
+        masks = _masks_shown(str(source), shown, run)
     if videos:
-        crew = Crew(workers, ray, gpus=float(chosen.device.startswith("cuda")))
-        _track_all(
-            console, videos, out, tracker, outputs, crew,
-            adapt=adapt, intensity=levels, resume=resume_run, model=model,
-        )  # fmt: skip
-        return
+        _track_all(console, videos, run, crew, gpus=float(chosen.device.startswith("cuda")))
+    else:
+        _track_one(console, str(source), masks, references, run)
+
+
+class Run(NamedTuple):
+    """What holds for one video and for many."""
+
+    out: Path
+    tracker: Callable[[], Tracker]
+    outputs: Outputs
+    adapt: float | None
+    intensity: Intensity
+    resume: bool
+    model: str
+
+
+def _track_one(
+    console: Console, source: str, masks: Path | None, references: Path | None, run: Run
+) -> None:
     if masks is None and references is None:
-        raise MaskError(_how_to_begin(str(source)))
-    if adapt is not None:
-        console.print(f"tuning the model to the given masks: about {adapt:g} s and a little more")
-    with _bar(console, str(source)) as progress:
+        raise MaskError(_how_to_begin(source))
+    if run.adapt is not None:
+        console.print(
+            f"tuning the model to the given masks: about {run.adapt:g} s and a little more"
+        )
+    with _bar(console, source) as progress:
         summary = track_to_folder(
-            str(source), masks, out, tracker=tracker, references=references, outputs=outputs,
-            adapt=adapt, intensity=levels, resume=resume_run, model=model, progress=progress,
-        )  # fmt: skip
-    tell(console, summary, out)
+            source, masks, references=references, progress=progress, **run._asdict()
+        )
+    tell(console, summary, run.out)
 
 
 def _how_to_begin(source: str) -> str:
@@ -199,26 +167,11 @@ def _how_to_begin(source: str) -> str:
     )
 
 
-def _shown(
-    source: str,
-    out: Path,
-    words: tuple[list[str], list[str], list[str]],
-    *,
-    resume: bool,
-    intensity: Intensity,
-) -> Path:
+def _masks_shown(source: str, shown: Shown, run: Run) -> Path:
     """The file of masks that boxes and points make."""
     check("onnx", "onnxruntime")
-    prompts = prompts_of_words(*words)
-    return masks_for_run(source, prompts, out, resume=resume, intensity=intensity)
-
-
-class Crew(NamedTuple):
-    """Who tracks the videos of a list."""
-
-    workers: int
-    ray_address: str | None
-    gpus: float
+    prompts = prompts_of_words(*shown.words)
+    return masks_for_run(source, prompts, run.out, resume=run.resume, intensity=run.intensity)
 
 
 def _several(
@@ -249,30 +202,21 @@ def _several(
 
 
 def _track_all(
-    console: Console,
-    videos: Sequence[ListedVideo],
-    out: Path,
-    tracker: Callable[[], Tracker],
-    outputs: Outputs,
-    crew: Crew,
-    *,
-    adapt: float | None,
-    intensity: Intensity,
-    resume: bool,
-    model: str,
+    console: Console, videos: Sequence[ListedVideo], run: Run, crew: Crew, *, gpus: float
 ) -> None:
     """Track all videos that are not finished yet; tell of each as it ends, and report on all.
 
     Raises HodorError where, when all others are done, some videos failed.
     """
-    waiting = unfinished(videos, out, resume=resume)
+    waiting = unfinished(videos, run.out, resume=run.resume)
     if len(waiting) < len(videos):
         finished = len(videos) - len(waiting)
         console.print(f"{finished} of {len(videos)} videos are finished already")
     failures: dict[str, str] = {}
     outcomes = track_many(
-        waiting, out, tracker=tracker, outputs=outputs, adapt=adapt, intensity=intensity,
-        model=model, **crew._asdict(),
+        waiting, run.out, tracker=run.tracker, outputs=run.outputs, adapt=run.adapt,
+        intensity=run.intensity, model=run.model, workers=crew.workers, ray_address=crew.ray,
+        gpus=gpus,
     )  # fmt: skip
     try:
         for outcome in _with_bar(console, outcomes, len(waiting)):
@@ -282,10 +226,10 @@ def _track_all(
                 failures[outcome.name] = outcome.error
                 console.print(f"[red]{outcome.name}[/]: {outcome.error}", highlight=False)
     except KeyboardInterrupt:
-        write_report(report_videos(videos, out, failures), videos, out)
+        write_report(report_videos(videos, run.out, failures), videos, run.out)
         console.print("stopped; the same command with --resume goes on from here")
         raise typer.Exit(STOPPED) from None
-    written = write_report(report_videos(videos, out, failures), videos, out)
+    written = write_report(report_videos(videos, run.out, failures), videos, run.out)
     console.print(f"report in {' and '.join(map(str, written))}", highlight=False)
     if failures:
         told = "; ".join(f"{name}: {error}" for name, error in failures.items())

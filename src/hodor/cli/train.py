@@ -1,6 +1,5 @@
 """``hodor train``: a recipe, or ``finetune`` on one's own data."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from hodor.cli.app import App
 from hodor.cli.finetune import finetune
 from hodor.cli.training_runs import run
 from hodor.errors import HodorError
+from hodor.files import write_json
 from hodor.training import Recipe, check_data, load_recipe, make_batches, to_plain
 
 
@@ -71,7 +71,7 @@ def recipe(
     stated = load_recipe(recipe, changes, scale=scale)
     console = Console(stderr=True)
     if resolve is not None:
-        resolve.write_text(json.dumps(to_plain(stated), indent=1), encoding="utf-8")
+        write_json(resolve, to_plain(stated))
     if check or every_file:
         show_check(stated, console, every=every_file)
     if resolve is not None or check or every_file:

@@ -1,6 +1,5 @@
 """A benchmark of moving stills, in the folders of DAVIS 2017, from images kept from training."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from hodor.errors import DataError
 from hodor.evaluation.davis import DavisDataset
 from hodor.evaluation.label_map_files import LabelMap, read_frame, read_label_map
 from hodor.evaluation.moving_stills import Cutout, make_clip
+from hodor.files import write_json, write_text
 from hodor.video import write_label_map
 from hodor.video.layouts import VideoFolders, davis_list
 
@@ -72,7 +72,7 @@ def moving_stills_benchmark(
     away = AWAY if leaving else None
     write_davis((_clip(i, cast, seed, size, frames, away) for i, cast in enumerate(casts)), root)
     sources = {_name(i): cast.stems() for i, cast in enumerate(casts)}
-    (root / "sources.json").write_text(json.dumps(sources, indent=1) + "\n", encoding="utf-8")
+    write_json(root / "sources.json", sources)
     return DavisDataset(root)
 
 
@@ -92,9 +92,7 @@ def write_davis(clips: Iterable[NamedClip], root: Path, *, split: str = "val") -
             )
         _write_clip(root, name, frames, label_maps)
         names.append(name)
-    path = davis_list(root, 2017, split)
-    path.parent.mkdir(parents=True)
-    path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    write_text(davis_list(root, 2017, split), "".join(f"{name}\n" for name in names))
 
 
 def cut_out(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Cutout | None:

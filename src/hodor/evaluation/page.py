@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hodor import __version__
-from hodor.errors import HodorError, explained
+from hodor.errors import HodorError
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence, read_result
 from hodor.evaluation.comparison import compare, sequence_means
 from hodor.evaluation.label_map_files import LabelMap, read_frame
 from hodor.evaluation.runs import SequenceNote
 from hodor.evaluation.scores import ObjectScores, Scores, as_columns
-from hodor.files import replacing
+from hodor.files import write_text
 from hodor.video import draw_overlay
 
 TEMPLATE = "page.html.j2"
@@ -91,10 +91,7 @@ def write_page(path: Path, dataset: Benchmark, methods: Sequence[MethodResults])
     environment.filters["x100"] = lambda value: f"{100 * value:.1f}"
     environment.filters["signed"] = lambda value: f"{100 * value:+.1f}"
     text = environment.get_template(TEMPLATE).render(_content(dataset, methods))
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as fresh:
-            fresh.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _content(dataset: Benchmark, methods: Sequence[MethodResults]) -> dict[str, Any]:

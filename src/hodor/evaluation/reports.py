@@ -8,6 +8,7 @@ from rich.table import Table
 
 from hodor.evaluation.comparison import Paired, sequence_means
 from hodor.evaluation.scores import ObjectScores, Scores, as_columns, average
+from hodor.files import whole_file
 
 _COLUMNS = ("J&F", "J", "J-Recall", "J-Decay", "F", "F-Recall", "F-Decay")
 
@@ -99,9 +100,9 @@ def table_2(title: str, scores: Mapping[str, Scores]) -> str:
 def write_csv(scores: Scores, folder: Path) -> tuple[Path, Path]:
     """Write ``global_results.csv`` and ``per_object_results.csv``, fractions of 1, to a folder.
 
-    The folder is made where it is missing. Returns both paths.
+    The folder is made where it is missing; each file appears whole or not at all. Returns both
+    paths. Raises HodorError where one cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     overall, per_object = folder / "global_results.csv", folder / "per_object_results.csv"
     _write_rows(overall, [_COLUMNS, _numbers(scores.mean)])
     rows: list[Iterable[object]] = [("Sequence", "Object", *_COLUMNS)]
@@ -121,5 +122,5 @@ def _cells(scores: ObjectScores) -> list[str]:
 
 
 def _write_rows(path: Path, rows: Iterable[Iterable[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
