@@ -1,6 +1,8 @@
 """The tracker keeps its word on masks, ids, additions, corrections and bad calls."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -373,3 +375,34 @@ def test_a_network_that_takes_objects_one_at_a_time_does_not_mix_them(
     of_alone = alone.references().frames[0]
     np.testing.assert_allclose(of_both.objects[7], of_alone.objects[7], atol=1e-5)
     np.testing.assert_allclose(of_both.alone[7], of_alone.alone[7], atol=1e-5)
+
+
+def test_a_second_thread_in_the_middle_of_a_step_is_refused_and_changes_nothing(
+    make_tracker: MakeTracker, scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, alone = make_tracker(), make_tracker()
+    begun, go_on = Event(), Event()
+    extract = tracker.runtime.extract
+
+    def waiting(*given: Any) -> Any:
+        begun.set()
+        go_on.wait()
+        return extract(*given)
+
+    monkeypatch.setattr(tracker.runtime, "extract", waiting)
+    state = alone.state_dict()
+    with ThreadPoolExecutor(1) as other:
+        step = other.submit(tracker.step, scene.frames[0], scene.labels[0])
+        begun.wait()
+        try:
+            for asked in (
+                lambda: tracker.step(scene.frames[1]),
+                lambda: tracker.load_state_dict(state),
+                tracker.reset,
+            ):
+                with pytest.raises(HodorError, match="another thread"):
+                    asked()
+        finally:
+            go_on.set()
+        assert same(step.result(), alone.step(scene.frames[0], scene.labels[0]))
+    assert same(tracker.step(scene.frames[1]), alone.step(scene.frames[1]))

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from hodor.analysis.figures import canvas, save
 from hodor.errors import DataError
 from hodor.model import History, Hodor, Pyramid
 from hodor.tracking import FrameDescriptors, Geometry, Tracker, image_of, mask_of
+from hodor.types import Untyped
 from hodor.video import LabelMap, draw_overlay
 
 STRIDE = 8
@@ -61,8 +61,8 @@ def attention(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) 
     if not (config.joint_objects and config.encoder_layers and config.decoder_layers):
         raise DataError("this network has no layers in which objects attend together")
     tracker = Tracker(tracker.runtime, replace(tracker.options, crop_margin=None))
-    recent: deque[FrameDescriptors[Any]] = deque(maxlen=tracker.options.window)
-    kept: list[FrameDescriptors[Any]] = []
+    recent: deque[FrameDescriptors[torch.Tensor]] = deque(maxlen=tracker.options.window)
+    kept: list[FrameDescriptors[torch.Tensor]] = []
     for name, pixels in video.frames():
         past = [*(d for d in kept if d not in recent), *recent]
         result = tracker.step(pixels, video.given(name))
@@ -94,10 +94,13 @@ def attention(tracker: Tracker, video: AnalysedVideo, frame: str | None = None) 
 
 
 def _listens(
-    network: Hodor, pyramid: Pyramid, past: list[FrameDescriptors[Any]], ids: tuple[int, ...]
+    network: Hodor,
+    pyramid: Pyramid,
+    past: list[FrameDescriptors[torch.Tensor]],
+    ids: tuple[int, ...],
 ) -> NDArray[np.float32]:
     history = _history(past, ids)
-    attending: Any = network.decoder.layers[-1].attention
+    attending: Untyped = network.decoder.layers[-1].attention
     with _inputs_of(attending) as seen:
         network.segment(pyramid, history)
     weights = attending.weights(*seen[0])[0].mean(0)  # (N, T * (G + O))
@@ -109,7 +112,7 @@ def _listens(
 
 
 def _looks(network: Hodor, pyramid: Pyramid, masks: torch.Tensor) -> NDArray[np.float32]:
-    attending: Any = network.encoder.layers[-1].cross_attention
+    attending: Untyped = network.encoder.layers[-1].cross_attention
     with _inputs_of(attending) as seen:
         network.describe(pyramid, masks)
     descriptors, keys, _, patches = seen[0]
@@ -117,7 +120,7 @@ def _looks(network: Hodor, pyramid: Pyramid, masks: torch.Tensor) -> NDArray[np.
     return np.asarray(weights.view(-1, *pyramid.f8.shape[-2:]).numpy(), np.float32)
 
 
-def _history(past: list[FrameDescriptors[Any]], ids: tuple[int, ...]) -> History:
+def _history(past: list[FrameDescriptors[torch.Tensor]], ids: tuple[int, ...]) -> History:
     """Descriptors of past frames as the network takes them, absent ones marked."""
     some = next(iter(past[-1].objects.values())) if past[-1].objects else past[0].background
     if some is None or any(described.background is None for described in past):
@@ -134,9 +137,9 @@ def _history(past: list[FrameDescriptors[Any]], ids: tuple[int, ...]) -> History
 
 
 @contextmanager
-def _inputs_of(module: torch.nn.Module) -> Iterator[list[Any]]:
+def _inputs_of(module: torch.nn.Module) -> Iterator[list[tuple[torch.Tensor, ...]]]:
     """The arguments of a module's calls while this lasts."""
-    seen: list[Any] = []
+    seen: list[tuple[torch.Tensor, ...]] = []
     handle = module.register_forward_pre_hook(lambda _, arguments: seen.append(arguments))
     try:
         yield seen
@@ -194,7 +197,9 @@ def _resized(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.f
     return np.asarray(cv2.resize(values, (size[1], size[0])), np.float32)
 
 
-def _layer(axis: Any, shade: NDArray[np.uint8], values: NDArray[np.float32], title: str) -> None:
+def _layer(
+    axis: Untyped, shade: NDArray[np.uint8], values: NDArray[np.float32], title: str
+) -> None:
     axis.imshow(shade, cmap="gray", vmin=0, vmax=255)
     axis.imshow(values, cmap="inferno", vmin=0, vmax=1, alpha=np.clip(values * 2, 0, 1))
     axis.set_title(title, fontsize=7)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from hodor.analysis.table import Descriptor
 from hodor.tracking import FrameDescriptors, Result, Tracker
+from hodor.types import Untyped
 from hodor.video import LabelMap
 
 Box = tuple[int, int, int, int]
@@ -60,7 +60,7 @@ def _rows(
     video: AnalysedVideo,
     name: str,
     result: Result,
-    described: FrameDescriptors[Any],
+    described: FrameDescriptors[Untyped],
     given: LabelMap | None,
 ) -> Iterator[Descriptor]:
     where = (video.source, video.name, name, result.index)

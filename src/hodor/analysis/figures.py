@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from hodor.analysis.retrieval import Retrieval
 from hodor.extras import needed
 from hodor.files import whole_file
+from hodor.types import Untyped
 from hodor.video import LabelMap, draw_overlay
 
 DPI = 160
@@ -20,7 +20,7 @@ HUES = 20
 PAPER_WINDOWS = {1: 74.3, 4: 77.2, 7: 77.5}
 
 
-def canvas(rows: int, columns: int, aspect: float) -> tuple[Any, Any]:
+def canvas(rows: int, columns: int, aspect: float) -> tuple[Untyped, Untyped]:
     """A figure and (rows, columns) axes for frames whose height is ``aspect`` times their width."""
     needed("matplotlib", "analysis").use("Agg")
     plt = needed("matplotlib.pyplot", "analysis")
@@ -29,7 +29,7 @@ def canvas(rows: int, columns: int, aspect: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def save(figure: Any, path: Path) -> None:
+def save(figure: Untyped, path: Path) -> None:
     """Write a figure as its name says: .png, .pdf, .svg."""
     with whole_file(path) as fresh:
         figure.savefig(fresh, dpi=DPI, format=path.suffix[1:].lower() or "png")

@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from PIL import Image
 from hodor.analysis.table import Descriptor
 from hodor.extras import needed
 from hodor.files import write_text
+from hodor.types import Untyped
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -55,7 +55,7 @@ def hover_page(
 
     Raises HodorError where plotly is missing or the file cannot be written.
     """
-    go: Any = needed("plotly.graph_objects", "analysis")
+    go: Untyped = needed("plotly.graph_objects", "analysis")
     figure = go.Figure()
     groups = [f"{row.sequence} {row.object}" for row in rows]
     for group in dict.fromkeys(groups):

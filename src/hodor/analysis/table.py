@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hodor.errors import DataError
 from hodor.extras import needed
 from hodor.files import whole_file
+from hodor.types import Json, Untyped
 
 FORMAT = "hodor-descriptors-1"
 BOX = ("box_left", "box_top", "box_right", "box_bottom")
@@ -54,7 +55,7 @@ class DescriptorTable:
     rows: tuple[Descriptor, ...]
     model: str
     """Print of the network that made them"""
-    about: Mapping[str, Any]
+    about: Mapping[str, Json]
     """Model's name, options, version of hodor"""
 
     @property
@@ -75,7 +76,7 @@ class DescriptorTable:
 
 
 def write_table(
-    path: Path, rows: Iterable[Descriptor], *, model: str, about: Mapping[str, Any]
+    path: Path, rows: Iterable[Descriptor], *, model: str, about: Mapping[str, Json]
 ) -> int:
     """Write rows as Parquet, whole or not at all; returns their number.
 
@@ -88,7 +89,7 @@ def write_table(
     schema = _schema(pa, len(kept[0].descriptor)).with_metadata(
         {"format": FORMAT, "model": model, "about": json.dumps(dict(about))}
     )
-    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    columns: dict[str, list[Json]] = {name: [] for name in schema.names}
     for row in kept:
         values = vars(row) | {"model": model, "descriptor": row.descriptor.tolist()}
         values |= dict(zip(BOX, row.box or [None] * 4, strict=True))
@@ -99,7 +100,7 @@ def write_table(
     return len(kept)
 
 
-def _schema(pa: Any, channels: int) -> Any:
+def _schema(pa: Untyped, channels: int) -> Untyped:
     repeated = pa.dictionary(pa.int32(), pa.string())
     return pa.schema(
         [
@@ -135,7 +136,7 @@ def read_table(path: Path) -> DescriptorTable:
             "by hodor analyze export"
         )
     vectors = table["descriptor"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-    plain: Sequence[Mapping[str, Any]] = table.drop(["descriptor"]).to_pylist()
+    plain: Sequence[Mapping[str, Json]] = table.drop(["descriptor"]).to_pylist()
     names = [f.name for f in fields(Descriptor) if f.name not in ("box", "descriptor")]
     rows = [
         Descriptor(
@@ -148,6 +149,6 @@ def read_table(path: Path) -> DescriptorTable:
     return DescriptorTable(tuple(rows), metadata["model"], json.loads(metadata["about"]))
 
 
-def _box(values: Mapping[str, Any]) -> tuple[int, int, int, int] | None:
+def _box(values: Mapping[str, Json]) -> tuple[int, int, int, int] | None:
     left, top, right, bottom = (values[name] for name in BOX)
     return None if left is None else (left, top, right, bottom)

@@ -1,14 +1,20 @@
 """What all commands share: help that shows whole names, in groups, as plain text."""
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import typer
 from typer.core import TyperCommand
 
 from hodor.errors import HodorError
+from hodor.types import Untyped
+
+CommandT = TypeVar("CommandT", bound=Callable[..., None])
 
 OTHERS = "Options"
+EMPTY = re.compile(r"--[\w-]+=")
+"""An option with nothing behind its sign"""
 
 
 class Command(TyperCommand):
@@ -18,30 +24,27 @@ class Command(TyperCommand):
     them off at 80 characters.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Untyped, **kwargs: Untyped) -> None:
         # Without one, lists of commands cut the first sentence off.
         first = (kwargs.get("help") or "").split("\n\n")[0]
         brief = kwargs.get("short_help") or " ".join(first.split())
         super().__init__(*args, **(kwargs | {"rich_markup_mode": None, "short_help": brief}))
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Untyped, args: list[str]) -> list[str]:
         """As Typer's. Raises HodorError for an empty word: as a path it would mean this folder."""
-        rest = super().parse_args(ctx, args)
-        for parameter in self.get_params(ctx):
-            given = ctx.params.get(parameter.name)
-            if "" in (given if isinstance(given, list | tuple) else [given]):
-                argument = parameter.param_type_name == "argument"
-                name = str(parameter.name).upper() if argument else parameter.opts[0]
+        for before, word in zip(["", *args], args, strict=False):
+            if word == "" or EMPTY.fullmatch(word):
+                name = word.removesuffix("=") or (before if before.startswith("-") else "a word")
                 raise HodorError(f"{name} is empty: give it a value, or leave it out")
-        return rest
+        return super().parse_args(ctx, args)
 
-    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+    def format_help_text(self, ctx: Untyped, formatter: Untyped) -> None:
         """The docstring; lines of a program are left as they are."""
         parts = (self.help or "").split("\n\n")
         self.help = "\n\n".join(f"\b\n{part}" if _verbatim(part) else part for part in parts)
         super().format_help_text(ctx, formatter)
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_options(self, ctx: Untyped, formatter: Untyped) -> None:
         """Arguments, options without a group, then the groups."""
         groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], OTHERS: []}
         for parameter in self.get_params(ctx):
@@ -62,12 +65,12 @@ class Command(TyperCommand):
 class App(typer.Typer):
     """A Typer application of such commands."""
 
-    def __init__(self, **more: Any) -> None:
+    def __init__(self, **more: Untyped) -> None:
         super().__init__(
             add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **more
         )
 
-    def command(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
+    def command(self, name: str | None = None, **more: Untyped) -> Callable[[CommandT], CommandT]:
         """As Typer's, with the help of ``Command``."""
         more.setdefault("cls", Command)
         return super().command(name, **more)

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from hodor.cli.app import App
+from hodor.errors import HodorError, reason
 from hodor.files import write_json
 from hodor.profiling import BenchOptions, bench_table, measure
 from hodor.weights import DEFAULT
@@ -40,4 +41,10 @@ def bench(
     found = measure(options)
     Console().print(bench_table(found))
     if json_file is not None:
-        write_json(json_file, found.to_json())
+        try:
+            write_json(json_file, found.to_json())
+        except HodorError as error:
+            why = reason(error.__cause__ or error)
+            raise HodorError(
+                f"{json_file}: could not be written ({why}); the numbers are above"
+            ) from error

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -45,6 +44,7 @@ from hodor.evaluation import (
 )
 from hodor.files import write_json, write_text
 from hodor.tracking import TrackerOverrides
+from hodor.types import JsonObject, Untyped
 
 SCORE = "score"
 
@@ -52,7 +52,7 @@ SCORE = "score"
 class Scoring(TyperGroup):
     """``hodor evaluate WORDS`` scores, unless the first word names another command."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Untyped, args: list[str]) -> list[str]:
         """Put the command's name in where it is left out."""
         if not args or args[0] not in self.commands:
             args = [SCORE, *args]
@@ -308,7 +308,7 @@ def _write(
         write_json(outputs.json_file, _as_json(scores, trust_))
 
 
-def _as_json(scores: Mapping[str, Scores], trust_: Mapping[str, Reliability]) -> dict[str, Any]:
+def _as_json(scores: Mapping[str, Scores], trust_: Mapping[str, Reliability]) -> JsonObject:
     each = {
         name: found.to_json() | ({"confidence": trust_[name].to_json()} if name in trust_ else {})
         for name, found in scores.items()

@@ -6,7 +6,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -22,6 +22,7 @@ from hodor.cli.last_resort import (
     open_what_is_closed,
 )
 from hodor.errors import LIST_ITEM, HodorError
+from hodor.types import Untyped
 
 COMMANDS = {
     "track": "Follow objects through a video, a folder of images or a camera.",
@@ -50,32 +51,32 @@ WIDEST = 200
 class Lazy(TyperGroup):
     """Commands by name, each in a module of its own."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Untyped) -> list[str]:
         """Names in the order of the help."""
         return list(COMMANDS)
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Untyped, args: list[str]) -> list[str]:
         """Without words, show the help where help is shown."""
         if not args:
             typer.echo(ctx.get_help())
             ctx.exit(2)
         return super().parse_args(ctx, args)
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Untyped, args: list[str]) -> Untyped:
         """The command, or what was probably meant."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             ctx.fail(f"there is no command {name!r}. {_meant(name)}hodor --help lists all.")
         return super().resolve_command(ctx, args)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Untyped, cmd_name: str) -> Untyped:
         """The command, or for the overview only its name and line."""
         if cmd_name not in COMMANDS:
             return None
         # Importing PyTorch takes seconds, and the list of commands does not need it.
         if not any(word in COMMANDS for word in sys.argv[1:]):
             return TyperCommand(cmd_name, short_help=COMMANDS[cmd_name])
-        module: Any = import_module(f"hodor.cli.{cmd_name}")
+        module: Untyped = import_module(f"hodor.cli.{cmd_name}")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import wraps
 from inspect import Parameter, signature
-from typing import Annotated, Any
+from typing import Annotated
+
+from hodor.types import Json, Untyped
 
 Command = Callable[..., None]
 
 
 def shared_options(
-    kind: type, options: Mapping[str, Any], group: str
+    kind: type, options: Mapping[str, Json], group: str
 ) -> Callable[[Command], Command]:
     """Let a command that takes a dataclass ``kind`` have an option for each of its fields.
 
@@ -34,7 +36,7 @@ def shared_options(
         name = next(one.name for one in own if one.annotation is kind)
 
         @wraps(command)
-        def gathering(**given: Any) -> None:
+        def gathering(**given: object) -> None:
             values = {field.name: given.pop(field.name) for field in fields(kind)}
             command(**given, **{name: kind(**values)})
 
@@ -50,6 +52,6 @@ def shared_options(
     return decorate
 
 
-def _read_as(kind: Any) -> Any:
+def _read_as(kind: Untyped) -> Untyped:
     """What typer reads for a field; a number or a word is a word, which the field checks."""
     return str | None if kind == float | str | None else kind

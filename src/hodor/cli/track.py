@@ -220,10 +220,10 @@ def _track_all(
     )  # fmt: skip
     try:
         for outcome in _with_bar(console, outcomes, len(waiting)):
-            if outcome.error is None:
+            if outcome.value is not None:
                 console.print(f"{outcome.name}: {_in_short(outcome.value)}", highlight=False)
             else:
-                failures[outcome.name] = outcome.error
+                failures[outcome.name] = str(outcome.error)
                 console.print(f"[red]{outcome.name}[/]: {outcome.error}", highlight=False)
     except KeyboardInterrupt:
         write_report(report_videos(videos, run.out, failures), videos, run.out)
@@ -239,7 +239,9 @@ def _track_all(
         )
 
 
-def _with_bar(console: Console, outcomes: Iterator[Outcome], count: int) -> Iterator[Outcome]:
+def _with_bar(
+    console: Console, outcomes: Iterator[Outcome[Summary]], count: int
+) -> Iterator[Outcome[Summary]]:
     """The same outcomes, with a bar that says how much time is left."""
     columns = (
         TextColumn("videos"),

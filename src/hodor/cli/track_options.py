@@ -75,8 +75,8 @@ with_written = shared_options(
             "may be repeated. hodor convert --help lists all.",
         ),
         "name": typer.Option(
-            help="What an object is called, such as 1=cat, here, in other formats and in the studio; "
-            "may be repeated."
+            help="What an object is called, such as 1=cat, here, in other formats and in the "
+            "studio; may be repeated."
         ),
         "save_references": typer.Option(
             help="Write the objects' descriptors, to follow them in another video."

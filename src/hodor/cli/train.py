@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -16,12 +15,13 @@ from hodor.cli.training_runs import run
 from hodor.errors import HodorError
 from hodor.files import write_json
 from hodor.training import Recipe, check_data, load_recipe, make_batches, to_plain
+from hodor.types import Untyped
 
 
 class RecipeUnlessNamed(TyperGroup):
     """``hodor train RECIPE`` means ``hodor train recipe RECIPE``."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Untyped, args: list[str]) -> list[str]:
         """Put the command's name in where it was left out."""
         if args and args[0] not in (*self.commands, "--help"):
             args = ["recipe", *args]

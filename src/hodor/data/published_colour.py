@@ -1,13 +1,12 @@
 """Colour changes of a whole image, in the forms of paper and released code."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from hodor.data.views import between, one_of
+from hodor.types import AnyArray
 
 Picture = NDArray[np.uint8]
 
@@ -74,5 +73,5 @@ def _contrast(factor: float, offset: float) -> Picture:
     return _table(127 + factor * (np.arange(256) - 127.0) + offset)
 
 
-def _table(values: NDArray[Any]) -> Picture:
+def _table(values: AnyArray) -> Picture:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)

@@ -5,7 +5,6 @@ frame. Given masks come back as they are.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from hodor.errors import MaskError
 from hodor.evaluation.label_map_files import LabelMap
+from hodor.types import AnyArray
 
 Frames = Iterable[NDArray[np.uint8]]
 """Frames (H, W, 3) uint8 RGB in order."""
@@ -46,7 +46,7 @@ def optical_flow(frames: Frames, given: Given) -> Iterator[LabelMap]:
     """
     flow_from = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     label_map: LabelMap | None = None
-    before: NDArray[Any] | None = None
+    before: AnyArray | None = None
     for frame, masks in zip(frames, given, strict=True):
         check_size(frame, masks)
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
@@ -60,7 +60,7 @@ def optical_flow(frames: Frames, given: Given) -> Iterator[LabelMap]:
         before = grey
 
 
-def _carried(label_map: LabelMap, flow: NDArray[Any]) -> LabelMap:
+def _carried(label_map: LabelMap, flow: AnyArray) -> LabelMap:
     """Label map (H, W) fetched along a flow (H, W, 2) of x and y in pixels."""
     y, x = np.mgrid[: flow.shape[0], : flow.shape[1]].astype(np.float32)
     moved = cv2.remap(

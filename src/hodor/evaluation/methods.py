@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hodor.errors import HodorError
 from hodor.evaluation.baselines import copy_masks, optical_flow
 from hodor.evaluation.benchmark import BenchmarkSequence
 from hodor.evaluation.tracked import Step, track_sequence
 from hodor.tracking import TrackerOverrides
+from hodor.types import JsonObject, Untyped
 
 if TYPE_CHECKING:  # PyTorch takes seconds to load, and copying a mask does without
     from hodor.tracking import Tracker
@@ -61,7 +62,7 @@ class Method(TrackerOverrides):
             return f"baseline: {BASELINES[self.baseline]}"
         return f"model {self.model or 'default'}"
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """All that makes its results what they are: options as used, and the weights' sha256."""
         if not self.uses_model:
             return {"name": self.name, "baseline": self.baseline}
@@ -92,7 +93,7 @@ def _propagated(method: Method, sequence: BenchmarkSequence) -> Iterator[Step]:
         from hodor.evaluation.nearest_features import NearestFeatures
 
         tracker = tracker_of(method)
-        propagate: Any = NearestFeatures(tracker.network, tracker.options)
+        propagate: Untyped = NearestFeatures(tracker.network, tracker.options)
     else:
         propagate = {"copy": copy_masks, "flow": optical_flow}[method.baseline or "copy"]
     given = (sequence.given_masks(name) for name in sequence.names)

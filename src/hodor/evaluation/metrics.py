@@ -8,13 +8,13 @@ Challenge", 2017 (several objects). All values are fractions of 1. Nothing here 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, hypot, isqrt
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import MaskError
+from hodor.types import AnyArray
 
 BOUNDARY_TOLERANCE = 0.008
 """Share of the picture's diagonal within which two boundary pixels match (DAVIS 2016)."""
@@ -30,7 +30,7 @@ _DECAY_BINS = 4
 Bits = NDArray[np.uint8]
 """A mask with 0 and 1 as uint8, which OpenCV takes without a copy."""
 
-LabelMaps = NDArray[Any] | Sequence[NDArray[Any]]
+LabelMaps = AnyArray | Sequence[AnyArray]
 """Label maps as one array (T, H, W) of integers, or as T arrays (H, W)."""
 
 
@@ -115,7 +115,7 @@ def measure_label_maps(
 
 
 def measure_frame(
-    reference: NDArray[Any], result: NDArray[Any], object_ids: Sequence[int]
+    reference: AnyArray, result: AnyArray, object_ids: Sequence[int]
 ) -> list[tuple[float, float]]:
     """J and F in one frame of each of the objects, from two label maps (H, W) of one size."""
     return [

@@ -7,7 +7,6 @@ exact. They measure keeping objects apart, not the full difficulty of real motio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, cos, pi, radians, sin
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from hodor.errors import DataError
 from hodor.evaluation.paths import Keyframe, Path2D, leaving, random_camera, random_paths
+from hodor.types import AnyArray
 
 Colours = NDArray[np.float32]
 
@@ -203,7 +203,7 @@ def _actor(cutout: Cutout, path: Path2D, size: tuple[int, int]) -> _Actor:
     )  # fmt: skip
 
 
-def _colours_beyond_edge(image: NDArray[Any], mask: NDArray[np.bool_]) -> Colours:
+def _colours_beyond_edge(image: AnyArray, mask: NDArray[np.bool_]) -> Colours:
     """The object's own colours carried outwards, so that no rim of its old background shows.
 
     image: (h, w, 3). mask: (h, w) bool. Pixels beyond the mask, and its outermost ring, take the

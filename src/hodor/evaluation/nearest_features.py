@@ -9,7 +9,6 @@ the latest ones.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from hodor.evaluation.baselines import Frames, Given, check_size, with_given
 from hodor.evaluation.label_map_files import LabelMap
 from hodor.model import Hodor
 from hodor.tracking import Geometry, TrackerOptions, image_of
+from hodor.types import AnyArray
 
 STRIDE = 8
 
@@ -134,5 +134,5 @@ def _label_map(soft: Tensor, ids: list[int], geometry: Geometry) -> LabelMap:
     # The last cells may reach beyond the image; cropping them would shift the rest by less than
     # a pixel of it, so they are resized with it.
     full = F.interpolate(stretched[None], geometry.crop_size, mode="bilinear")[0]
-    numbers: NDArray[Any] = np.array([0, *ids], np.uint8)
+    numbers: AnyArray = np.array([0, *ids], np.uint8)
     return np.asarray(numbers[full.argmax(0).cpu().numpy()])

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from hodor.errors import HodorError, one_line
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence
@@ -18,6 +17,7 @@ from hodor.evaluation.methods import Method, steps
 from hodor.evaluation.tracked import write_steps
 from hodor.files import write_json
 from hodor.jobs import run_jobs
+from hodor.types import JsonObject
 
 NOTES = ".hodor"
 
@@ -32,7 +32,7 @@ class SequenceNote:
     confidence: dict[int, list[float]]
     """Object -> confidence in each frame, in [0, 1]; NaN before it was given"""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain values; None stands for NaN, which JSON does not have."""
         plain = {
             str(i): [None if math.isnan(v) else round(v, 4) for v in values]
@@ -41,7 +41,7 @@ class SequenceNote:
         return asdict(self) | {"confidence": plain}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "SequenceNote":
+    def from_json(cls, values: JsonObject) -> "SequenceNote":
         """What ``to_json`` gave."""
         confidence = {
             int(i): [math.nan if v is None else v for v in numbers]
@@ -138,7 +138,7 @@ def read_notes(dataset: Benchmark, folder: Path) -> dict[str, SequenceNote]:
     return notes
 
 
-def _read_note(path: Path) -> dict[str, Any]:
+def _read_note(path: Path) -> JsonObject:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -152,7 +152,7 @@ def _damaged(path: Path, error: Exception) -> HodorError:
     )
 
 
-def read_settings(folder: Path) -> dict[str, Any] | None:
+def read_settings(folder: Path) -> JsonObject | None:
     """Settings that a folder's results were made with; None for other people's."""
     path = folder / NOTES / "run.json"
     return _read_note(path) if path.is_file() else None
@@ -179,7 +179,7 @@ def _note_path(folder: Path, sequence: BenchmarkSequence) -> Path:
     return folder / NOTES / f"{sequence.name}.json"
 
 
-def _begin(folder: Path, settings: dict[str, Any], *, resume: bool) -> None:
+def _begin(folder: Path, settings: JsonObject, *, resume: bool) -> None:
     before = read_settings(folder)
     holds = folder.is_dir() and any(folder.iterdir())
     if holds and not resume:

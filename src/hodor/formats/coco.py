@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from hodor.formats.track import (
 )
 from hodor.formats.videos import of_one_video
 from hodor.formats.writing import WriteOptions, line
+from hodor.types import Json, JsonObject
 from hodor.video import area_and_box, box_of_rle, decode_rle, encode_rle, fill_polygons
 from hodor.video.coco_rle import LEAST_CORNERS
 from hodor.video.limits import frame_index, frame_size, rate_of
@@ -55,7 +56,7 @@ def _write_instances(track: Track, path: Path, options: WriteOptions, *, polygon
         file.write("\n]}\n")
 
 
-def _image(number: int, frame: Labelled, options: WriteOptions) -> dict[str, Any]:
+def _image(number: int, frame: Labelled, options: WriteOptions) -> JsonObject:
     height, width = frame.label_map.shape
     return {
         "id": number,
@@ -69,14 +70,14 @@ def _image(number: int, frame: Labelled, options: WriteOptions) -> dict[str, Any
 
 def _instances(
     track: Track, classes: dict[str, int], tolerance: float | None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[JsonObject]:
     number = 0
     for image, frame in enumerate(track.frames(), 1):
         for i, mask in masks_of(frame.label_map):
             number += 1
             rle = encode_rle(mask)
             area, box = area_and_box(rle)
-            one: dict[str, Any] = {
+            one: JsonObject = {
                 "id": number,
                 "image_id": image,
                 "category_id": classes[track.name_of(i)],
@@ -96,11 +97,11 @@ def _polygons(mask: Mask, tolerance: float) -> list[list[float]]:
     return [polygon.ravel().tolist() for polygon in outline(mask, tolerance)]
 
 
-def _categories(classes: dict[str, int]) -> list[dict[str, Any]]:
+def _categories(classes: dict[str, int]) -> list[JsonObject]:
     return [{"id": number, "name": name} for name, number in classes.items()]
 
 
-def _write_lines(file: IO[str], records: Iterable[dict[str, Any]]) -> None:
+def _write_lines(file: IO[str], records: Iterable[JsonObject]) -> None:
     for number, record in enumerate(records):
         file.write((",\n" if number else "") + line(record))
 
@@ -112,7 +113,7 @@ class _Annotation:
     image: object
     category: str
     track: object
-    segmentation: Any
+    segmentation: Json
     confidence: float | None
 
 
@@ -153,8 +154,8 @@ def read_coco(path: Path, options: ReadOptions) -> Track:
 
 
 def _in_order(
-    images: list[dict[str, Any]], options: ReadOptions, warnings: list[str]
-) -> list[tuple[int, dict[str, Any]]]:
+    images: list[JsonObject], options: ReadOptions, warnings: list[str]
+) -> list[tuple[int, JsonObject]]:
     """Images with the numbers of their frames, ascending."""
     if all("frame_index" in image for image in images):
         indices = [frame_index(image["frame_index"]) for image in images]
@@ -165,10 +166,10 @@ def _in_order(
 
 
 def _by_image(
-    path: Path, annotations: Iterable[dict[str, Any]], classes: dict[Any, str], warnings: list[str]
-) -> dict[Any, list[_Annotation]]:
+    path: Path, annotations: Iterable[JsonObject], classes: dict[Json, str], warnings: list[str]
+) -> dict[Json, list[_Annotation]]:
     annotations = list(annotations)
-    listed: dict[Any, list[_Annotation]] = defaultdict(list)
+    listed: dict[Json, list[_Annotation]] = defaultdict(list)
     left_out = LeftOut()
     crowds_are_objects = _crowds_are_objects(annotations)
     taken = 0
@@ -205,7 +206,7 @@ def _by_image(
 NO_MASK = "annotations without a mask (a box only)"
 
 
-def _crowds_are_objects(annotations: Iterable[dict[str, Any]]) -> bool:
+def _crowds_are_objects(annotations: Iterable[JsonObject]) -> bool:
     """Whether ``iscrowd`` says how a mask was drawn, as in CVAT, and not that it is of a crowd.
 
     CVAT marks every brush mask, and its attributes have ``occluded``; elsewhere the mark means
@@ -216,7 +217,7 @@ def _crowds_are_objects(annotations: Iterable[dict[str, Any]]) -> bool:
     return of_cvat or all(one.get("iscrowd") for one in masks)
 
 
-def _with_pixels(segmentation: Any) -> Any:
+def _with_pixels(segmentation: Json) -> Json:
     """RLE, or a list of polygons that have corners; None for neither."""
     if isinstance(segmentation, dict):
         return segmentation
@@ -230,7 +231,7 @@ def _with_pixels(segmentation: Any) -> Any:
 
 def _tell_strays(
     path: Path,
-    annotations: dict[Any, list[_Annotation]],
+    annotations: dict[Json, list[_Annotation]],
     images: Iterable[object],
     warnings: list[str],
 ) -> None:
@@ -240,12 +241,12 @@ def _tell_strays(
     left_out.tell(path.name, warnings)
 
 
-def _track_id(annotation: dict[str, Any]) -> Any:
+def _track_id(annotation: JsonObject) -> Json:
     return annotation.get("track_id", (annotation.get("attributes") or {}).get("track_id"))
 
 
 def _shapes(
-    image: dict[str, Any], index: int, rate: float, objects: list[tuple[int, _Annotation]]
+    image: JsonObject, index: int, rate: float, objects: list[tuple[int, _Annotation]]
 ) -> Shapes:
     size = frame_size(image["height"], image["width"])
     return Shapes(
@@ -258,14 +259,14 @@ def _shapes(
     )
 
 
-def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> Mask:
+def segmentation_mask(segmentation: Json, size: tuple[int, int]) -> Mask:
     """A mask (H, W) of RLE, or of a list of polygons. Raises ValueError if it is neither."""
     if isinstance(segmentation, dict):
         return decode_rle(segmentation)
     return fill_polygons(segmentation, size)
 
 
-def box_of_segmentation(segmentation: Any) -> Box | None:
+def box_of_segmentation(segmentation: Json) -> Box | None:
     """Where RLE or a list of polygons is. Raises ValueError if it is neither."""
     if isinstance(segmentation, dict):
         return box_of_rle(segmentation)

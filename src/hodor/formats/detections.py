@@ -1,11 +1,12 @@
 """Frames as ``supervision.Detections``, for programs that draw, count and filter with it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hodor.errors import HodorError
 from hodor.formats.track import Labelled, Shapes, Track, are_ids, categories, flattened, masks_of
+from hodor.types import JsonObject, Untyped
 
 if TYPE_CHECKING:
     from supervision import Detections
@@ -23,7 +24,7 @@ def to_detections(frame: Labelled, track: Track | None = None) -> "Detections":
     ids = [number for number, _ in found]
     height, width = frame.label_map.shape
     masks = np.array([mask for _, mask in found]).reshape(-1, height, width).astype(np.bool_)
-    details: dict[str, Any] = {}
+    details: JsonObject = {}
     if all(number in frame.confidence for number in ids):
         details["confidence"] = np.array([frame.confidence[i] for i in ids], np.float32)
     if track is not None:
@@ -59,7 +60,7 @@ def from_detections(detections: "Detections", size: tuple[int, int]) -> Labelled
     return next(flattened(lambda: iter([shapes]), [])())
 
 
-def _supervision() -> Any:
+def _supervision() -> Untyped:
     try:
         import supervision
     except ImportError as error:

@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hodor.errors import MaskError
 from hodor.extras import needed
@@ -18,6 +16,7 @@ from hodor.formats.mattes import note_ids, noted_ids
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Mask, Shapes, Track, flattened, survey
 from hodor.formats.writing import WriteOptions
+from hodor.types import AnyArray
 from hodor.video import sort_naturally
 from hodor.video.limits import frame_size
 
@@ -90,7 +89,7 @@ def _frames(order: list[tuple[int, Path]], of: Mapping[str, int], rate: float) -
         yield Shapes(index, file.stem, index / rate, (size[0], size[1]), shown)
 
 
-def _planes(file: Path, *, head: bool = False) -> dict[str, NDArray[Any]]:
+def _planes(file: Path, *, head: bool = False) -> dict[str, AnyArray]:
     """The channels (H, W) of a file by name; with ``head`` their names alone."""
     exr = needed("OpenEXR", "exr")
     with readable(file, "picture of OpenEXR"):

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,6 +26,7 @@ from hodor.formats.track import (
     with_soft_masks,
 )
 from hodor.formats.writing import WriteOptions
+from hodor.types import AnyArray
 from hodor.video import (
     IMAGE_SUFFIXES,
     count_pages,
@@ -190,7 +190,7 @@ def read_png_per_object(path: Path, options: ReadOptions) -> Track:
     return Track(flattened(frames, warnings), path.resolve().name, options.rate, called, warnings)
 
 
-def one_size(path: Path, name: str, masks: list[tuple[int, Any]]) -> tuple[int, int]:
+def one_size(path: Path, name: str, masks: list[tuple[int, AnyArray]]) -> tuple[int, int]:
     """The size (H, W) that all masks of a frame share. Raises MaskError if they do not."""
     sizes = {mask.shape for _, mask in masks}
     if len(sizes) != 1:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -35,6 +34,7 @@ from hodor.formats.track import (
 )
 from hodor.formats.videos import of_one_video, one_video
 from hodor.formats.writing import WriteOptions, line
+from hodor.types import JsonObject
 from hodor.video import LabelMap, fill_polygons
 from hodor.video.limits import frame_index, frame_size
 
@@ -64,7 +64,7 @@ def write_label_studio(track: Track, path: Path, options: WriteOptions) -> None:
         file.write("\n]\n")
 
 
-def _task(track: Track, frame: Labelled, options: WriteOptions) -> dict[str, Any]:
+def _task(track: Track, frame: Labelled, options: WriteOptions) -> JsonObject:
     data = {
         "image": options.file_of(frame.name, frame.index),
         "video": track.video,
@@ -80,7 +80,7 @@ def _task(track: Track, frame: Labelled, options: WriteOptions) -> dict[str, Any
         for i, mask in masks_of(frame.label_map)
     ]
     scores = [frame.confidence[i] for i in sorted(frame.confidence)]
-    prediction: dict[str, Any] = {"model_version": MODEL, "result": regions}
+    prediction: JsonObject = {"model_version": MODEL, "result": regions}
     if scores:
         prediction["score"] = round(sum(scores) / len(scores), 4)
     return {"data": data, "predictions": [prediction]}
@@ -93,10 +93,10 @@ def brush_region(
     confidence: float | None = None,
     *,
     tags: tuple[str, str] = ("tag", "image"),
-) -> dict[str, Any]:
+) -> JsonObject:
     """One brush mask (H, W) as a region; tags: names of BrushLabels and Image in the project."""
     height, width = mask.shape
-    one: dict[str, Any] = {
+    one: JsonObject = {
         "id": region,
         "type": "brushlabels",
         "from_name": tags[0],
@@ -117,7 +117,7 @@ class BrushTasks:
     names: labels by object id. Raises MaskError if an annotation cannot be read.
     """
 
-    def __init__(self, tasks: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, tasks: Sequence[JsonObject]) -> None:
         self._tasks = [{"annotations": task.get("annotations")} for task in tasks]
         with readable(SENT, "list of annotations"):
             self.names = _names(self._tasks)
@@ -172,8 +172,8 @@ def read_label_studio(path: Path, options: ReadOptions) -> Track:
 class _Picture:
     """A task's image and what is drawn on it."""
 
-    data: dict[str, Any]
-    regions: list[dict[str, Any]]
+    data: JsonObject
+    regions: list[JsonObject]
 
     @property
     def file(self) -> str:
@@ -185,9 +185,7 @@ class _Picture:
         return f"{folder}/{name}" if folder else name
 
 
-def _one_video(
-    path: Path, tasks: list[dict[str, Any]], options: ReadOptions
-) -> tuple[list[int], str]:
+def _one_video(path: Path, tasks: list[JsonObject], options: ReadOptions) -> tuple[list[int], str]:
     """Places of the tasks of one video, and its name."""
     told = [str(task["data"].get("video", "")) for task in tasks]
     videos = list(dict.fromkeys(told))
@@ -211,12 +209,12 @@ def _in_order(
     return sorted(zip(indices, pictures, strict=True), key=lambda one: one[0])
 
 
-def regions_of(task: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+def regions_of(task: JsonObject, kind: str) -> list[JsonObject]:
     """Regions of a kind in a task's annotation that counts, or else its latest prediction."""
     return [one for one in chosen(task, LeftOut()) if one.get("type") == kind]
 
 
-def chosen(task: dict[str, Any], left_out: LeftOut) -> list[dict[str, Any]]:
+def chosen(task: JsonObject, left_out: LeftOut) -> list[JsonObject]:
     """Regions of the annotation that counts: the last one that was not skipped."""
     given = list(task.get("annotations") or ())
     submitted = [one for one in given if not one.get("was_cancelled")]
@@ -231,12 +229,12 @@ def chosen(task: dict[str, Any], left_out: LeftOut) -> list[dict[str, Any]]:
 KINDS = ("brush", "polygon", "ellipse")
 
 
-def _kind(region: dict[str, Any]) -> str:
+def _kind(region: JsonObject) -> str:
     """ "brush" of "brushlabels", as which a region counts that has its label from elsewhere."""
     return str(region.get("type", "")).removesuffix("labels")
 
 
-def _with_pixels(regions: list[dict[str, Any]], left_out: LeftOut) -> list[dict[str, Any]]:
+def _with_pixels(regions: list[JsonObject], left_out: LeftOut) -> list[JsonObject]:
     kept = []
     for one in regions:
         kind = _kind(one)
@@ -247,12 +245,12 @@ def _with_pixels(regions: list[dict[str, Any]], left_out: LeftOut) -> list[dict[
     return kept
 
 
-def _number(region: dict[str, Any]) -> int | None:
+def _number(region: JsonObject) -> int | None:
     told = REGION.fullmatch(str(region.get("id", "")))
     return int(told[1]) if told and len(told[1]) < 9 else None
 
 
-def _names(tasks: list[dict[str, Any]]) -> dict[int, str]:
+def _names(tasks: list[JsonObject]) -> dict[int, str]:
     """Labels by object id; labels of regions without one get the next free ids."""
     regions = [one for task in tasks for one in regions_of(task, "brushlabels")]
     names: dict[int, str] = {}
@@ -266,22 +264,22 @@ def _names(tasks: list[dict[str, Any]]) -> dict[int, str]:
     return names
 
 
-def _id_of(region: dict[str, Any], ids: Mapping[str, int]) -> int:
+def _id_of(region: JsonObject, ids: Mapping[str, int]) -> int:
     number = _number(region)
     return ids[_label(region)] if number is None else number
 
 
-def _label(region: dict[str, Any]) -> str:
+def _label(region: JsonObject) -> str:
     value = region["value"]
     labels = value.get(region["type"]) or value.get("labels")
     return str(labels[0]) if labels else UNNAMED
 
 
-def _region_size(region: dict[str, Any]) -> tuple[int, int]:
+def _region_size(region: JsonObject) -> tuple[int, int]:
     return frame_size(region["original_height"], region["original_width"])
 
 
-def _mask(region: dict[str, Any], size: tuple[int, int]) -> Mask:
+def _mask(region: JsonObject, size: tuple[int, int]) -> Mask:
     """The pixels (H, W) of a region."""
     value = region["value"]
     if _kind(region) == "brush":
@@ -289,7 +287,7 @@ def _mask(region: dict[str, Any], size: tuple[int, int]) -> Mask:
     return fill_polygons([_corners(value, size)], size)
 
 
-def _corners(value: dict[str, Any], size: tuple[int, int]) -> Polygon:
+def _corners(value: JsonObject, size: tuple[int, int]) -> Polygon:
     """Corners (N, 2) in pixels, of a polygon or an ellipse in percent of the sides."""
     per_cent = np.array(size[::-1]) / 100
     if "points" in value:
@@ -299,7 +297,7 @@ def _corners(value: dict[str, Any], size: tuple[int, int]) -> Polygon:
     return ellipse(centre, radii, float(value.get("rotation") or 0))
 
 
-def _box(region: dict[str, Any]) -> Box | None:
+def _box(region: JsonObject) -> Box | None:
     """Where a region without an object id is; others need none."""
     if _number(region) is not None:
         return None
@@ -327,7 +325,7 @@ def _shapes(index: int, picture: _Picture, ids: list[int], options: ReadOptions)
     )
 
 
-def _size(regions: list[dict[str, Any]], data: dict[str, Any]) -> tuple[int, int] | None:
+def _size(regions: list[JsonObject], data: JsonObject) -> tuple[int, int] | None:
     if regions:
         return _region_size(regions[0])
     if "height" in data and "width" in data:

@@ -6,7 +6,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from hodor.formats.track import (
 )
 from hodor.formats.videos import one_video
 from hodor.formats.writing import ByObject, WriteOptions, line
+from hodor.types import JsonObject
 from hodor.video.limits import frame_count, frame_index, frame_size, rate_of
 
 SAME_RATE = 1e-3
@@ -61,7 +61,7 @@ def write_label_studio_video(track: Track, path: Path, options: WriteOptions) ->
             file.write("\n]}]}]\n")
 
 
-def _box(mask: Mask, frame: Labelled) -> dict[str, Any]:
+def _box(mask: Mask, frame: Labelled) -> JsonObject:
     """A keyframe; x, y, width and height in percent, frames counted from 1."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     height, width = mask.shape
@@ -138,14 +138,14 @@ def read_label_studio_video(path: Path, options: ReadOptions) -> Track:
     return Track(flattened(frames, warnings), name, rate, objects.names, warnings, timed)
 
 
-def _words(task: dict[str, Any], path: Path) -> tuple[str, ...]:
+def _words(task: JsonObject, path: Path) -> tuple[str, ...]:
     """What a task's video is called."""
     data = task["data"]
     address = str(data.get("video", path.stem))
     return tuple(dict.fromkeys((str(data.get("name") or stem(address)), address, stem(address))))
 
 
-def _regions(task: dict[str, Any], left_out: LeftOut) -> list[dict[str, Any]]:
+def _regions(task: JsonObject, left_out: LeftOut) -> list[JsonObject]:
     everything = chosen(task, left_out)
     for one in everything:
         if one.get("type") != "videorectangle":
@@ -156,12 +156,12 @@ def _regions(task: dict[str, Any], left_out: LeftOut) -> list[dict[str, Any]]:
     return regions
 
 
-def _label(region: dict[str, Any]) -> str:
+def _label(region: JsonObject) -> str:
     labels = region["value"].get("labels")
     return str(labels[0]) if labels else UNNAMED
 
 
-def _rate(data: dict[str, Any], regions: list[dict[str, Any]]) -> float | None:
+def _rate(data: JsonObject, regions: list[JsonObject]) -> float | None:
     """Frames per second of the timeline, if the file says them."""
     if data.get("fps"):
         return rate_of(data["fps"])
@@ -186,7 +186,7 @@ def _frames_at(count: int, told: float | None, rate: float, warnings: list[str])
 class _Timeline:
     """The keyframes of one object; boxes between them are interpolated."""
 
-    def __init__(self, sequence: list[dict[str, Any]], count: int) -> None:
+    def __init__(self, sequence: list[JsonObject], count: int) -> None:
         """count: frames of the timeline. Raises ValueError for keyframes beyond it."""
         keys = {frame_index(key["frame"]) - 1: key for key in sequence}
         self._starts = sorted(keys)
@@ -213,7 +213,7 @@ class _Timeline:
         return tuple(a + (b - a) * share for a, b in zip(here, there, strict=True))
 
 
-def _sides(key: dict[str, Any]) -> tuple[float, ...]:
+def _sides(key: JsonObject) -> tuple[float, ...]:
     sides = tuple(float(key[side]) for side in SIDES)
     if not all(math.isfinite(side) for side in sides):
         raise ValueError("a box has a side that is no number")

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,6 +21,7 @@ from hodor.formats.polygons import box_of_corners, ellipse, outline
 from hodor.formats.reading import Look, ReadOptions, read_json, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
 from hodor.formats.writing import WriteOptions, line
+from hodor.types import JsonObject
 from hodor.video import IMAGE_SUFFIXES, fill_polygons, open_picture, sort_naturally
 from hodor.video.limits import corners_of, frame_size, some
 
@@ -59,7 +59,7 @@ def _write(track: Track, path: Path, options: WriteOptions, *, polygons: bool) -
             (folder / f"{frame.name}.json").write_text(line(content) + "\n", encoding="utf-8")
 
 
-def _shape(track: Track, frame: Labelled, number: int, made: dict[str, Any]) -> dict[str, Any]:
+def _shape(track: Track, frame: Labelled, number: int, made: JsonObject) -> JsonObject:
     known = number in frame.confidence
     return {
         "label": track.name_of(number),
@@ -70,7 +70,7 @@ def _shape(track: Track, frame: Labelled, number: int, made: dict[str, Any]) -> 
     }
 
 
-def _mask(mask: Mask) -> dict[str, Any]:
+def _mask(mask: Mask) -> JsonObject:
     """First and last column and row, and a bilevel PNG of what is between."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom, left, right = (int(at) for at in (rows[0], rows[-1], columns[0], columns[-1]))
@@ -82,7 +82,7 @@ def _mask(mask: Mask) -> dict[str, Any]:
     return {"shape_type": "mask", "points": points, "mask": text}
 
 
-def _polygons(mask: Mask, tolerance: float) -> list[dict[str, Any]]:
+def _polygons(mask: Mask, tolerance: float) -> list[JsonObject]:
     return [
         {"shape_type": "polygon", "points": polygon.tolist(), "mask": None}
         for polygon in outline(mask, tolerance)
@@ -186,7 +186,7 @@ def _groups(frames: list[list[_Shape]]) -> Callable[[_Shape], object]:
     return of
 
 
-def _kind(shape: dict[str, Any]) -> str:
+def _kind(shape: JsonObject) -> str:
     """Of a shape; files of old versions have polygons only and do not say so."""
     return str(shape.get("shape_type") or "polygon")
 
@@ -204,7 +204,7 @@ def _read(file: Path, index: int, ids: list[int], options: ReadOptions) -> Shape
     return Shapes(index, file.stem, index / options.rate, size, masks, confidence)
 
 
-def _size(file: Path, content: dict[str, Any], options: ReadOptions) -> tuple[int, int]:
+def _size(file: Path, content: JsonObject, options: ReadOptions) -> tuple[int, int]:
     """Size (H, W) of a file's picture: as it says, or that of the picture beside it."""
     height, width = content.get("imageHeight"), content.get("imageWidth")
     if height is not None and width is not None:
@@ -226,7 +226,7 @@ def stem_and_suffix(name: object) -> str:
     return str(name or "").replace("\\", "/").rpartition("/")[2] or "."
 
 
-def _pixels(shape: dict[str, Any], size: tuple[int, int]) -> Mask:
+def _pixels(shape: JsonObject, size: tuple[int, int]) -> Mask:
     points = corners_of(shape["points"], size)
     if _kind(shape) == "polygon":
         return fill_polygons([points], size)

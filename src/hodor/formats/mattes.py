@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -25,6 +24,7 @@ from hodor.formats.matte_edges import Mattes
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, survey
 from hodor.formats.writing import WriteOptions
+from hodor.types import Untyped
 from hodor.video import DEFAULT_FPS, list_images, open_picture
 from hodor.video.limits import frame_size
 
@@ -144,7 +144,9 @@ class _Video:
         self._last = -1
         options = {"video_track_timescale": str(TICKS)} if coding.suffix == ".mov" else {}
         self._container = av.open(str(path), "w", options=options)
-        stream: Any = self._container.add_stream(coding.codec, rate, options=dict(coding.options))
+        stream: Untyped = self._container.add_stream(
+            coding.codec, rate, options=dict(coding.options)
+        )
         stream.height, stream.width = size
         stream.pix_fmt = coding.pixels
         stream.codec_context.time_base = Fraction(1, TICKS)
@@ -178,7 +180,7 @@ class _Video:
     def __enter__(self) -> "_Video":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._container.close()
 
 

@@ -5,7 +5,7 @@ import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -16,6 +16,7 @@ from hodor.formats.format import Format
 from hodor.formats.reading import ReadOptions
 from hodor.formats.track import Labelled, Survey, Track, survey
 from hodor.formats.writing import WriteOptions
+from hodor.types import AnyArray
 from hodor.video import LabelMap
 from hodor.video.limits import frame_count, frame_index, frame_size, rate_of, whole
 
@@ -54,7 +55,9 @@ def _write_label_maps(
 
     Gives indices, times and confidence (T, O).
     """
-    kind: type[Any] = np.uint8 if max(seen.ids, default=0) <= 255 else np.uint16
+    kind: type[np.uint8] | type[np.uint16] = (
+        np.uint8 if max(seen.ids, default=0) <= 255 else np.uint16
+    )
     shape = (seen.count, *seen.size)
     indices, times = [], []
     confidence = np.full((seen.count, len(seen.ids)), np.nan, np.float32)
@@ -70,7 +73,7 @@ def _write_label_maps(
     return indices, times, confidence
 
 
-def _add(archive: zipfile.ZipFile, name: str, values: NDArray[Any]) -> None:
+def _add(archive: zipfile.ZipFile, name: str, values: AnyArray) -> None:
     file = io.BytesIO()
     npy.write_array(file, values, allow_pickle=False)
     archive.writestr(f"{name}.npy", file.getvalue())
@@ -121,7 +124,7 @@ MOST_BYTES = 256_000_000
 """Of an array other than label_maps: names of 100 characters take 400 MB for a million frames."""
 
 
-def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+def _array(archive: zipfile.ZipFile, name: str) -> AnyArray:
     """An array of an archive. Raises ValueError if it is none, or too large for what it is."""
     with archive.open(f"{name}.npy") as file:
         shape, _, kind = _about(file)
@@ -132,7 +135,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         return np.asarray(npy.read_array(file, allow_pickle=False))
 
 
-def _about(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _about(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
     """Shape, whether columns come first, and kind of the numbers."""
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -140,7 +143,7 @@ def _about(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return shape, fortran, kind
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     shape, fortran, kind = _about(file)
     if len(shape) != 3 or fortran or kind not in (np.uint8, np.uint16):
         raise ValueError(f"label_maps is {shape} {kind}, not (T, H, W) uint8 or uint16")

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from hodor.errors import HodorError, MaskError
+from hodor.types import Json
 from hodor.video import DEFAULT_FPS
 
 FILE_SUFFIX = re.compile(
@@ -87,7 +87,7 @@ class Look:
             return file.readline(HEAD)
 
     @cached_property
-    def json(self) -> Any:
+    def json(self) -> Json:
         """The content of a JSON file, None of others. Raises MaskError if it cannot be read."""
         return read_json(self.path) if self.suffix == ".json" else None
 
@@ -128,7 +128,7 @@ def wrong(path: Path | str, what: str, error: Exception) -> MaskError:
     return MaskError(f"{path} is no {what} that can be read ({_found(error)}); export it again.")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Json:
     """The content of a JSON file. Raises MaskError naming it."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))

@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from hodor.files import whole_file
 from hodor.formats.format import Format
 from hodor.formats.reading import Look, ReadOptions, read_json
 from hodor.formats.track import Labelled, Shapes, Track, flattened, masks_of, some_frames
 from hodor.formats.writing import WriteOptions, line
+from hodor.types import JsonObject
 from hodor.video import area_and_box, decode_rle, encode_rle
 from hodor.video.limits import frame_index, frame_size, rate_of, whole
 
@@ -30,13 +30,13 @@ def write_rle(track: Track, path: Path, _: WriteOptions) -> None:
 
 
 def _begin(track: Track, size: list[int]) -> str:
-    head: dict[str, Any] = {"video": track.video, "size": size, "fps": track.fps}
+    head: JsonObject = {"video": track.video, "size": size, "fps": track.fps}
     if track.names:
         head["names"] = {str(number): name for number, name in track.names.items()}
     return json.dumps(head, ensure_ascii=False)[:-1] + ', "frames": [\n'
 
 
-def _record(frame: Labelled, size: list[int]) -> dict[str, Any]:
+def _record(frame: Labelled, size: list[int]) -> JsonObject:
     objects = []
     for number, mask in masks_of(frame.label_map):
         segmentation = encode_rle(mask)
@@ -45,7 +45,7 @@ def _record(frame: Labelled, size: list[int]) -> dict[str, Any]:
         if number in frame.confidence:
             one["confidence"] = round(frame.confidence[number], 4)
         objects.append(one)
-    record: dict[str, Any] = {
+    record: JsonObject = {
         "index": frame.index,
         "name": frame.name,
         "time": round(frame.time, 6),
@@ -72,7 +72,7 @@ def read_rle(path: Path, options: ReadOptions) -> Track:
     return Track(flattened(frames, warnings), video, rate, names, warnings, timed)
 
 
-def _shapes(record: dict[str, Any], head: dict[str, Any]) -> Shapes:
+def _shapes(record: JsonObject, head: JsonObject) -> Shapes:
     objects = record["objects"]
     confidence = {
         whole(one["id"], "an object"): float(one["confidence"])
@@ -92,16 +92,16 @@ def _shapes(record: dict[str, Any], head: dict[str, Any]) -> Shapes:
     )
 
 
-def _head(path: Path) -> dict[str, Any]:
+def _head(path: Path) -> JsonObject:
     """What stands before the frames; the frames too if they do not stand in lines."""
     with path.open(encoding="utf-8") as file:
         first, begins = re.subn(r'"frames": \[\s*$', '"frames": []}', file.readline())
-    head: dict[str, Any] = json.loads(first) if begins else read_json(path)
+    head: JsonObject = json.loads(first) if begins else read_json(path)
     head["video"], head["size"], head["frames"]
     return head
 
 
-def _records(path: Path, head: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _records(path: Path, head: JsonObject) -> Iterator[JsonObject]:
     yield from head["frames"]
     if head["frames"]:
         return

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
@@ -22,6 +21,7 @@ from hodor.formats.polygons import box_of_corners, joined, outline
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Shapes, Track, categories, flattened, masks_of, survey
 from hodor.formats.writing import WriteOptions
+from hodor.types import Json
 from hodor.video import IMAGE_SUFFIXES, fill_polygons, list_images, open_picture, sort_naturally
 from hodor.video.limits import frame_size, whole
 
@@ -229,7 +229,7 @@ def _classes(path: Path, warnings: list[str]) -> dict[int, str]:
     with readable(path, "data.yaml of YOLO"):
         if path.stat().st_size > MOST_YAML:
             raise ValueError(f"it is larger than {MOST_YAML:,} bytes")
-        names: Any = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
+        names: Json = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
         pairs = list(names.items() if isinstance(names, dict) else enumerate(names))
         for _, name in pairs:
             # A list of lists that refer to one another would fill the memory as a text.

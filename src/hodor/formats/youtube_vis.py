@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from hodor.files import whole_file
 from hodor.formats.coco import box_of_segmentation, segmentation_mask
@@ -14,6 +13,7 @@ from hodor.formats.reading import ReadOptions, folder_of, read_json, stem
 from hodor.formats.track import Shapes, Survey, Track, categories, flattened, masks_of, survey
 from hodor.formats.videos import one_video
 from hodor.formats.writing import ByObject, WriteOptions, line
+from hodor.types import JsonObject
 from hodor.video import area_and_box, encode_rle
 from hodor.video.limits import frame_index, frame_size, rate_of
 
@@ -63,7 +63,7 @@ def _gather(track: Track, seen: Survey, parts: ByObject) -> list[tuple[int, floa
 
 def _video(
     track: Track, seen: Survey, indices: list[tuple[int, float]], options: WriteOptions
-) -> dict[str, Any]:
+) -> JsonObject:
     height, width = seen.size
     files = [options.file_of(name, i) for name, (i, _) in zip(seen.names, indices, strict=True)]
     return {
@@ -133,7 +133,7 @@ def read_youtube_vis(path: Path, options: ReadOptions) -> Track:
 
 
 def _in_order(
-    video: dict[str, Any], options: ReadOptions, warnings: list[str]
+    video: JsonObject, options: ReadOptions, warnings: list[str]
 ) -> list[tuple[int, int]]:
     """Numbers of the frames, ascending, and their places in the file's lists."""
     if "frame_indices" in video:
@@ -144,7 +144,7 @@ def _in_order(
 
 
 def _tell_strays(
-    path: Path, annotations: list[dict[str, Any]], videos: list[object], warnings: list[str]
+    path: Path, annotations: list[JsonObject], videos: list[object], warnings: list[str]
 ) -> None:
     left_out = LeftOut()
     strays = sum(one["video_id"] not in videos for one in annotations)
@@ -153,10 +153,10 @@ def _tell_strays(
 
 
 def _shapes(
-    video: dict[str, Any],
+    video: JsonObject,
     index: int,
     position: int,
-    objects: dict[int, dict[str, Any]],
+    objects: dict[int, JsonObject],
     rate: float,
 ) -> Shapes:
     size = frame_size(video["height"], video["width"])
@@ -178,7 +178,7 @@ def _shapes(
     )
 
 
-def _name(video: dict[str, Any]) -> str:
+def _name(video: JsonObject) -> str:
     files = video["file_names"]
     return str(video.get("name") or (folder_of(files[0]) if files else "") or "")
 

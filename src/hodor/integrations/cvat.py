@@ -11,7 +11,6 @@ tracker where the others are. `hodor.integrations.cvat_frames` follows all at on
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from hodor.errors import HodorError
 from hodor.formats import joined, outline
 from hodor.integrations.needed import needed
 from hodor.tracking import Tracker
+from hodor.types import JsonObject, Untyped
 from hodor.video import fill_polygons
 from hodor.weights import DEFAULT
 
@@ -31,7 +31,7 @@ OBJECT = 1  # the only id: every shape has a memory of its own
 class ShapeState:
     """What is remembered of one shape between frames."""
 
-    memory: dict[str, Any]
+    memory: JsonObject
 
 
 class TrackingFunction:
@@ -52,15 +52,17 @@ class TrackingFunction:
         self._masks = needed("cvat_sdk.masks", "cvat")
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> Untyped:
         """What CVAT is told: shapes are masks and polygons."""
         return self._cvat.TrackingFunctionSpec(supported_shape_types={"mask", "polygon"})
 
-    def preprocess_image(self, _: Any, image: Image.Image) -> NDArray[np.uint8]:
+    def preprocess_image(self, _: Untyped, image: Image.Image) -> NDArray[np.uint8]:
         """The frame (H, W, 3)."""
         return np.asarray(image.convert("RGB"))
 
-    def init_tracking_state(self, _: Any, pp_image: NDArray[np.uint8], shape: Any) -> ShapeState:
+    def init_tracking_state(
+        self, _: Untyped, pp_image: NDArray[np.uint8], shape: Untyped
+    ) -> ShapeState:
         """Describe a shape as it is in its frame. Raises HodorError if it has no pixel."""
         height, width = pp_image.shape[:2]
         mask = self._pixels(shape, height, width)
@@ -70,7 +72,7 @@ class TrackingFunction:
         self._tracker.step(pp_image, mask.astype(np.uint8) * OBJECT)
         return ShapeState(self._tracker.state_dict())
 
-    def track(self, context: Any, pp_image: NDArray[np.uint8], state: ShapeState) -> Any:
+    def track(self, context: Untyped, pp_image: NDArray[np.uint8], state: ShapeState) -> Untyped:
         """The shape in the next frame, or None where it is not seen; it is looked for on."""
         self._tracker.load_state_dict(state.memory)
         mask = self._tracker.step(pp_image).mask(OBJECT)
@@ -83,7 +85,7 @@ class TrackingFunction:
             points = self._masks.encode_mask(mask)
         return self._cvat.TrackableShape(type=context.original_shape_type, points=points)
 
-    def _pixels(self, shape: Any, height: int, width: int) -> NDArray[np.bool_]:
+    def _pixels(self, shape: Untyped, height: int, width: int) -> NDArray[np.bool_]:
         if shape.type == "polygon":
             return fill_polygons([np.reshape(shape.points, (-1, 2))], (height, width))
         found = self._masks.decode_mask(shape.points, image_width=width, image_height=height)

@@ -10,7 +10,6 @@ CVAT gives a task's frames in their order, and what one frame shows is used in t
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,6 +18,7 @@ from hodor.errors import HodorError
 from hodor.formats import joined, outline
 from hodor.integrations.needed import needed
 from hodor.tracking import References, Tracker
+from hodor.types import Json, Untyped
 from hodor.weights import DEFAULT
 
 
@@ -47,11 +47,11 @@ class DetectionFunction:
         )
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> Untyped:
         """What CVAT is told: the labels."""
         return self._spec
 
-    def detect(self, context: Any, image: Image.Image) -> list[Any]:
+    def detect(self, context: Untyped, image: Image.Image) -> list[Json]:
         """The objects in the next frame, as masks, or as polygons where CVAT asks for them."""
         result = self._tracker.step(np.asarray(image.convert("RGB")))
         least = context.conf_threshold or 0.0

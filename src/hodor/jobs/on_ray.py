@@ -3,22 +3,22 @@
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from hodor.errors import HodorError
-from hodor.jobs.outcomes import RETRIES, Outcome, attempt, lost
+from hodor.jobs.outcomes import RETRIES, JobT, Outcome, ResultT, attempt, lost
+from hodor.types import Untyped
 
 LOCAL = "local"
 CONNECT_SECONDS = 5.0
 
 
 def on_ray(
-    work: Callable[[Any], Any],
-    jobs: Mapping[str, Any],
+    work: Callable[[JobT], ResultT],
+    jobs: Mapping[str, JobT],
     address: str,
     workers: int,
     gpus: float,
-) -> Iterator[Outcome]:
+) -> Iterator[Outcome[ResultT]]:
     """See ``run_jobs``."""
     try:
         import ray
@@ -26,7 +26,7 @@ def on_ray(
     except ImportError as error:
         raise HodorError("--ray needs the package ray: pip install 'hodor-vos[ray]'") from error
     _connect(ray, address, workers)
-    task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(attempt)
+    task: Untyped = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(attempt)
     try:
         pending = {task.remote(work, name, argument): name for name, argument in jobs.items()}
         while pending:
@@ -42,7 +42,7 @@ def on_ray(
         ray.shutdown()
 
 
-def _connect(ray: Any, address: str, workers: int) -> None:
+def _connect(ray: Untyped, address: str, workers: int) -> None:
     # Ray opens ports and prints a banner; users of a command want neither its log nor its page.
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from multiprocessing.process import BaseProcess
-from typing import Any
 
-from hodor.jobs.outcomes import RETRIES, Outcome, attempt, lost
+from hodor.jobs.outcomes import RETRIES, JobT, Outcome, ResultT, attempt, lost
 
 # Spawn is what every platform has, and forking a process that runs PyTorch may hang.
 _SPAWN = get_context("spawn")
@@ -19,13 +18,13 @@ _SPAWN = get_context("spawn")
 @dataclass
 class _Worker:
     process: BaseProcess
-    pipe: Any
+    pipe: connection.Connection
     job: str | None = None
 
 
 def in_processes(
-    work: Callable[[Any], Any], jobs: Mapping[str, Any], workers: int
-) -> Iterator[Outcome]:
+    work: Callable[[JobT], ResultT], jobs: Mapping[str, JobT], workers: int
+) -> Iterator[Outcome[ResultT]]:
     """See ``run_jobs``."""
     waiting, losses = deque(jobs), dict.fromkeys(jobs, 0)
     crew = [_hired(work, workers) for _ in range(workers)]
@@ -58,7 +57,7 @@ def in_processes(
             one.process.join()
 
 
-def _hired(work: Callable[[Any], Any], workers: int) -> _Worker:
+def _hired(work: Callable[[JobT], ResultT], workers: int) -> _Worker:
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_serve, args=(work, theirs), daemon=True)
     with _threads_shared(workers):
@@ -84,7 +83,7 @@ def _threads_shared(workers: int) -> Iterator[None]:
         del os.environ["OMP_NUM_THREADS"]
 
 
-def _serve(work: Callable[[Any], Any], pipe: Any) -> None:
+def _serve(work: Callable[[JobT], ResultT], pipe: connection.Connection) -> None:
     """Do jobs until the pipe ends. What Ctrl-C means is the business of the process that asked."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:

@@ -1,20 +1,19 @@
 """One door to all ways of running jobs."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from hodor.jobs.outcomes import Outcome, attempt
+from hodor.jobs.outcomes import JobT, Outcome, ResultT, attempt
 from hodor.jobs.processes import in_processes
 
 
 def run_jobs(
-    work: Callable[[Any], Any],
-    jobs: Mapping[str, Any],
+    work: Callable[[JobT], ResultT],
+    jobs: Mapping[str, JobT],
     *,
     workers: int = 1,
     ray_address: str | None = None,
     gpus: float = 0,
-) -> Iterator[Outcome]:
+) -> Iterator[Outcome[ResultT]]:
     """Do independent jobs, and give each outcome as soon as it is there, in any order.
 
     A job whose worker is lost begins again on another, ``RETRIES`` times at most; no other job is

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from skimage.measure import regionprops
 from hodor.errors import HodorError
 from hodor.formats import Labelled, Track
 from hodor.formats.track import some_frames, survey
+from hodor.types import Untyped
 from hodor.video import LabelMap
 
 
@@ -186,7 +187,7 @@ def _shapes(label_map: LabelMap) -> dict[int, _Shape]:
     return {int(region.label): _shape(region) for region in regionprops(label_map)}
 
 
-def _shape(region: Any) -> _Shape:
+def _shape(region: Untyped) -> _Shape:
     top, left, bottom, right = map(int, region.bbox)
     row, column = map(float, region.centroid)
     # scikit-image turns from the rows' axis; people turn from the x axis.

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from hodor.model import (
 )
 from hodor.model.deform import DeformableConv
 from hodor.onnx.files import REFINE, ExportInfo, files_of
+from hodor.types import Untyped
 
 OPSET = 16  # the first with GridSample, by which deformable convolution samples
 EXAMPLE = (64, 96)  # height and width of the image that is run while an export is recorded
@@ -215,7 +216,7 @@ def export(
     return list(targets.values())
 
 
-def _needed(package: str) -> Any:
+def _needed(package: str) -> Untyped:
     try:
         return import_module(package)
     except ImportError as error:
@@ -308,7 +309,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _finish(onnx: Any, path: Path, metadata: dict[str, str]) -> None:
+def _finish(onnx: Untyped, path: Path, metadata: dict[str, str]) -> None:
     """Write the metadata in, and have the file checked."""
     model = onnx.load(str(path))
     onnx.helper.set_model_props(model, metadata)
@@ -316,7 +317,9 @@ def _finish(onnx: Any, path: Path, metadata: dict[str, str]) -> None:
     onnx.save(model, str(path))
 
 
-def _compare(ort: Any, network: Hodor, part: str, example: tuple[Tensor, ...], path: Path) -> None:
+def _compare(
+    ort: Untyped, network: Hodor, part: str, example: tuple[Tensor, ...], path: Path
+) -> None:
     """Hold a file against the network, on inputs that were not recorded."""
     with torch.no_grad():
         expected = _PARTS[part].module(network).eval()(*example)

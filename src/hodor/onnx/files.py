@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from hodor.errors import WeightsError
 from hodor.model import HodorConfig
+from hodor.types import JsonObject
 
 FORMAT = "hodor-onnx-2"
 FILES = {part: f"{part}.onnx" for part in ("features", "describe", "segment")}
@@ -25,7 +26,7 @@ class ExportInfo:
     """What the metadata of each exported file hold."""
 
     config: HodorConfig
-    metadata: dict[str, Any]
+    metadata: JsonObject
     """Of the model's file: name, scores, defaults for tracking: plain values"""
     fingerprint: str
     """sha256 of config and weights, by which saved objects know their model"""

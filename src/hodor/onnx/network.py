@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hodor.errors import HodorError, WeightsError
 from hodor.onnx.files import FILES, REFINE, ExportInfo, export_folder, files_of
 from hodor.onnx.sessions import open_sessions
+from hodor.types import AnyArray, JsonObject
 
 Floats = NDArray[np.float32]
 
@@ -29,7 +30,7 @@ class OnnxNetwork:
 
     info: ExportInfo
     device: str
-    sessions: dict[str, Any]
+    sessions: JsonObject
     """onnxruntime's sessions by part"""
 
     @classmethod
@@ -152,7 +153,7 @@ class OnnxNetwork:
         )
         return refined
 
-    def _run(self, part: str, **inputs: NDArray[Any]) -> list[Floats]:
+    def _run(self, part: str, **inputs: AnyArray) -> list[Floats]:
         session = self.sessions[part]
         # What a form of the network does not use is no input of its graph.
         wanted = {one.name for one in session.get_inputs()}
@@ -162,7 +163,7 @@ class OnnxNetwork:
         return found
 
 
-def _info(sessions: dict[str, Any], files: dict[str, Path], part: str) -> ExportInfo:
+def _info(sessions: JsonObject, files: dict[str, Path], part: str) -> ExportInfo:
     """What a part's file says of itself. Raises WeightsError for another kind of file."""
     metadata = sessions[part].get_modelmeta().custom_metadata_map
     return ExportInfo.from_metadata(files[part], metadata, part)

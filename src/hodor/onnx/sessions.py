@@ -3,9 +3,9 @@
 import os
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from hodor.errors import HodorError, WeightsError
+from hodor.types import JsonObject, Untyped
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 QUIET = 3  # onnxruntime's level for errors
@@ -13,7 +13,7 @@ QUIET = 3  # onnxruntime's level for errors
 
 def open_sessions(
     files: dict[str, Path], device: str = "cpu", threads: int | None = None
-) -> dict[str, Any]:
+) -> JsonObject:
     """A session for each file, under the same name.
 
     Args:
@@ -40,7 +40,7 @@ def _threads() -> int:
     return int(first) if first.isdigit() else 0
 
 
-def _onnxruntime() -> Any:
+def _onnxruntime() -> Untyped:
     try:
         return import_module("onnxruntime")
     except ImportError as error:
@@ -49,7 +49,7 @@ def _onnxruntime() -> Any:
         ) from error
 
 
-def _provider(ort: Any, device: str) -> str:
+def _provider(ort: Untyped, device: str) -> str:
     kind = device.partition(":")[0]
     if kind not in PROVIDERS:
         raise HodorError(
@@ -64,7 +64,7 @@ def _provider(ort: Any, device: str) -> str:
     return PROVIDERS[kind]
 
 
-def _session(ort: Any, path: Path, options: Any, provider: str) -> Any:
+def _session(ort: Untyped, path: Path, options: Untyped, provider: str) -> Untyped:
     try:
         session = ort.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:  # onnxruntime's own errors have no base but this

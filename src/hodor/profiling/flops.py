@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -12,20 +12,21 @@ from torch.utils.flop_counter import flop_registry, sdpa_flop
 
 from hodor.model.deform import DeformableConv
 from hodor.profiling.timing import metered
+from hodor.types import JsonObject, Untyped
 
 
-def _linear_flop(x: Tensor, *_args: Any, out_val: Tensor, **_options: Any) -> float:
+def _linear_flop(x: Tensor, *_args: object, out_val: Tensor, **_options: object) -> float:
     return 2.0 * out_val.numel() * x.shape[-1]
 
 
 def _convolution_flop(
-    _x: Tensor, weight: Tensor, *_args: Any, out_val: Tensor, **_options: Any
+    _x: Tensor, weight: Tensor, *_args: object, out_val: Tensor, **_options: object
 ) -> float:
     return 2.0 * out_val.numel() * weight[0].numel()
 
 
 # PyTorch's own counter leaves out attention on a CPU and oneDNN's fused layers.
-_FORMULAS: dict[Any, Callable[..., float]] = flop_registry | {
+_FORMULAS: dict[Untyped, Callable[..., float]] = flop_registry | {
     torch.ops.aten.scaled_dot_product_attention: sdpa_flop,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: sdpa_flop,
     getattr(torch.ops.mkldnn, "_linear_pointwise", None): _linear_flop,
@@ -85,8 +86,8 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.total = 0.0
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Untyped, types: Untyped, args: Untyped = (), kwargs: JsonObject | None = None
+    ) -> Untyped:
         options = kwargs or {}
         formula = _FORMULAS.get(func._overloadpacket)
         if formula is None:

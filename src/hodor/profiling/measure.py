@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,6 +15,7 @@ from hodor.profiling.machine import PRECISIONS, describe_machine, peak_memory, v
 from hodor.profiling.scenes import clip, grid_of_boxes, write_video
 from hodor.profiling.timing import Meter, by_stage, medians, seconds_meter
 from hodor.tracking import Geometry, Tracker, TrackerOptions
+from hodor.types import JsonObject
 from hodor.video import open_source
 from hodor.weights import DEFAULT, load_model
 
@@ -62,11 +62,11 @@ class Measurement:
     share_of_peak: float
     peak_memory_bytes: int | None
     memory_of: str
-    settings: dict[str, Any]
+    settings: JsonObject
     machine: dict[str, str | int]
     versions: dict[str, str]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain values."""
         return asdict(self)
 
@@ -155,7 +155,7 @@ def _paper() -> Hodor:
         return Hodor(HodorConfig())
 
 
-def _settings(stepper: Stepper, codec: str) -> dict[str, Any]:
+def _settings(stepper: Stepper, codec: str) -> JsonObject:
     tracker = stepper.tracker
     return asdict(stepper.options) | {
         "size": tracker.options.size,

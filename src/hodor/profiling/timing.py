@@ -6,11 +6,11 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import torch
 
 from hodor.tracking import Stages, Tracker
+from hodor.types import Untyped
 
 Meter = Callable[[], float]
 """Something that only goes up: seconds, or operations"""
@@ -79,13 +79,13 @@ def by_stage(tracker: Tracker, step: Callable[[], object], meter: Meter) -> dict
 
 @contextmanager
 def metered(
-    owner: type, name: str, meter: Meter, add: Callable[[Any, Any, float], None]
+    owner: type, name: str, meter: Meter, add: Callable[[Untyped, Untyped, float], None]
 ) -> Iterator[None]:
     """Within it, after each call of a class's method ``add(self, result, increase)`` is called."""
     plain = getattr(owner, name)
 
     @functools.wraps(plain)
-    def watched(self: Any, *args: Any, **options: Any) -> Any:
+    def watched(self: Untyped, *args: Untyped, **options: Untyped) -> Untyped:
         before = meter()
         result = plain(self, *args, **options)
         add(self, result, meter() - before)
@@ -110,7 +110,9 @@ def _places(tracker: Tracker) -> tuple[tuple[str, type, str], ...]:
     )
 
 
-def _add(totals: dict[str, float], stage: str, _owner: Any, _result: Any, increase: float) -> None:
+def _add(
+    totals: dict[str, float], stage: str, _owner: object, _result: object, increase: float
+) -> None:
     totals[stage] += increase
 
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from hodor.errors import HodorError, MaskError, one_line, reason
 from hodor.files import write_json
@@ -14,6 +13,7 @@ from hodor.runs.adapting import ADAPTED, adaptation_of, adapted, reopened
 from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
 from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
 from hodor.tracking import References, Tracker
+from hodor.types import JsonObject
 from hodor.video import (
     AUTO,
     ImagesSource,
@@ -181,9 +181,9 @@ class _Inputs:
         """The video, from its beginning."""
         return open_source(self.source, intensity=self.intensity)
 
-    def settings(self, tracker: Tracker) -> dict[str, Any]:
+    def settings(self, tracker: Tracker) -> JsonObject:
         """What a run that goes on must have in common with the one that was killed."""
-        settings: dict[str, Any] = {
+        settings: JsonObject = {
             "source": self.source,
             "masks": None if self.masks is None else str(self.masks),
             "references": None if self.references is None else str(self.references),
@@ -295,7 +295,7 @@ def _begin(run: _Inputs, source: Source, tracker: Tracker, *, resume_run: bool) 
     return summary
 
 
-def _refuse_changes(out: Path, before: dict[str, Any] | None, now: dict[str, Any]) -> None:
+def _refuse_changes(out: Path, before: JsonObject | None, now: JsonObject) -> None:
     """Raises HodorError if a run would go on with other settings or files than it began with."""
     if before is None:
         return
@@ -317,7 +317,7 @@ def _refuse_changes(out: Path, before: dict[str, Any] | None, now: dict[str, Any
         )
 
 
-def _noted(note: Path) -> dict[str, Any] | None:
+def _noted(note: Path) -> JsonObject | None:
     """What the run that was begun here was begun with; None where a kill came before that."""
     try:
         return dict(json.loads(note.read_text(encoding="utf-8")))

@@ -110,7 +110,7 @@ def track_many(
     workers: int = 1,
     ray_address: str | None = None,
     gpus: float = 0,
-) -> Iterator[Outcome]:
+) -> Iterator[Outcome[Summary]]:
     """Track each video to ``out``/NAME; one that was begun is gone on with.
 
     Args:

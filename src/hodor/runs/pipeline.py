@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from hodor.errors import HodorError, MaskError, WeightsError, one_line
 from hodor.files import write_json
@@ -16,6 +15,7 @@ from hodor.runs.adapting import Adaptation
 from hodor.runs.look_alikes import LookAlikes
 from hodor.runs.soft_masks import soft_masks
 from hodor.tracking import Result, Tracker, load_state, save_state
+from hodor.types import Json, JsonObject
 from hodor.video import (
     Frame,
     LabelMap,
@@ -59,7 +59,7 @@ class Summary:
     """What tuning the model to the given masks came to, where that was asked for"""
     confidence: "dict[int, array[float]]" = field(default_factory=dict)
     """By id, one value a frame; NaN before the object was known"""
-    setup: dict[str, Any] = field(default_factory=dict)
+    setup: JsonObject = field(default_factory=dict)
     """Model, options, runtime, device and precision, as plain values"""
     inputs: dict[str, str | None] = field(default_factory=dict)
     """Where video, masks, references and model came from, for whoever opens the results again"""
@@ -87,7 +87,7 @@ class Summary:
         """Add what was not said before."""
         self.warnings += [one for one in messages if one not in self.warnings]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return {
             "source": self.source,
@@ -105,7 +105,7 @@ class Summary:
         }
 
 
-def _setup(tracker: Tracker) -> dict[str, Any]:
+def _setup(tracker: Tracker) -> JsonObject:
     """What tracks, as plain values."""
     runtime = tracker.runtime
     return {
@@ -117,7 +117,7 @@ def _setup(tracker: Tracker) -> dict[str, Any]:
     }
 
 
-def _by_text(values: Mapping[int, Any]) -> dict[str, Any]:
+def _by_text(values: Mapping[int, Json]) -> JsonObject:
     """With keys as JSON has them."""
     return {str(i): values[i] for i in sorted(values)}
 
@@ -236,7 +236,7 @@ def resume(tracker: Tracker, state: Path) -> Summary:
     return summary
 
 
-def write_summary(path: Path, values: dict[str, Any]) -> None:
+def write_summary(path: Path, values: JsonObject) -> None:
     """Write ``summary.json``, whole or not at all."""
     write_json(path, values)
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import cv2
 
@@ -17,6 +16,7 @@ from hodor.extras import needed
 from hodor.files import whole_file, write_text
 from hodor.runs.folder import is_finished
 from hodor.runs.many import ListedVideo
+from hodor.types import Json
 from hodor.video import (
     draw_overlay,
     label_map_objects,
@@ -120,7 +120,7 @@ def _report(name: str, folder: Path, failures: Mapping[str, str]) -> VideoReport
         return VideoReport(name, FAILED, said=f"{folder / 'summary.json'} cannot be read")
 
 
-def _of_summary(name: str, folder: Path, summary: Mapping[str, Any]) -> VideoReport:
+def _of_summary(name: str, folder: Path, summary: Mapping[str, Json]) -> VideoReport:
     values = [
         (float(value), index, int(number))
         for number, series in summary["confidence"].items()

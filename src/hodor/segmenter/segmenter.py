@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from hodor.onnx import open_sessions
 from hodor.segmenter.prompts import Box, Prompts
+from hodor.types import Untyped
 from hodor.weights import verify
 
 SIDE = 1024
@@ -89,7 +89,7 @@ class Segmenter:
         files = {part: folder / f"{part}.onnx" for part in digests}
         for part, path in files.items():
             verify(path, digests[part])
-        self._sessions: dict[str, Any] = open_sessions(files, threads=threads)
+        self._sessions: dict[str, Untyped] = open_sessions(files, threads=threads)
 
     def embed(self, frame: NDArray[np.uint8]) -> Embedding:
         """Describe a frame (H, W, 3) uint8 RGB. What takes long: a second or more on one core."""

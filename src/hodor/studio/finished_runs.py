@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from hodor.studio.objects import COLOURS, LONGEST_NAME, Object
 from hodor.studio.plan import Origins, mask_print, wanted
 from hodor.studio.runs import HIGHEST
 from hodor.studio.settings import Video
+from hodor.types import JsonObject
 from hodor.video import read_label_map, sort_naturally
 from hodor.weights import DEFAULT, bundled_models
 
@@ -89,7 +89,7 @@ def find_run(folder: Path) -> FinishedRun | None:
         raise HodorError(f"{path}: cannot be read ({one_line(error)}); restore it") from None
 
 
-def _read(folder: Path, found: dict[str, Any]) -> FinishedRun:
+def _read(folder: Path, found: JsonObject) -> FinishedRun:
     inputs = found.get("inputs", {})
     stated = inputs.get("model") or found["model"]["name"]
     known = inputs.get("model") is not None or stated in bundled_models()

@@ -16,13 +16,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from hodor.errors import HodorError, MaskError, explained, one_line
 from hodor.files import open_to_append, replacing, stays_inside, write_json
 from hodor.locks import FolderLock
 from hodor.studio.plan import Origins
 from hodor.studio.runs import HIGHEST
+from hodor.types import Json, JsonObject
 from hodor.video import LabelMap, read_label_map, write_label_map
 
 SETTINGS = "session.json"
@@ -86,7 +87,7 @@ class SessionFolder:
             self._journal = None
         self._lock.release()
 
-    def read_settings(self) -> dict[str, Any] | None:
+    def read_settings(self) -> JsonObject | None:
         """What ``session.json`` holds; None in a new folder.
 
         Raises:
@@ -105,7 +106,7 @@ class SessionFolder:
             raise HodorError(f"{path}: no session of this version of hodor (format {FORMAT})")
         return settings
 
-    def write_settings(self, settings: dict[str, Any]) -> None:
+    def write_settings(self, settings: JsonObject) -> None:
         """Replace ``session.json``."""
         write_json(self.root / SETTINGS, {"format": FORMAT, **settings}, flush=True)
 
@@ -197,7 +198,7 @@ class SessionFolder:
         """Where the server of this session is, or was."""
         return self.server().get("address")
 
-    def server(self) -> dict[str, Any]:
+    def server(self) -> JsonObject:
         """Port, token and address of the server that last had this session; empty if unknown."""
         try:
             found = json.loads(self.place(".server.json").read_text(encoding="utf-8"))
@@ -205,7 +206,7 @@ class SessionFolder:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def write_server(self, values: dict[str, Any]) -> None:
+    def write_server(self, values: JsonObject) -> None:
         """Note port, token and address, for this user's eyes only."""
         write_json(self.root / ".server.json", values, mode=0o600, flush=True)
 
@@ -219,7 +220,7 @@ def _line(frame: int, origins: dict[int, Origins]) -> bytes:
     return json.dumps([frame, values]).encode() + b"\n" if values else b""
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, list[Any]]]]:
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, list[Json]]]]:
     """The journal's whole lines; one that a kill or a failing disk left torn is left out."""
     if not path.is_file():
         return

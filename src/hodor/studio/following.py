@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from hodor.studio.jobs import Control
 from hodor.studio.plan import GONE, Pass, Wanted, passes
 from hodor.studio.session import Session
 from hodor.tracking import Tracker, load_state, save_state
+from hodor.types import JsonObject
 from hodor.video import LabelMap, SeekableFrames
 
 SAVE_SECONDS = 5.0
@@ -128,7 +128,7 @@ class _Run:
         labels = np.where(np.isin(labels, known), labels, 0).astype(np.uint8)
         return labels if labels.any() else None
 
-    def _saved(self) -> tuple[int, dict[str, Any]] | None:
+    def _saved(self) -> tuple[int, JsonObject] | None:
         """Frame and state where an earlier run of this very pass stopped, if it is of use."""
         if not self.file.is_file():
             return None

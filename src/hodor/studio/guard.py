@@ -8,10 +8,10 @@ import hmac
 import ipaddress
 import socket
 from collections.abc import MutableMapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from hodor.studio.limits import App, Receive, Scope, Send
+from hodor.types import Json
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
@@ -98,7 +98,7 @@ async def _refuse(scope: Scope, send: Send, why: str) -> None:
 
 
 def _with_headers(send: Send) -> Send:
-    async def wrapped(message: MutableMapping[str, Any]) -> None:
+    async def wrapped(message: MutableMapping[str, Json]) -> None:
         if message["type"] == "http.response.start":
             extra = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
             message = {**message, "headers": [*message["headers"], *extra]}

@@ -4,11 +4,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from hodor.errors import HodorError
+from hodor.types import JsonObject
 
-Status = dict[str, Any]
+Status = JsonObject
 TOLD_SECONDS = 0.1
 """So often, at most, progress is told."""
 

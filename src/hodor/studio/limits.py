@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from hodor.types import Json
+
+Scope = MutableMapping[str, Json]
+Receive = Callable[[], Awaitable[MutableMapping[str, Json]]]
+Send = Callable[[MutableMapping[str, Json]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LARGEST_MASK = 64 * 2**20
@@ -41,7 +42,7 @@ class Limits:
             return
         came, refused = 0, False
 
-        async def counted() -> MutableMapping[str, Any]:
+        async def counted() -> MutableMapping[str, Json]:
             nonlocal came, refused
             message = await receive()
             came += len(message.get("body", b""))
@@ -52,7 +53,7 @@ class Limits:
                 await _refuse(send, most)
             return {"type": "http.disconnect"}
 
-        async def unless_refused(message: MutableMapping[str, Any]) -> None:
+        async def unless_refused(message: MutableMapping[str, Json]) -> None:
             if not refused:
                 await send(message)
 

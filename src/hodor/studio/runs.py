@@ -4,19 +4,17 @@ A map is ``value, count, value, count, ...``; counts add up to height x width. A
 that in a millisecond, and without the colour management that it applies to pictures.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from hodor.errors import MaskError
+from hodor.types import AnyArray
 from hodor.video import LabelMap
 
 HIGHEST = 255
 """Ids of the studio: label maps are palette PNGs."""
 
 
-def encode_runs(labels: NDArray[Any]) -> bytes:
+def encode_runs(labels: AnyArray) -> bytes:
     """A label map or mask (H, W) as runs."""
     flat = labels.ravel().astype(np.uint32)
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])

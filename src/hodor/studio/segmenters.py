@@ -1,13 +1,14 @@
 """First masks from a box or a few strokes: one small interface, and OpenCV's GrabCut behind it."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import MaskError
+from hodor.types import AnyArray
 
 LONGEST = 480
 """Longest side, in pixels, at which GrabCut works: a second or less on a laptop."""
@@ -126,7 +127,7 @@ def _marks(prompt: Prompt) -> NDArray[np.uint8]:
     return marks
 
 
-def _cut(picture: NDArray[Any], marks: NDArray[Any]) -> NDArray[np.bool_]:
+def _cut(picture: AnyArray, marks: AnyArray) -> NDArray[np.bool_]:
     """GrabCut's mask; without both sides to learn from, what the marks say."""
     behind = np.isin(marks, (cv2.GC_BGD, cv2.GC_PR_BGD))
     if not behind.all() and behind.any():

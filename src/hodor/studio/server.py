@@ -4,7 +4,7 @@ import asyncio
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from hodor.studio.opening import Studio
 from hodor.studio.runs import decode_runs, encode_runs
 from hodor.studio.segmenters import Prompt
 from hodor.studio.session import Conflict, Event
+from hodor.types import Json, JsonObject
 
 PAGE = Path(__file__).parent / "page"
 WAITING = 2000
@@ -42,7 +43,7 @@ Coordinate = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=Fal
 class PlainJson(JSONResponse):
     """JSON in ASCII: names of files need not be text, and then have no form in UTF-8."""
 
-    def render(self, content: Any) -> bytes:
+    def render(self, content: Json) -> bytes:
         """As bytes."""
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
@@ -352,7 +353,7 @@ def _put(waiting: "asyncio.Queue[Event]", event: Event) -> None:
 async def _send_all(socket: WebSocket, waiting: "asyncio.Queue[Event]") -> None:
     with suppress(WebSocketDisconnect, RuntimeError):
         while True:
-            event: dict[str, Any] = await waiting.get()
+            event: JsonObject = await waiting.get()
             if event["type"] == "lost":
                 await socket.close(1013, "too slow")  # it connects again, and reads all anew
                 return

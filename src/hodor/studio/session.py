@@ -8,7 +8,6 @@ import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,10 @@ from hodor.studio.objects import Object, new_object
 from hodor.studio.plan import GONE, Bools, Origins, Wanted, mask_print, runs_of, wanted
 from hodor.studio.settings import Video, noted_model, same_video
 from hodor.studio.undo import Edit, Given, Undo
+from hodor.types import JsonObject
 from hodor.video import LabelMap
 
-Event = dict[str, Any]
+Event = JsonObject
 
 
 class Conflict(HodorError):

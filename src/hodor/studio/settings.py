@@ -2,9 +2,9 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from hodor.errors import HodorError, one_line
+from hodor.types import JsonObject
 from hodor.weights import HUB
 
 
@@ -18,7 +18,7 @@ class Video:
     size: tuple[int, int]
     fps: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """As ``session.json`` has it."""
         return asdict(self)
 
@@ -39,7 +39,7 @@ def noted_model(noted: object) -> str | None:
     return str(noted)
 
 
-def same_video(root: Path, noted: dict[str, Any] | None, video: Video) -> None:
+def same_video(root: Path, noted: JsonObject | None, video: Video) -> None:
     """Check that a session is of this video.
 
     Raises:

@@ -2,13 +2,13 @@
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import HodorError
 from hodor.studio.objects import Object
+from hodor.types import AnyArray
 
 UNDO_STEPS = 200
 
@@ -21,7 +21,7 @@ class Given:
     gone: frozenset[int]
 
     @classmethod
-    def of(cls, labels: NDArray[Any], gone: frozenset[int]) -> "Given":
+    def of(cls, labels: AnyArray, gone: frozenset[int]) -> "Given":
         """Of a label map (H, W); an empty one for none."""
         packed = zlib.compress(labels.astype(np.uint8).tobytes(), 1) if labels.any() else b""
         return cls(packed, gone)

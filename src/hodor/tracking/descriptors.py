@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.tracking.logits import ArrayT
+from hodor.types import Untyped
+
+OtherT = TypeVar("OtherT")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class FrameDescriptors(Generic[ArrayT]):
         cls,
         ids: Sequence[int],
         objects: Sequence[ArrayT],
-        background: Any,
+        background: Untyped,
         *,
         joint: bool,
     ) -> "FrameDescriptors[ArrayT]":
@@ -63,7 +66,7 @@ class FrameDescriptors(Generic[ArrayT]):
         """The same with no other objects."""
         return self.without(set(self.objects) - set(ids))
 
-    def converted(self, convert: Callable[[ArrayT], Any]) -> "FrameDescriptors[Any]":
+    def converted(self, convert: Callable[[ArrayT], OtherT]) -> "FrameDescriptors[OtherT]":
         """The same with each array as ``convert`` makes it."""
         return FrameDescriptors(
             self.index,

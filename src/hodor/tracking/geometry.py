@@ -1,14 +1,13 @@
 """The sizes that a frame goes through; ``torch.images`` and ``onnx.images`` do it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hodor.model import SIZE_MULTIPLE
 from hodor.tracking.boxes import Crop
 from hodor.tracking.options import TrackerOptions
+from hodor.types import AnyArray
 
 STRIDE = 4  # of logits
 ANTIALIAS_FROM = 2.0  # shrinking by more than this, plain bilinear skips source pixels
@@ -46,7 +45,7 @@ class Geometry:
         """Height and width of the crop before resizing."""
         return self.crop.height, self.crop.width
 
-    def placed(self, seen: NDArray[Any]) -> NDArray[Any]:
+    def placed(self, seen: AnyArray) -> AnyArray:
         """What was made of the crop, (..., H', W'), in the frame; zeros around it."""
         if self.crop_size == self.frame:
             return seen

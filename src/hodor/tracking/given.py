@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import MaskError, SourceError
 from hodor.tracking.logits import ArrayT
+from hodor.types import AnyArray, IdMap
 
 MAX_ID = 65535
 
-Masks = NDArray[np.integer[Any]] | Mapping[int, NDArray[Any]]
+Masks = IdMap | Mapping[int, AnyArray]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Given(Generic[ArrayT]):
     @classmethod
     def of(
         cls,
-        labels: NDArray[np.integer[Any]],
+        labels: IdMap,
         resize: Callable[[NDArray[np.bool_]], tuple[ArrayT, bool]],
         size: int,
     ) -> "Given[ArrayT]":
@@ -69,7 +70,7 @@ def check_frame(frame: NDArray[np.uint8]) -> None:
         raise SourceError(f"frame: {found} is too small to segment")
 
 
-def label_map(masks: Masks, size: tuple[int, int]) -> NDArray[np.integer[Any]]:
+def label_map(masks: Masks, size: tuple[int, int]) -> IdMap:
     """Given masks as one label map (H, W); where masks of a mapping overlap, the later id wins.
 
     Args:
@@ -97,9 +98,7 @@ def label_map(masks: Masks, size: tuple[int, int]) -> NDArray[np.integer[Any]]:
     return labels
 
 
-def _from_mapping(
-    masks: Mapping[int, NDArray[Any]], size: tuple[int, int]
-) -> NDArray[np.integer[Any]]:
+def _from_mapping(masks: Mapping[int, AnyArray], size: tuple[int, int]) -> IdMap:
     labels = np.zeros(size, np.uint16)
     for number, mask in masks.items():
         if not isinstance(number, (int, np.integer)) or not 1 <= number <= MAX_ID:
@@ -119,7 +118,7 @@ def _from_mapping(
     return labels
 
 
-def _check_size(what: str, array: NDArray[Any], size: tuple[int, int]) -> None:
+def _check_size(what: str, array: AnyArray, size: tuple[int, int]) -> None:
     if array.shape != size:
         raise MaskError(
             f"{what}: its size is {' x '.join(map(str, array.shape))}, the frame's is "

@@ -1,16 +1,16 @@
 """The tracker's memory: descriptors of past frames, and nothing else."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple
+from typing import Generic, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.logits import ArrayT
 from hodor.tracking.prior import LastFrame
+from hodor.types import IdMap
 
 RUNNING_FRAMES = 10
 MAX_REFERENCES = 8  # given frames kept for good; the first and the latest, when there are more
@@ -69,9 +69,7 @@ class Memory(Generic[ArrayT]):
                 if not any(i in later.objects for later in self.recent):
                     self.last_seen[i] = leaving.only([i])
 
-    def note_boxes(
-        self, label_map: NDArray[np.integer[Any]], ids: Iterable[int], geometry: Geometry
-    ) -> None:
+    def note_boxes(self, label_map: IdMap, ids: Iterable[int], geometry: Geometry) -> None:
         """Take in where objects are in the newest frame, whose label map is (H, W)."""
         seen = label_map[geometry.crop.area]
         small = seen[::2, ::2]

@@ -1,15 +1,20 @@
 """A model's name to what runs it; only that runtime's library is loaded."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hodor.errors import HodorError
-from hodor.tracking.runtime import Runtime
+from hodor.tracking.runtime import AnyRuntime
+
+if TYPE_CHECKING:
+    import torch
 
 RUNTIMES = ("torch", "onnx")
 
 
-def open_runtime(model: str, runtime: str, device: Any, precision: str) -> Runtime[Any, Any]:
+def open_runtime(
+    model: str, runtime: str, device: "str | torch.device", precision: str
+) -> AnyRuntime:
     """A model and what runs it.
 
     Args:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Literal, TypedDict
+from typing import Final, Literal, TypedDict
 
 from hodor.errors import HodorError
+from hodor.types import Json, JsonObject
 
 RELEASED_ASPECT = 864 / 448  # published_behaviour 5: long side limited to MAX_DIM / MIN_DIM
 FARTHEST = 1_000_000  # a search radius or crop margin past any frame; more would only overflow
@@ -90,7 +91,7 @@ class TrackerOptions:
         """Whether what is found may be taken for something else."""
         return self.min_confidence_ratio > 0 or self.min_similarity > 0
 
-    def changed(self, values: Mapping[str, Any]) -> "TrackerOptions":
+    def changed(self, values: Mapping[str, Json]) -> "TrackerOptions":
         """These options with the values that are not None put in; ``off`` is a value too.
 
         Raises:
@@ -147,7 +148,7 @@ class TrackerOverrides:
             object.__setattr__(self, name, _number_or_off(name, getattr(self, name)))
 
     @property
-    def by_name(self) -> dict[str, Any]:
+    def by_name(self) -> JsonObject:
         """These alone, as ``Tracker.from_pretrained`` takes them."""
         return {field.name: getattr(self, field.name) for field in fields(TrackerOverrides)}
 

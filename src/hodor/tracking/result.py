@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,8 @@ from hodor.errors import HodorError
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
 from hodor.tracking.logits import Logits, backgrounds_of
-from hodor.tracking.runtime import Runtime
+from hodor.tracking.runtime import AnyRuntime
+from hodor.types import AnyArray, Untyped
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Result:
     """By id"""
     warnings: tuple[str, ...] = ()
     """What the user should know, such as a mask that is tiny for the network's size"""
-    _logits: Logits[Any] | None = field(default=None, repr=False)
+    _logits: Logits[Untyped] | None = field(default=None, repr=False)
     _geometry: Geometry | None = field(default=None, repr=False)
-    _given: Given[Any] | None = field(default=None, repr=False)
-    _runtime: Runtime[Any, Any] | None = field(default=None, repr=False)
+    _given: Given[Untyped] | None = field(default=None, repr=False)
+    _runtime: AnyRuntime | None = field(default=None, repr=False)
 
     def mask(self, object_id: int) -> NDArray[np.bool_]:
         """Where an object is: (H, W).
@@ -92,7 +92,7 @@ def label_map_of(
     probabilities: NDArray[np.float32],
     channels: tuple[int, ...],
     ids: tuple[int, ...],
-    given: Given[Any] | None,
+    given: Given[Untyped] | None,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Labels (H, W): the best channel wins; given masks come back as they were.
 
@@ -109,7 +109,7 @@ def label_map_of(
     if given is not None:
         found = tuple(i for i in channels if i not in given.masks)
         objects = objects[[channels.index(i) for i in found]]
-    labels: NDArray[Any] = np.zeros(probabilities.shape[1:], kind)
+    labels: AnyArray = np.zeros(probabilities.shape[1:], kind)
     if found:
         ahead = objects.max(0) > probabilities[:background].max(0)
         labels = np.array([0, *found], kind)[np.where(ahead, objects.argmax(0) + 1, 0)]

@@ -8,7 +8,7 @@ or NumPy's. All that is computed with them is here by name, and has two forms: `
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
 from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.prior import CarriedMasks
+from hodor.types import Json
 
 FeaturesT = TypeVar("FeaturesT")
 """What the network sees in a frame: its pyramid and, for a refiner, the image"""
@@ -40,7 +41,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
 
     @property
     @abstractmethod
-    def metadata(self) -> Mapping[str, Any]:
+    def metadata(self) -> Mapping[str, Json]:
         """What the model's file says of it."""
 
     @property
@@ -49,7 +50,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         """What tells this network's descriptors from another's, whatever runs it."""
 
     @abstractmethod
-    def running(self) -> AbstractContextManager[Any]:
+    def running(self) -> AbstractContextManager[None]:
         """Around all that is computed for a frame."""
 
     @abstractmethod
@@ -131,3 +132,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     @abstractmethod
     def from_numpy(self, array: NDArray[np.float32]) -> ArrayT:
         """What ``to_numpy`` was made of."""
+
+
+AnyRuntime: TypeAlias = Runtime[Any, Any]
+"""One whose arrays are its own affair, such as a tracker's"""

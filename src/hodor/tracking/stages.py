@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +19,28 @@ from hodor.tracking.doubts import (
 )
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
-from hodor.tracking.logits import Logits
+from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.memory import Memory
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.prior import carried_masks
 from hodor.tracking.result import Result, label_map_of
-from hodor.tracking.runtime import Runtime
+from hodor.tracking.runtime import FeaturesT, Runtime
+from hodor.types import IdMap
 
 
 @dataclass(frozen=True)
-class Stages:
+class Stages(Generic[ArrayT, FeaturesT]):
     """The stages of a step. Only ``remember`` changes anything: the memory."""
 
-    runtime: Runtime[Any, Any]
-    memory: Memory[Any]
+    runtime: Runtime[ArrayT, FeaturesT]
+    memory: Memory[ArrayT]
     options: TrackerOptions
 
-    def geometry(self, frame: tuple[int, int], labels: NDArray[np.integer[Any]] | None) -> Geometry:
+    def geometry(self, frame: tuple[int, int], labels: IdMap | None) -> Geometry:
         """The sizes that a frame (H, W) goes through, with given ids (H, W)."""
         return Geometry.of(frame, self.options, self.crop(frame, labels))
 
-    def crop(self, frame: tuple[int, int], labels: NDArray[np.integer[Any]] | None) -> Crop | None:
+    def crop(self, frame: tuple[int, int], labels: IdMap | None) -> Crop | None:
         """The part of a frame (H, W) to look at, with given ids (H, W); None for all of it."""
         margin, boxes = self.options.crop_margin, dict(self.memory.last_boxes)
         if labels is not None:
@@ -49,9 +50,7 @@ class Stages:
         size = min(Geometry.of(frame, self.options).inner)
         return crop_around(boxes.values(), frame, margin, size)
 
-    def given(
-        self, labels: NDArray[np.integer[Any]] | None, geometry: Geometry
-    ) -> Given[Any] | None:
+    def given(self, labels: IdMap | None, geometry: Geometry) -> Given[ArrayT] | None:
         """Given masks, from ids (H, W), at the network's size."""
         if labels is None:
             return None
@@ -59,8 +58,8 @@ class Stages:
         return Given.of(labels[geometry.crop.area], resize, self.options.size)
 
     def decode(
-        self, features: Any, given: Given[Any] | None, geometry: Geometry
-    ) -> Logits[Any] | None:
+        self, features: FeaturesT, given: Given[ArrayT] | None, geometry: Geometry
+    ) -> Logits[ArrayT] | None:
         """Logits of the objects that were known before; None where there was none.
 
         Far from where they were last seen they are lowered, if that is asked.
@@ -84,11 +83,11 @@ class Stages:
 
     def refine(
         self,
-        features: Any,
-        logits: Logits[Any] | None,
+        features: FeaturesT,
+        logits: Logits[ArrayT] | None,
         grey: NDArray[np.uint8] | None,
         geometry: Geometry,
-    ) -> Logits[Any] | None:
+    ) -> Logits[ArrayT] | None:
         """Logits corrected from pixels and from the last masks; all that follows is made of them.
 
         grey: the frame small, (h, w); None: the network has no refiner.
@@ -99,8 +98,8 @@ class Stages:
         return self.runtime.refine(features, logits, carried)
 
     def encode(
-        self, features: Any, logits: Logits[Any] | None, given: Given[Any] | None
-    ) -> FrameDescriptors[Any]:
+        self, features: FeaturesT, logits: Logits[ArrayT] | None, given: Given[ArrayT] | None
+    ) -> FrameDescriptors[ArrayT]:
         """Describe the frame from its own masks; objects by id, sorted."""
         if logits is not None:
             return self.runtime.encode(features, logits, given)
@@ -108,11 +107,11 @@ class Stages:
 
     def judge(
         self,
-        logits: Logits[Any] | None,
-        descriptors: FrameDescriptors[Any],
-        given: Given[Any] | None,
+        logits: Logits[ArrayT] | None,
+        descriptors: FrameDescriptors[ArrayT],
+        given: Given[ArrayT] | None,
         geometry: Geometry,
-    ) -> tuple[Logits[Any] | None, dict[int, float]]:
+    ) -> tuple[Logits[ArrayT] | None, dict[int, float]]:
         """Logits as the result shows them, and the confidence of each object; 0 for a lost one.
 
         What is fed back to the network stays as it gave it.
@@ -142,9 +141,9 @@ class Stages:
 
     def result(
         self,
-        descriptors: FrameDescriptors[Any],
-        logits: Logits[Any] | None,
-        given: Given[Any] | None,
+        descriptors: FrameDescriptors[ArrayT],
+        logits: Logits[ArrayT] | None,
+        given: Given[ArrayT] | None,
         geometry: Geometry,
     ) -> Result:
         """What ``step`` gives; the label map is at the frame's size."""
@@ -165,9 +164,9 @@ class Stages:
 
     def remember(
         self,
-        frame: FrameDescriptors[Any],
+        frame: FrameDescriptors[ArrayT],
         result: Result,
-        given: Given[Any] | None,
+        given: Given[ArrayT] | None,
         geometry: Geometry,
     ) -> None:
         """Take in a frame, and let the window slide."""

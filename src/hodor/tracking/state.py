@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import safetensors
@@ -15,23 +15,27 @@ from hodor.errors import HodorError, WeightsError, one_line
 from hodor.files import whole_file
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.descriptors import FrameDescriptors
+from hodor.tracking.logits import ArrayT
 from hodor.tracking.memory import Memory, RunningConfidence
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.prior import LastFrame
+from hodor.types import AnyArray, Json, JsonObject
 
 STATE_FORMAT = "hodor-state-3"
 REFERENCES_FORMAT = "hodor-references-1"
 
-Convert = Callable[[Any], Any]
-"""From a runtime's array to NumPy's, or back"""
+State: TypeAlias = dict[str, Any]
+"""A tracker's state: frame number, options, fingerprint, and its memory as NumPy's arrays"""
 
 
-def memory_arrays(memory: Memory[Any], to_numpy: Convert) -> dict[str, NDArray[Any]]:
+def memory_arrays(
+    memory: Memory[ArrayT], to_numpy: Callable[[ArrayT], NDArray[np.float32]]
+) -> dict[str, AnyArray]:
     """A memory as named arrays.
 
     to_numpy: makes NumPy's arrays of what the memory holds.
     """
-    named: dict[str, NDArray[Any]] = {}
+    named: dict[str, AnyArray] = {}
     for kind, frames in (
         ("recent", memory.recent),
         ("references", memory.references),
@@ -50,11 +54,13 @@ def memory_arrays(memory: Memory[Any], to_numpy: Convert) -> dict[str, NDArray[A
 
 
 def memory_from(
-    arrays: Mapping[str, NDArray[Any]], empty: Memory[Any], from_numpy: Convert
-) -> Memory[Any]:
+    arrays: Mapping[str, AnyArray],
+    empty: Memory[ArrayT],
+    from_numpy: Callable[[NDArray[np.float32]], ArrayT],
+) -> Memory[ArrayT]:
     """Fill an empty memory from ``memory_arrays``; ``from_numpy`` is the way back."""
 
-    def unpacked(kind: str) -> list[FrameDescriptors[Any]]:
+    def unpacked(kind: str) -> list[FrameDescriptors[ArrayT]]:
         return [frame.converted(from_numpy) for frame in _unpack(kind, arrays)]
 
     empty.recent = unpacked("recent")
@@ -70,8 +76,10 @@ def memory_from(
     return empty
 
 
-def _pack(kind: str, frames: Iterable[FrameDescriptors[Any]]) -> dict[str, NDArray[Any]]:
-    named: dict[str, NDArray[Any]] = {}
+def _pack(
+    kind: str, frames: Iterable[FrameDescriptors[NDArray[np.float32]]]
+) -> dict[str, AnyArray]:
+    named: dict[str, AnyArray] = {}
     for number, frame in enumerate(frames):
         start = f"{kind}.{number:03d}"
         named[f"{start}.index"] = np.array(frame.index)
@@ -85,7 +93,9 @@ def _pack(kind: str, frames: Iterable[FrameDescriptors[Any]]) -> dict[str, NDArr
     return named
 
 
-def _unpack(kind: str, arrays: Mapping[str, NDArray[Any]]) -> list[FrameDescriptors[Any]]:
+def _unpack(
+    kind: str, arrays: Mapping[str, AnyArray]
+) -> list[FrameDescriptors[NDArray[np.float32]]]:
     frames = []
     starts = sorted({".".join(n.split(".")[:2]) for n in arrays if n.startswith(f"{kind}.")})
     for start in starts:
@@ -148,7 +158,7 @@ class References:
         return cls(tuple(_unpack("references", arrays)), metadata["network"])
 
 
-def save_state(path: Path, state: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+def save_state(path: Path, state: State, extra: Mapping[str, Json]) -> None:
     """Write a tracker's ``state_dict`` and plain values beside it, whole or not at all.
 
     Raises:
@@ -158,7 +168,7 @@ def save_state(path: Path, state: Mapping[str, Any], extra: Mapping[str, Any]) -
     _save(path, dict(state["memory"]), STATE_FORMAT, plain, state["network"])
 
 
-def load_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def load_state(path: Path) -> tuple[State, JsonObject]:
     """A tracker's state and the plain values beside it.
 
     Raises:
@@ -172,9 +182,7 @@ def load_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise WeightsError(f"{path}: is damaged ({one_line(error)}); start anew") from error
 
 
-def _stated(
-    path: Path, plain: dict[str, Any], network: str, arrays: dict[str, NDArray[Any]]
-) -> dict[str, Any]:
+def _stated(path: Path, plain: JsonObject, network: str, arrays: dict[str, AnyArray]) -> State:
     known = {field.name for field in fields(TrackerOptions)}
     if known != plain["options"].keys():
         differ = ", ".join(sorted(known ^ plain["options"].keys()))
@@ -191,14 +199,14 @@ def _stated(
 
 
 def _save(
-    path: Path, arrays: dict[str, NDArray[Any]], kind: str, plain: dict[str, Any], network: str
+    path: Path, arrays: dict[str, AnyArray], kind: str, plain: JsonObject, network: str
 ) -> None:
     metadata = {"format": kind, "plain": json.dumps(plain), "network": network}
     with whole_file(path, WeightsError, "could not be written") as fresh:
         fresh.write_bytes(save(arrays, metadata))
 
 
-def _load(path: Path, kind: str, what: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+def _load(path: Path, kind: str, what: str) -> tuple[dict[str, AnyArray], dict[str, str]]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; expected {what} saved by hodor")
     try:

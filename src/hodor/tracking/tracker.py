@@ -1,7 +1,9 @@
 """The tracker: one frame at a time, any number of objects, nothing kept but descriptors."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +16,10 @@ from hodor.tracking.opening import open_runtime
 from hodor.tracking.options import OptionChanges, TrackerOptions
 from hodor.tracking.prior import LastFrame
 from hodor.tracking.result import Result
-from hodor.tracking.runtime import Runtime
+from hodor.tracking.runtime import AnyRuntime, Runtime
 from hodor.tracking.stages import Stages
-from hodor.tracking.state import References, memory_arrays, memory_from
+from hodor.tracking.state import References, State, memory_arrays, memory_from
+from hodor.types import IdMap, Untyped
 from hodor.video import small_grey
 from hodor.weights import DEFAULT
 
@@ -39,7 +42,8 @@ class Tracker:
             result.label_map, result.confidence
 
     Objects may be added, corrected (give a mask again) or removed at any frame. Frames may be of
-    any size and may change size.
+    any size and may change size. A tracker belongs to one thread at a time: what is asked of it in
+    the middle of another thread's step is refused.
 
     Args:
         network: a trained network, of which frames go through a copy that is made for speed; or a
@@ -54,14 +58,14 @@ class Tracker:
 
     def __init__(
         self,
-        network: "Hodor | Runtime[Any, Any]",
+        network: "Hodor | AnyRuntime",
         options: TrackerOptions | None = None,
         *,
         device: "str | torch.device" = "auto",
         precision: str = "auto",
     ) -> None:
         if isinstance(network, Runtime):
-            self.runtime: Runtime[Any, Any] = network
+            self.runtime: AnyRuntime = network
         else:
             from hodor.tracking.torch.runtime import TorchRuntime
 
@@ -71,6 +75,7 @@ class Tracker:
         )
         self._memory = self._new_memory()
         self._next = 0
+        self._in_use = Lock()
 
     @classmethod
     def from_pretrained(
@@ -139,7 +144,7 @@ class Tracker:
         return self._next
 
     @property
-    def descriptors(self) -> FrameDescriptors[Any] | None:
+    def descriptors(self) -> FrameDescriptors[Untyped] | None:
         """Descriptors of the frame that was stepped last; None before there is any object."""
         return self._memory.recent[-1] if self._memory.recent else None
 
@@ -162,7 +167,26 @@ class Tracker:
         Raises:
             SourceError: not an RGB frame.
             MaskError: masks of another size, empty, or not integers. The tracker is as before.
+            HodorError: another thread is in the middle of a step.
         """
+        with self._alone():
+            return self._step(frame, masks)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While the memory changes: in turns, two threads would mix the frames of two videos."""
+        if not self._in_use.acquire(blocking=False):
+            raise HodorError(
+                "this tracker is in the middle of another thread's step; give each thread a "
+                "tracker of its own (they can share a network), or let the threads take turns"
+            )
+        try:
+            yield
+        finally:
+            self._in_use.release()
+
+    def _step(self, frame: NDArray[np.uint8], masks: Masks | None) -> Result:
+        """A frame (H, W, 3) and given masks (H, W), checked, through all stages."""
         check_frame(frame)
         size = (frame.shape[0], frame.shape[1])
         labels = None if masks is None else label_map(masks, size)
@@ -179,7 +203,7 @@ class Tracker:
     def _followed(
         self,
         frame: NDArray[np.uint8],
-        labels: NDArray[np.integer[Any]] | None,
+        labels: IdMap | None,
         grey: NDArray[np.uint8] | None,
     ) -> Result:
         """A frame (H, W, 3) with given ids (H, W), through all stages; ``grey``: it, small."""
@@ -196,7 +220,7 @@ class Tracker:
         return result
 
     @property
-    def stages(self) -> Stages:
+    def stages(self) -> Stages[Untyped, Untyped]:
         """What a step is made of, on this tracker's memory; for measuring and looking inside."""
         return Stages(self.runtime, self._memory, self.options)
 
@@ -210,12 +234,14 @@ class Tracker:
         unknown = [i for i in gone if i not in self.ids]
         if unknown:
             raise HodorError(f"object {unknown[0]} is not followed; followed are {list(self.ids)}")
-        self._memory.forget(gone)
+        with self._alone():
+            self._memory.forget(gone)
 
     def reset(self) -> None:
         """Forget everything, for another video."""
-        self._memory = self._new_memory()
-        self._next = 0
+        with self._alone():
+            self._memory = self._new_memory()
+            self._next = 0
 
     def references(self, ids: Sequence[int] | None = None) -> References:
         """Descriptors of objects' given masks, from which another tracker can start elsewhere.
@@ -244,10 +270,12 @@ class Tracker:
         taken = sorted(set(references.ids) & set(self.ids))
         if taken:
             raise HodorError(f"object {taken[0]} is followed already; remove it first")
-        for number, frame in enumerate(references.frames):
-            self._memory.add_reference(frame.converted(self.runtime.from_numpy).at(-1 - number))
+        frames = [frame.converted(self.runtime.from_numpy) for frame in references.frames]
+        with self._alone():
+            for number, frame in enumerate(frames):
+                self._memory.add_reference(frame.at(-1 - number))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """All that is needed to go on elsewhere: arrays and plain values, some hundred kB."""
         return {
             "next": self._next,
@@ -256,7 +284,7 @@ class Tracker:
             "memory": memory_arrays(self._memory, self.runtime.to_numpy),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Go on where ``state_dict`` was taken; results are then identical.
 
         Raises:
@@ -264,10 +292,11 @@ class Tracker:
         """
         if state["network"] != self.runtime.fingerprint:
             raise HodorError("this state was saved with another model; load it with that model")
-        self.options = state["options"]
-        empty = self._new_memory()
-        self._memory = memory_from(state["memory"], empty, self.runtime.from_numpy)
-        self._next = int(state["next"])
+        with self._alone():
+            self.options = state["options"]
+            empty = self._new_memory()
+            self._memory = memory_from(state["memory"], empty, self.runtime.from_numpy)
+            self._next = int(state["next"])
 
-    def _new_memory(self) -> Memory[Any]:
+    def _new_memory(self) -> Memory[Untyped]:
         return Memory(self.options.window, keep_reference=self.options.keep_reference)

@@ -1,26 +1,26 @@
 """COCO's run-length masks: masks to runs and back, and what runs tell without a mask being made."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from hodor.types import Json, JsonObject
 from hodor.video.limits import corners_of, filling_runs, frame_size
 
 LEAST_CORNERS = 3
 """Of a polygon that covers anything."""
 
 
-def encode_rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
+def encode_rle(mask: NDArray[np.bool_]) -> JsonObject:
     """A mask (H, W) as COCO RLE for JSON: {"size": [H, W], "counts": "..."}."""
     # COCO counts runs down the columns.
     rle = coco.encode(np.asfortranarray(mask).view(np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
-def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
+def decode_rle(rle: Mapping[str, Json]) -> NDArray[np.bool_]:
     """The mask (H, W) of COCO RLE, compressed or a list of counts.
 
     Raises ValueError if the runs do not fill it: pycocotools would give what happens to be in
@@ -31,13 +31,13 @@ def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     return np.repeat(inside, runs).reshape(width, height).T
 
 
-def area_and_box(rle: Mapping[str, Any]) -> tuple[int, list[int]]:
+def area_and_box(rle: Mapping[str, Json]) -> tuple[int, list[int]]:
     """Area in pixels, and x, y, width, height, of what `encode_rle` gave."""
     packed = {"size": rle["size"], "counts": rle["counts"].encode("ascii")}
     return int(coco.area(packed)), [int(edge) for edge in coco.toBbox(packed)]
 
 
-def box_of_rle(rle: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+def box_of_rle(rle: Mapping[str, Json]) -> tuple[float, float, float, float] | None:
     """Columns and rows (left, top, right, bottom), ends excluded, of COCO RLE; None for no pixel.
 
     Raises ValueError as `decode_rle`, which takes the memory that this does not need.
@@ -74,7 +74,7 @@ def fill_polygons(polygons: Iterable[object], size: tuple[int, int]) -> NDArray[
     return np.asarray(coco.decode(together), np.bool_)
 
 
-def _unpacked(rle: Mapping[str, Any]) -> tuple[tuple[int, int], NDArray[np.int64]]:
+def _unpacked(rle: Mapping[str, Json]) -> tuple[tuple[int, int], NDArray[np.int64]]:
     """Size (H, W) and run lengths, which fill it."""
     height, width = rle["size"]
     size = frame_size(height, width)

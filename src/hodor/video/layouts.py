@@ -10,10 +10,11 @@ beside them tell of the videos' objects.
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hodor.errors import DataError, one_line
 from hodor.files import read_text, safe_name
+from hodor.types import JsonObject
 
 DAVIS_YEARS = (2016, 2017)
 """2016: whatever is not 0 is the one object, with id 1. 2017: pixels hold object ids."""
@@ -96,7 +97,7 @@ def find_resolution(root: Path, video: str) -> str:
     )
 
 
-def described_videos(path: Path) -> dict[str, Any]:
+def described_videos(path: Path) -> JsonObject:
     """What a JSON file of YouTube-VOS says of each video, by name, in order of names.
 
     Raises:

@@ -12,12 +12,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Protocol, Self
+from typing import IO, Protocol, Self
 
 import numpy as np
 
 from hodor.errors import HodorError, explained, one_line
 from hodor.files import make_folder, make_room, open_to_append, replacing, sweep, whole_lines
+from hodor.types import JsonObject
 from hodor.video.coco_rle import area_and_box, encode_rle
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.label_maps import write_label_map
@@ -137,7 +138,7 @@ class RleSink(Finishing):
             if file.tell() == 0:
                 self._size = [height, width]
                 file.write(_line({"video": self._video, "size": self._size}))
-            line: dict[str, Any] = {
+            line: JsonObject = {
                 "index": frame.index,
                 "name": frame.name,
                 "time": round(frame.time, 6),
@@ -222,7 +223,7 @@ def damaged(notes: Path, error: Exception) -> HodorError:
     )
 
 
-def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[dict[str, Any]]:
+def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[JsonObject]:
     turned = np.asfortranarray(label_map)  # once; COCO counts runs down the columns
     objects = []
     for number in ids:
@@ -235,5 +236,5 @@ def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[dict[str, Any]]:
     return objects
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def _line(record: JsonObject) -> bytes:
     return json.dumps(record).encode() + b"\n"

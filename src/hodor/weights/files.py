@@ -5,13 +5,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import safetensors
 
 from hodor.errors import WeightsError, one_line
 from hodor.files import whole_file
 from hodor.model import HodorConfig
+from hodor.types import Json, JsonObject
 
 if TYPE_CHECKING:  # what is known of models is read without PyTorch
     import torch
@@ -27,7 +28,7 @@ class ModelInfo:
     """What a model file says of itself."""
 
     config: HodorConfig
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict)
     """Name, recipe, scores, defaults for tracking, data and licences: plain values."""
 
 
@@ -35,7 +36,7 @@ def save_model(
     path: Path,
     config: HodorConfig,
     state: "Mapping[str, Tensor]",
-    metadata: Mapping[str, Any],
+    metadata: Mapping[str, Json],
     *,
     dtype: "torch.dtype | None" = None,
 ) -> None:

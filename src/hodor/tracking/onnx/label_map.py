@@ -4,7 +4,7 @@ All channels compete in every cell in doubt, where ``torch.label_map`` takes the
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hodor.tracking.geometry import STRIDE, Geometry
 from hodor.tracking.logits import Logits
 from hodor.tracking.result import label_kind
+from hodor.types import AnyArray
 
 SIDE = STRIDE + 2  # pixels of the network's image that a cell's pixels are mixed from, on an axis
 VALUES = 2**22  # probabilities that are held at a time
@@ -33,7 +34,7 @@ def fast_label_map(
     values, background = logits.values, logits.backgrounds
     winner = sure_winner(values, background)
     rows, columns = map(_along, geometry.inner, geometry.crop_size, values.shape[1:])
-    ids: NDArray[Any] = np.array([0, *logits.ids], label_kind(logits.ids))
+    ids: AnyArray = np.array([0, *logits.ids], label_kind(logits.ids))
     labels: NDArray[np.uint8] | NDArray[np.uint16]
     labels = ids[winner.clip(min=0)][:, columns.cell][rows.cell]
     cells = np.argwhere((winner == IN_DOUBT) & rows.used[:, None] & columns.used)
@@ -148,12 +149,12 @@ def _best(probabilities: Floats, background: int) -> Integers:
     return best
 
 
-def _wider(x: NDArray[Any]) -> NDArray[Any]:
+def _wider(x: AnyArray) -> AnyArray:
     """(..., y, x) with the cells at the edge repeated once on every side."""
     return np.pad(x, [(0, 0)] * (x.ndim - 2) + [(1, 1), (1, 1)], mode="edge")
 
 
-def _neighbours(x: NDArray[Any]) -> list[NDArray[Any]]:
+def _neighbours(x: AnyArray) -> list[AnyArray]:
     """The nine neighbours of each cell of (..., y, x), itself included; the edge is repeated."""
     h, w = x.shape[-2:]
     wide = _wider(x)

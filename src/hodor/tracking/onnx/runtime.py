@@ -5,7 +5,7 @@ Each function here has its twin there; tests hold trackers with the one and the 
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from hodor.tracking.onnx.label_map import fast_label_map
 from hodor.tracking.onnx.patches import background_cells, objects_to_stride_8, to_stride_8
 from hodor.tracking.prior import CarriedMasks
 from hodor.tracking.runtime import Runtime
+from hodor.types import Json
 
 Floats = NDArray[np.float32]
 
@@ -45,7 +46,7 @@ class OnnxRuntime(Runtime[Floats, Features]):
         self.device_name = network.device
 
     @property
-    def metadata(self) -> Mapping[str, Any]:
+    def metadata(self) -> Mapping[str, Json]:
         """What the model's file said of it when it was exported."""
         return self.network.info.metadata
 
@@ -54,7 +55,7 @@ class OnnxRuntime(Runtime[Floats, Features]):
         """That of the network that was exported, so that saved objects go with both."""
         return self.network.info.fingerprint
 
-    def running(self) -> AbstractContextManager[Any]:
+    def running(self) -> AbstractContextManager[None]:
         """See ``Runtime``."""
         return nullcontext()
 
