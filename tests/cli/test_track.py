@@ -77,10 +77,13 @@ def test_a_run_writes_what_was_asked_for_and_says_where(hodor: Hodor, here: Any)
 def test_the_studio_is_named_where_the_video_is_a_file_and_objects_by_their_names(
     hodor: Hodor, here: Any
 ) -> None:
-    ran = hodor(*here("video.mp4", "--name", "3=[red] camel"))
+    wrong = hodor(*here("video.mp4", "--colors", "3=reddish"))
+    assert "'reddish' is no colour" in wrong.err
+    ran = hodor(*here("video.mp4", "--name", "3=[red] camel", "--colors", "3=red,7=#00ff88"))
     assert "object 3 ([red] camel): mean confidence" in ran.err
     summary = json.loads(Path("out/summary.json").read_text())
     assert summary["names"] == {"3": "[red] camel"}
+    assert summary["colours"] == {"3": "#ff0000", "7": "#00ff88"}
     assert summary["given"] == {"3": [0], "7": [0]}
     assert {name: Path(path).name for name, path in summary["inputs"].items() if path} == {
         "source": "video.mp4",

@@ -14,7 +14,7 @@ from hodor.errors import HodorError
 from hodor.runs import Outputs, track_to_folder
 from hodor.studio.opening import Studio, TrackerSettings, open_studio, to_open_again
 from hodor.tracking import Tracker
-from hodor.video import read_label_map, write_label_map
+from hodor.video import hex_colour, object_colour, read_label_map, write_label_map
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -40,7 +40,10 @@ def run(clip: Path, tiny_model: Path, tmp_path: Path) -> Path:
 
 def _track(clip: Path, out: Path, model: Path, **inputs: Any) -> None:
     tracker = Tracker.from_pretrained(str(model), device="cpu", size=96)
-    outputs = Outputs(names={3: "camel"}, save_references=out.with_name("objects.safetensors"))
+    outputs = Outputs(
+        names={3: "camel"}, colours={3: (255, 136, 0)},
+        save_references=out.with_name("objects.safetensors"),
+    )  # fmt: skip
     masks = inputs.pop("masks", None)
     track_to_folder(
         clip, masks, out, tracker=tracker, outputs=outputs, model=str(model), **inputs
@@ -68,7 +71,10 @@ def test_a_finished_run_opens_with_its_masks_names_and_confidence_and_nothing_to
     files = [run / f"labels/shot {t + 3}.png" for t in range(FRAMES)]
     for t, file in enumerate(files):
         np.testing.assert_array_equal(session.labels(t), read_label_map(file))
-    assert {o.id: o.name for o in session.objects} == {3: "camel", 7: "Object 7"}
+    assert {o.id: (o.name, o.colour) for o in session.objects} == {
+        3: ("camel", "#ff8800"),
+        7: ("Object 7", hex_colour(object_colour(7))),
+    }
     assert session.state()["given"] == {3: [0], 7: [0]}
     noted = json.loads((run / "summary.json").read_text())["confidence"]
     for number, curve in session.curves().items():

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -194,7 +195,7 @@ def test_exports_hold_what_the_session_shows(
     studio: Studio, long_scene: Any, finish: Finish
 ) -> None:
     _give_scene(studio, long_scene, 0)
-    studio.session.change_object(1, "Red", None)
+    studio.session.change_object(1, "Red", "#ff00ff")
     studio.track("both", 0)
     finish(studio)
     studio.export(["png", "rle", "overlay"])
@@ -204,7 +205,10 @@ def test_exports_hold_what_the_session_shows(
         found = read_label_map(root / "labels" / f"{t:05d}.png")
         assert np.array_equal(found, studio.session.labels(t))
     assert len(json.loads((root / "masks.json").read_text())["frames"]) == LENGTH
-    assert (root / "overlay.mp4").stat().st_size > 1000
+    with av.open(str(root / "overlay.mp4")) as container:
+        drawn = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+    veil = drawn[studio.session.labels(0) == 1].mean(0)
+    assert min(veil[0], veil[2]) > veil[1] + 40, "object 1 has the colour that was chosen"
     objects = json.loads((root / "objects.json").read_text())["objects"]
     assert [(o["id"], o["name"], o["given"]) for o in objects] == [
         (1, "Red", [0]),

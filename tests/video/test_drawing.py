@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hodor.errors import MaskError
-from hodor.video import davis_palette, draw_overlay, object_colour
+from hodor.errors import HodorError, MaskError
+from hodor.video import davis_palette, draw_overlay, hex_colour, object_colour, parse_colour
 
 GREY = 90
 
@@ -60,6 +60,25 @@ def test_an_object_gets_a_veil_and_an_outline_of_its_colour() -> None:
     assert (drawn[41:199, 60] == colour).all()
     assert np.abs(drawn[50, 70] - (colour + GREY) / 2).max() <= 1
     assert not changed(drawn)[label_map == 0].any()
+
+
+def test_colours_and_names_that_were_chosen_take_the_place_of_colours_and_ids() -> None:
+    label_map = block(240, 320, slice(40, 200), slice(60, 260))
+    colour = parse_colour("#3ea6ff")
+    plain = draw_overlay(ground(240, 320), label_map, [1], colours={1: colour})
+    assert plain[40, 100].tolist() == list(colour) == [0x3E, 0xA6, 0xFF]
+    assert hex_colour(colour) == "#3ea6ff"
+    named = draw_overlay(ground(240, 320), label_map, [1], colours={1: colour}, names={1: "camel"})
+    tag = np.flatnonzero((named != plain).any((0, 2)))
+    assert tag.max() - tag.min() > 30, "a name is wider than an id"
+    unknown = draw_overlay(ground(240, 320), label_map, [1], colours={1: colour}, names={1: "猫"})
+    np.testing.assert_array_equal(unknown, plain)
+
+
+def test_a_word_that_is_no_colour_is_refused() -> None:
+    assert parse_colour("orange") == (255, 165, 0)
+    with pytest.raises(HodorError, match="'rainbow' is no colour: write it as #ff8800"):
+        parse_colour("rainbow")
 
 
 def test_the_outline_grows_with_the_frame() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from hodor.cli.matte_options import MatteOptions
-from hodor.cli.names import names_of
+from hodor.cli.names import colours_of, names_of
 from hodor.cli.shared_options import shared_options
 from hodor.runs import Outputs
 
@@ -49,16 +49,18 @@ class Written:
     rle: bool = False
     formats: list[str] | None = None
     name: list[str] | None = None
+    colors: list[str] | None = None
     save_references: Path | None = None
 
     def outputs(self, edges: MatteOptions) -> Outputs:
-        """What a run takes. Raises HodorError for a name or an alpha that is none."""
+        """What a run takes. Raises HodorError for a name, colour or alpha that is none."""
         names = names_of(self.name or [])
         return Outputs(
             overlay=self.overlay,
             rle=self.rle,
             formats=tuple(self.formats or ()),
             names=names,
+            colours=colours_of(self.colors or []),
             mattes=edges.mattes(names),
             save_references=self.save_references,
         )
@@ -77,6 +79,9 @@ with_written = shared_options(
         "name": typer.Option(
             help="What an object is called, such as 1=cat, here, in other formats and in the "
             "studio; may be repeated."
+        ),
+        "colors": typer.Option(
+            help="Objects' colours in the overlay and in the studio, such as 1=orange,2=#3ea6ff."
         ),
         "save_references": typer.Option(
             help="Write the objects' descriptors, to follow them in another video."

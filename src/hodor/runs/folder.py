@@ -16,6 +16,7 @@ from hodor.tracking import References, Tracker
 from hodor.types import JsonObject
 from hodor.video import (
     AUTO,
+    Colour,
     ImagesSource,
     Intensity,
     LabelMapSink,
@@ -25,6 +26,7 @@ from hodor.video import (
     RleSink,
     Sink,
     Source,
+    hex_colour,
     numbered_name,
     open_reference_masks,
     open_source,
@@ -47,7 +49,9 @@ class Outputs:
     formats: tuple[str, ...] = ()
     """Other formats, by their names in ``hodor.formats.FORMATS``; written at the end"""
     names: Mapping[int, str] = field(default_factory=dict)
-    """What objects are called in them, by id"""
+    """What objects are called in them and in the overlay, by id"""
+    colours: Mapping[int, Colour] = field(default_factory=dict)
+    """Of objects in the overlay, RGB in 0..255 by id; others have their own"""
     mattes: Mattes = field(default_factory=Mattes)
     """Edges and files of mattes, where ``formats`` has any"""
     save_references: Path | None = None
@@ -146,6 +150,7 @@ def _track(
         summary = summary or Summary(frames.name)
         summary.adaptation = adaptation_of(ready)
         summary.inputs, summary.names = run.noted(frames, ready), names
+        summary.colours = {i: hex_colour(colour) for i, colour in run.outputs.colours.items()}
         guessed = given.warnings if given is not None else []
         told = [*warnings, *guessed]
         summary.warnings += [one for one in told if one not in summary.warnings]
@@ -198,6 +203,11 @@ class _Inputs:
             names = {str(i): name for i, name in self.outputs.names.items()}
             settings |= {"formats": list(self.outputs.formats), "names": names}
             settings["mattes"] = str(self.outputs.mattes)
+        if self.outputs.overlay and (self.outputs.colours or self.outputs.names):
+            settings["overlay"] = {
+                "colours": str(self.outputs.colours),
+                "names": str(self.outputs.names),
+            }
         return settings
 
     def noted(self, source: Source, tracker: Tracker) -> dict[str, str | None]:
@@ -353,6 +363,8 @@ def _sinks(
                 out / "overlay.mp4",
                 source.fps,
                 pixel_aspect=source.pixel_aspect,
+                colours=run.outputs.colours,
+                names=names,
                 resume_from=start,
             )
         )

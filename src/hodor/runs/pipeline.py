@@ -65,6 +65,8 @@ class Summary:
     """Where video, masks, references and model came from, for whoever opens the results again"""
     names: dict[int, str] = field(default_factory=dict)
     """What objects are called, by id"""
+    colours: dict[int, str] = field(default_factory=dict)
+    """``#rrggbb`` by id, where they were chosen"""
     given: dict[int, list[int]] = field(default_factory=dict)
     """By id, the frames in which masks of it were given"""
 
@@ -95,6 +97,7 @@ class Summary:
             "frames": self.frames,
             "objects": sorted(self.confidence),
             **({"names": _by_text(self.names)} if self.names else {}),
+            **({"colours": _by_text(self.colours)} if self.colours else {}),
             "given": _by_text(self.given),
             "frames_per_second": round(self.tracked / self.seconds, 3) if self.seconds else None,
             "seconds": round(self.seconds, 3),

@@ -10,8 +10,10 @@ from hodor.errors import explained
 from hodor.files import write_json
 from hodor.formats import FORMATS, Labelled, Track, write_track
 from hodor.studio.jobs import Control
+from hodor.studio.objects import default_name
 from hodor.studio.session import Session
 from hodor.video import (
+    Colour,
     Frame,
     LabelMap,
     LabelMapSink,
@@ -19,6 +21,7 @@ from hodor.video import (
     RleSink,
     SeekableFrames,
     Sink,
+    parse_colour,
 )
 
 
@@ -41,6 +44,7 @@ class Material:
     pixel_aspect: Fraction
     ids: Sequence[int]
     names: Mapping[int, str]
+    colours: Mapping[int, Colour]
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,12 @@ def _rle(material: Material, path: Path) -> None:
 
 
 def _overlay(material: Material, path: Path) -> None:
-    _through(OverlaySink(path, material.fps, pixel_aspect=material.pixel_aspect), material)
+    given = {i: name for i, name in material.names.items() if name != default_name(i)}
+    sink = OverlaySink(
+        path, material.fps,
+        pixel_aspect=material.pixel_aspect, colours=material.colours, names=given,
+    )  # fmt: skip
+    _through(sink, material)
 
 
 def _through(sink: Sink, material: Material) -> None:
@@ -102,7 +111,10 @@ EXPORTS = {
         "COCO RLE (JSON)", "Run-length masks of all frames in a file", "masks.json", _rle
     ),
     "overlay": Export(
-        "Overlay video (MP4)", "The video with its objects drawn on it", "overlay.mp4", _overlay
+        "Overlay video (MP4)",
+        "The video with its objects in their colours",
+        "overlay.mp4",
+        _overlay,
     ),
 } | {
     name: Export(one.title, one.about, one.file, _in_format(name))
@@ -138,7 +150,8 @@ def export(
     ids = [o.id for o in objects]
     called = {o.id: o.name for o in objects}
     video = session.video
-    material = Material(read, video.name, video.fps, frames.pixel_aspect, ids, called)
+    colours = {o.id: parse_colour(o.colour) for o in objects}
+    material = Material(read, video.name, video.fps, frames.pixel_aspect, ids, called, colours)
     control.expect(frames.length * len(names))
     place = session.folder.place
     for name in names:

@@ -18,12 +18,12 @@ from hodor.files import stays_inside
 from hodor.runs import is_begun, is_finished
 from hodor.runs.adapting import ADAPTED
 from hodor.studio.folder import SessionFolder
-from hodor.studio.objects import COLOURS, LONGEST_NAME, Object
+from hodor.studio.objects import LONGEST_NAME, Object, default_name
 from hodor.studio.plan import Origins, mask_print, wanted
 from hodor.studio.runs import HIGHEST
 from hodor.studio.settings import Video
 from hodor.types import JsonObject
-from hodor.video import read_label_map, sort_naturally
+from hodor.video import hex_colour, object_colour, read_label_map, sort_naturally
 from hodor.weights import DEFAULT, bundled_models
 
 SUMMARY = "summary.json"
@@ -37,7 +37,8 @@ class FinishedRun:
 
     root: the run's folder. video: path or URL of its video, None where it was not noted. frames:
     their number. ids: of all objects. given: frames with given masks, by id. confidence: of every
-    frame, by id; None before the object was known. names: by id. model: name or file. size: at
+    frame, by id; None before the object was known. names,
+    colours (``#rrggbb``): by id. model: name or file. size: at
     which the network saw frames.
     """
 
@@ -48,6 +49,7 @@ class FinishedRun:
     confidence: Mapping[int, Sequence[float | None]]
     given: Mapping[int, Sequence[int]] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
+    colours: Mapping[int, str] = field(default_factory=dict)
     model: str = DEFAULT
     size: int | None = None
 
@@ -102,6 +104,7 @@ def _read(folder: Path, found: JsonObject) -> FinishedRun:
         {int(i): list(values) for i, values in found["confidence"].items()},
         {int(i): [int(t) for t in frames] for i, frames in found.get("given", {}).items()},
         {int(i): str(name) for i, name in found.get("names", {}).items()},
+        {int(i): str(colour) for i, colour in found.get("colours", {}).items()},
         str(tuned.resolve()) if tuned.is_file() else str(stated) if known else DEFAULT,
         int(found["options"]["size"]),
     )
@@ -136,7 +139,7 @@ def take_over(run: FinishedRun, folder: SessionFolder, video: Video, model: str 
         {
             "video": video.to_dict(),
             "model": model,
-            "objects": [_object(i, run.names.get(i)).to_dict() for i in run.ids],
+            "objects": [_object(i, run).to_dict() for i in run.ids],
             "gone": {},
         }
     )
@@ -186,8 +189,10 @@ def _origins(run: FinishedRun, number: int, prints: dict[int, int]) -> Origins:
     return origins
 
 
-def _object(number: int, name: str | None) -> Object:
-    plain = Object(number, f"Object {number}", COLOURS[(number - 1) % len(COLOURS)])
+def _object(number: int, run: FinishedRun) -> Object:
+    """With the run's name, where it can be one, and the colour that its overlay has."""
+    plain = Object(number, default_name(number), hex_colour(object_colour(number)))
     with suppress(HodorError):
-        return plain.changed(name[:LONGEST_NAME] if name else None, None)
+        plain = plain.changed(None, run.colours.get(number))
+        return plain.changed(run.names.get(number, plain.name)[:LONGEST_NAME], None)
     return plain

@@ -45,6 +45,11 @@ class Object:
         return asdict(self)
 
 
+def default_name(number: int) -> str:
+    """What an object is called until somebody names it."""
+    return f"Object {number}"
+
+
 def new_object(objects: tuple[Object, ...]) -> Object:
     """The next object: numbers are never used twice.
 
@@ -54,4 +59,4 @@ def new_object(objects: tuple[Object, ...]) -> Object:
     number = max((o.id for o in objects), default=0) + 1
     if number > HIGHEST:
         raise HodorError(f"{HIGHEST} objects are as many as a session can hold")
-    return Object(number, f"Object {number}", COLOURS[(number - 1) % len(COLOURS)])
+    return Object(number, default_name(number), COLOURS[(number - 1) % len(COLOURS)])

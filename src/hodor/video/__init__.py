@@ -15,7 +15,14 @@ if TYPE_CHECKING:
         encode_rle,
         fill_polygons,
     )
-    from hodor.video.drawing import davis_palette, draw_overlay, object_colour
+    from hodor.video.drawing import (
+        Colour,
+        davis_palette,
+        draw_overlay,
+        hex_colour,
+        object_colour,
+        parse_colour,
+    )
     from hodor.video.frames import DEFAULT_FPS, Frame, LabelMap, Source, numbered_name
     from hodor.video.images import (
         IMAGE_SUFFIXES,
@@ -48,6 +55,7 @@ __all__ = [
     "FULL",
     "IMAGE_SUFFIXES",
     "Carried",
+    "Colour",
     "Finishing",
     "Frame",
     "ImagesSource",
@@ -71,6 +79,7 @@ __all__ = [
     "draw_overlay",
     "encode_rle",
     "fill_polygons",
+    "hex_colour",
     "hold_ids",
     "label_map_objects",
     "list_images",
@@ -81,6 +90,7 @@ __all__ = [
     "open_reference_masks",
     "open_seekable",
     "open_source",
+    "parse_colour",
     "read_image",
     "read_label_map",
     "read_soft_mask",
@@ -97,6 +107,9 @@ _FILE = {
     "decode_rle": "coco_rle",
     "encode_rle": "coco_rle",
     "fill_polygons": "coco_rle",
+    "Colour": "drawing",
+    "hex_colour": "drawing",
+    "parse_colour": "drawing",
     "davis_palette": "drawing",
     "draw_overlay": "drawing",
     "object_colour": "drawing",

@@ -1,17 +1,22 @@
 """Colours of objects, and label maps drawn over frames."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from hodor.errors import MaskError
+from hodor.errors import HodorError, MaskError
 from hodor.video.frames import LabelMap
 
 Colour = tuple[int, int, int]
+
+PLAIN: Mapping[int, Any] = MappingProxyType({})
+LONGEST_TAG = 24
 
 # Sizes at a shorter side of 480 pixels; they grow with it.
 OUTLINE_AT_480 = 2
@@ -49,18 +54,37 @@ def object_colour(number: int) -> Colour:
     return red, green, blue
 
 
+def parse_colour(text: str) -> Colour:
+    """RGB of ``#rrggbb`` or of a colour's English name. Raises HodorError for other words."""
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(text)
+    except ValueError as error:
+        raise HodorError(
+            f"{text!r} is no colour: write it as #ff8800, or by its name, such as orange"
+        ) from error
+    return red, green, blue
+
+
+def hex_colour(colour: Colour) -> str:
+    """An RGB colour as ``#rrggbb``."""
+    return f"#{colour[0]:02x}{colour[1]:02x}{colour[2]:02x}"
+
+
 def draw_overlay(
     pixels: NDArray[np.uint8],
     label_map: LabelMap,
     ids: Sequence[int],
     *,
     alpha: float = 0.45,
+    colours: Mapping[int, Colour] = PLAIN,
+    names: Mapping[int, str] = PLAIN,
 ) -> NDArray[np.uint8]:
-    """Draw the objects `ids` of a label map over a frame: a veil, an outline and the id of each.
+    """Draw the objects `ids` of a label map over a frame: a veil, an outline and a tag of each.
 
     pixels: (H, W, 3) uint8 RGB, left as it is; label_map: (H, W); alpha: opacity of the veil, a
-    fraction of 1. Ids without a pixel are left out. Gives (H, W, 3) uint8. Raises MaskError if
-    the sizes differ.
+    fraction of 1. colours: RGB by id, in place of ``object_colour``. names: by id, for the tags,
+    in place of the id, as far as the font has their letters. Ids without a pixel are left out.
+    Gives (H, W, 3) uint8. Raises MaskError if the sizes differ.
     """
     if label_map.shape != pixels.shape[:2]:
         raise MaskError(
@@ -72,13 +96,19 @@ def draw_overlay(
     for number in ids:
         region = _find_region(label_map, number)
         if region is not None:
-            colour = object_colour(number)
+            colour = colours.get(number) or object_colour(number)
             _paint(region.cut(canvas), region, colour, alpha, max(1, round(OUTLINE_AT_480 * scale)))
             tags.append((number, colour, region))
     font = ImageFont.load_default(max(SMALLEST_TEXT, round(TEXT_AT_480 * scale)))
     for number, colour, region in tags:
-        _put_tag(canvas, _draw_tag(str(number), colour, font), region)
+        _put_tag(canvas, _draw_tag(_tag_text(number, names), colour, font), region)
     return canvas
+
+
+def _tag_text(number: int, names: Mapping[int, str]) -> str:
+    name = names.get(number, "")[:LONGEST_TAG].strip()
+    # Pillow's own font has Latin letters.
+    return name if name and name.isprintable() and max(map(ord, name)) < 256 else str(number)
 
 
 @dataclass(frozen=True, eq=False)

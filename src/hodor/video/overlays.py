@@ -1,6 +1,6 @@
 """The overlay video: objects drawn over the frames, resumable after a kill."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hodor.errors import HodorError, explained
 from hodor.files import make_room, replacing
-from hodor.video.drawing import draw_overlay
+from hodor.video.drawing import PLAIN, Colour, draw_overlay
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.overlay_parts import TICKS, Codec, Head, OpenPart, Parts
 from hodor.video.sinks import Finishing
@@ -34,11 +34,13 @@ class OverlaySink(Finishing):
         *,
         pixel_aspect: Fraction = SQUARE,
         alpha: float = 0.45,
+        colours: Mapping[int, Colour] = PLAIN,
+        names: Mapping[int, str] = PLAIN,
         codec: Codec | None = None,
         resume_from: int = 0,
     ) -> None:
         """fps: the source's nominal rate, for the encoder and the last frame's duration.
-        pixel_aspect: the source's, which players are told.
+        pixel_aspect: the source's, which players are told. colours, names: as for `draw_overlay`.
         codec: else H.264 if PyAV has an encoder for it, or MPEG-4. resume_from: index of the first
         frame to come; the frame before it was the last before a commit; 0 for a new run.
         Raises HodorError if the parts do not end there.
@@ -46,6 +48,7 @@ class OverlaySink(Finishing):
         self._path = Path(path)
         self._rate = Fraction(fps).limit_denominator(1001)
         self._alpha, self._pixel_aspect = alpha, pixel_aspect
+        self._colours, self._names = dict(colours), dict(names)
         self._resume_from = resume_from
         self._open: OpenPart | None = None
         self.warnings: list[str] = []
@@ -57,7 +60,10 @@ class OverlaySink(Finishing):
 
     def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
         """Draw and encode one frame."""
-        picture = draw_overlay(frame.pixels, label_map, ids, alpha=self._alpha)
+        picture = draw_overlay(
+            frame.pixels, label_map, ids,
+            alpha=self._alpha, colours=self._colours, names=self._names,
+        )  # fmt: skip
         with explained(self._path):
             head = self._parts.head or self._begin(picture)
             before = self._open or self._parts.last
