@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hodor.video import read_label_map
 
@@ -100,6 +101,28 @@ class Page:
         self.tab.click("#track-all")
         self.tab.wait_for_selector('#to-do:has-text("up to date")', state="attached")
         self.tab.wait_for_selector("#idle:not(.off)")
+
+    def covered(self) -> list[str]:
+        """Controls that something else lies over, or that are out of the window."""
+        found: list[str] = self.tab.evaluate(
+            """() => [...document.querySelectorAll("button, input, canvas")]
+              .filter((e) => e.checkVisibility({ checkVisibilityCSS: true }))
+              .filter((e) => !e.closest("dialog"))
+              .filter((e) => {
+                const box = e.getBoundingClientRect();
+                const hit = document.elementFromPoint(
+                  box.left + box.width / 2, box.top + box.height / 2);
+                return !hit ||
+                  !(e.contains(hit) || (hit.contains(e) && hit.matches("label, button")));
+              })
+              .map((e) => e.id || e.ariaLabel)"""
+        )
+        return found
+
+    def box(self, selector: str) -> dict[str, float]:
+        """Where something is: x, y, width and height."""
+        found: dict[str, float] = self.tab.locator(selector).bounding_box()
+        return found
 
     def objects(self) -> list[str]:
         return [i.input_value() for i in self.tab.query_selector_all("#objects input[type=text]")]
@@ -458,18 +481,7 @@ def test_nothing_covers_a_control(
     page.drag((20, 20), (30, 30))
     page.standing("Mask given")
     page.tab.set_viewport_size({"width": width, "height": height})
-    covered = page.tab.evaluate(
-        """() => [...document.querySelectorAll("button, input, canvas")]
-          .filter((e) => e.checkVisibility({ checkVisibilityCSS: true }) && !e.closest("dialog"))
-          .filter((e) => {
-            const box = e.getBoundingClientRect();
-            const hit = document.elementFromPoint(
-              box.left + box.width / 2, box.top + box.height / 2);
-            return !hit || !(e.contains(hit) || (hit.contains(e) && hit.matches("label, button")));
-          })
-          .map((e) => e.id || e.ariaLabel)"""
-    )
-    assert covered == []
+    assert page.covered() == []
     for name in ("track-all", "track-back", "track-on", "keep", "gone"):
         box = page.tab.locator(f"#{name}").bounding_box()
         assert box["y"] + box["height"] <= height, name
@@ -506,3 +518,57 @@ def test_a_mask_is_copied_on_filled_and_hidden_and_every_control_says_what_it_do
           .map((e) => e.outerHTML)"""
     )
     assert untold == []
+
+
+def test_side_bar_and_timeline_are_dragged_and_folded_and_stay_so(
+    server: Any, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(server.address)
+    before = {part: page.box(part) for part in ("aside", "#timeline", "#stage")}
+    edge = page.box("#side-edge")
+    page.tab.mouse.move(edge["x"] + 3, 300)
+    page.tab.mouse.down()
+    page.tab.mouse.move(edge["x"] - 97, 300, steps=4)
+    page.tab.mouse.up()
+    assert page.box("aside")["width"] == pytest.approx(before["aside"]["width"] + 100, abs=2)
+    assert page.box("#stage")["width"] == pytest.approx(before["#stage"]["width"] - 100, abs=2)
+    page.tab.focus("#timeline-edge")
+    for _ in range(4):
+        page.tab.keyboard.press("ArrowUp")
+    assert page.box("#timeline")["height"] == before["#timeline"]["height"] + 64
+    assert page.covered() == []
+    page.tab.click("#fold-side")
+    assert page.box("#stage")["width"] > before["#stage"]["width"] + 200
+    page.tab.keyboard.press("Shift+L")
+    assert not page.tab.is_visible("#timeline")
+    assert page.covered() == []
+    page.tab.reload()
+    page.at(0)
+    assert not page.tab.is_visible("aside")
+    page.tab.keyboard.press("Shift+B")
+    page.tab.click("#fold-timeline")
+    assert page.box("aside")["width"] == pytest.approx(before["aside"]["width"] + 100, abs=2)
+    assert page.box("#timeline")["height"] == before["#timeline"]["height"] + 64
+
+
+@pytest.mark.parametrize(("width", "height"), [(1024, 560), (1280, 720), (1920, 1080)])
+def test_a_portrait_video_has_the_height_of_the_window(
+    serve: Callable[..., Any], open_page: Callable[[str], Page], make_scene: Any,
+    tiny_model: Path, tmp_path: Path, width: int, height: int,
+) -> None:  # fmt: skip
+    folder = tmp_path / "tall"
+    folder.mkdir()
+    for t, frame in enumerate(make_scene(3, (96, 54)).frames):
+        Image.fromarray(frame).save(folder / f"{t}.png")
+    page = open_page(serve(folder, "--session", tmp_path / "s", "--model", tiny_model).address)
+    page.tab.set_viewport_size({"width": width, "height": height})
+    page.tab.wait_for_function(
+        """async (height) => {
+          const { view } = await import("./page/view.js");
+          return (96 * view.scale) / devicePixelRatio > 0.78 * height;
+        }""",
+        arg=height,
+    )
+    assert page.covered() == []
+    page.tab.click("#fold-side")
+    assert page.covered() == []

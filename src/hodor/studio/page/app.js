@@ -8,12 +8,14 @@ import { startFramePanel } from "./frame-panel.js";
 import { KEYS, startKeys } from "./keys.js";
 import { connect } from "./live.js";
 import { startObjects } from "./objects.js";
+import { startPanels } from "./panels.js";
 import { startStage } from "./stage.js";
 import { startTimeline } from "./timeline.js";
 import { startTools } from "./tools.js";
 import { startTracking } from "./tracking.js";
 import { startTransport } from "./transport.js";
 
+startPanels();
 startStage();
 startTools();
 startClicks();

@@ -4,6 +4,7 @@ import { dropPrompt, forgetPrompts, nextMask, takeMask } from "./clicks.js";
 import { addObject, redo, settled, undo } from "./edits.js";
 import { keepMask, sayGone, takeBack } from "./frame-panel.js";
 import { openExport } from "./dialogs.js";
+import { foldPanel } from "./panels.js";
 import { selectPlace, toggleAll, toggleHidden } from "./objects.js";
 import { copyOn, fillHoles } from "./mending.js";
 import { draw, sizeBrush } from "./stage.js";
@@ -99,6 +100,7 @@ export const KEYS = [
   ]],
   ["Page", [
     ["+ / − / 0", { "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: showAll }, "Zoom in, out, show all (also the wheel)"],
+    ["Shift B / Shift L", { "Shift+B": () => foldPanel("side"), "Shift+L": () => foldPanel("timeline") }, "Show or fold the side bar, the timeline's lanes"],
     ["X", { x: openExport }, "Export"],
     ["?", { "?": () => document.getElementById("keys").showModal() }, "This list"],
   ]],

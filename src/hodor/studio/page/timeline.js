@@ -10,6 +10,8 @@ const DOUBT = 0.5; // confidence under which a frame is marked
 const canvas = document.getElementById("lanes");
 const pen = canvas.getContext("2d");
 const box = document.getElementById("timeline");
+const names = document.getElementById("lane-names");
+const GAP = 8; // px between names and lanes
 const span = { first: 0, last: 1 }; // frames shown, zoomed by the wheel
 
 export function startTimeline() {
@@ -47,7 +49,7 @@ export function nextGiven(step) {
 }
 
 function resize() {
-  const width = box.clientWidth - 168;
+  const width = Math.max(1, box.clientWidth - names.clientWidth - GAP);
   const height = RULER + Math.max(1, state.objects.length) * LANE;
   canvas.style.width = `${width}px`;
   canvas.style.height = `${height}px`;
