@@ -1,5 +1,6 @@
 """``hodor bench``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import typer
@@ -8,7 +9,7 @@ from rich.console import Console
 from hodor.cli.app import App
 from hodor.errors import HodorError, reason
 from hodor.files import write_json
-from hodor.profiling import BenchOptions, bench_table, measure
+from hodor.profiling import BenchOptions, Stepper, bench_table, measure, operations_table
 from hodor.weights import DEFAULT
 
 app = App()
@@ -31,20 +32,34 @@ def bench(
     precision: str = typer.Option("auto", help="auto, fp32 or bf16."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     repeats: int = typer.Option(5, min=1, help="Rounds; the median counts."),
+    ops: bool = typer.Option(
+        False, help="Count operations and reads of tensors by stage, in place of measuring time."
+    ),
     json_file: Path | None = typer.Option(None, "--json", help="Write all of it as JSON."),
 ) -> None:
     """Measure the tracker on this machine: time by stage, work, share of the peak, memory.
 
     hodor bench --model swin_tiny --precision fp32
+
+    hodor bench --ops
     """
     options = BenchOptions(model, height, width, size, objects, window, precision, device, repeats)
-    found = measure(options)
-    Console().print(bench_table(found))
+    if ops:
+        counts = Stepper(options).operations()
+        table, numbers = operations_table(counts), _named(counts)
+    else:
+        found = measure(options)
+        table, numbers = bench_table(found), found.to_json()
+    Console().print(table)
     if json_file is not None:
         try:
-            write_json(json_file, found.to_json())
+            write_json(json_file, numbers)
         except HodorError as error:
             why = reason(error.__cause__ or error)
             raise HodorError(
                 f"{json_file}: could not be written ({why}); the numbers are above"
             ) from error
+
+
+def _named(counts: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+    return {s: {"operations": asked, "reads": read} for s, (asked, read) in counts.items()}

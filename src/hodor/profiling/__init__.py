@@ -3,7 +3,8 @@
 from hodor.profiling.flops import FlopMeter
 from hodor.profiling.machine import PRECISIONS, Yardstick, describe_machine, peak_memory, yardsticks
 from hodor.profiling.measure import BenchOptions, Measurement, Stepper, measure
-from hodor.profiling.report import bench_table
+from hodor.profiling.operations import OperationMeter, ReadMeter
+from hodor.profiling.report import bench_table, operations_table
 from hodor.profiling.scenes import clip, grid_of_boxes, write_video
 from hodor.profiling.timing import STAGES, by_stage, medians, seconds_meter
 
@@ -13,6 +14,8 @@ __all__ = [
     "BenchOptions",
     "FlopMeter",
     "Measurement",
+    "OperationMeter",
+    "ReadMeter",
     "Stepper",
     "Yardstick",
     "bench_table",
@@ -22,6 +25,7 @@ __all__ = [
     "grid_of_boxes",
     "measure",
     "medians",
+    "operations_table",
     "peak_memory",
     "seconds_meter",
     "write_video",

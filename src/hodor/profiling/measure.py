@@ -12,6 +12,7 @@ import torch
 from hodor.model import Hodor, HodorConfig
 from hodor.profiling.flops import FlopMeter
 from hodor.profiling.machine import PRECISIONS, describe_machine, peak_memory, versions, yardsticks
+from hodor.profiling.operations import OperationMeter, ReadMeter
 from hodor.profiling.scenes import clip, grid_of_boxes, write_video
 from hodor.profiling.timing import Meter, by_stage, medians, seconds_meter
 from hodor.tracking import Geometry, Tracker, TrackerOptions
@@ -103,6 +104,14 @@ class Stepper:
         """Operations of one step by stage, in units of 1e9."""
         with FlopMeter() as meter:
             return {k: v / 1e9 for k, v in by_stage(self.tracker, self, meter).items()}
+
+    def operations(self) -> dict[str, tuple[int, int]]:
+        """Operations of one step by stage, and how often Python reads a tensor's values there."""
+        with OperationMeter() as operations:
+            asked = by_stage(self.tracker, self, operations)
+        with ReadMeter() as reads:
+            read = by_stage(self.tracker, self, reads)
+        return {stage: (round(asked[stage]), round(read[stage])) for stage in asked}
 
 
 def measure(options: BenchOptions) -> Measurement:

@@ -1,5 +1,7 @@
 """A measurement on paper."""
 
+from collections.abc import Mapping
+
 from rich.table import Table
 
 from hodor.profiling.measure import Measurement
@@ -23,6 +25,24 @@ def bench_table(found: Measurement) -> Table:
     table.add_section()
     cells = _cells(found.seconds_per_frame, 1.0, found.gflop_per_frame, found)
     table.add_row("whole step", *cells, style="bold")
+    return table
+
+
+def operations_table(found: Mapping[str, tuple[int, int]]) -> Table:
+    """What each stage asks of the device: operations, and reads of tensors' values."""
+    table = Table(
+        title="operations of a step",
+        caption="reads: Python takes values of a tensor; on a GPU it waits, at most so often",
+        caption_justify="left",
+    )
+    table.add_column("stage", no_wrap=True)
+    for column in ("operations", "reads"):
+        table.add_column(column, justify="right")
+    for stage, counts in found.items():
+        table.add_row(stage, *map(str, counts))
+    table.add_section()
+    totals = (sum(counts) for counts in zip(*found.values(), strict=True))
+    table.add_row("whole step", *map(str, totals), style="bold")
     return table
 
 

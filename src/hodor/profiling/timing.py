@@ -15,8 +15,8 @@ from hodor.types import Untyped
 Meter = Callable[[], float]
 """Something that only goes up: seconds, or operations"""
 
-STAGES = ("geometry", "backbone", "pyramid", "decoder", "output", "encoder")
-"""Parts of a step"""
+STAGES = ("geometry", "backbone", "pyramid", "decoder", "refiner", "output", "encoder")
+"""Parts of a step; a network that matches by tokens has one more, ``tokens``"""
 REST = "rest"
 BLOCK = 0.1  # seconds of work timed as one; less would measure what the caches held before
 
@@ -66,9 +66,10 @@ def by_stage(tracker: Tracker, step: Callable[[], object], meter: Meter) -> dict
     The tracker's own methods run, and the meter is read around them. What is in no stage is
     ``rest``, so that all of it adds up to the step.
     """
-    totals = dict.fromkeys(STAGES, 0.0)
+    places = _places(tracker)
+    totals = dict.fromkeys([stage for stage, _, _ in places], 0.0)
     with ExitStack() as stack:
-        for stage, owner, name in _places(tracker):
+        for stage, owner, name in places:
             add = functools.partial(_add, totals, stage)
             stack.enter_context(metered(owner, name, meter, add))
         before = meter()
@@ -100,11 +101,14 @@ def metered(
 
 def _places(tracker: Tracker) -> tuple[tuple[str, type, str], ...]:
     """Stage, class and method of what makes up a step; none calls another."""
+    tokens = tracker.network.tokens
     return (
         ("geometry", type(tracker.runtime), "image"),
         ("backbone", type(tracker.network.backbone), "forward"),
         ("pyramid", type(tracker.network.pyramid), "forward"),
+        *(() if tokens is None else (("tokens", type(tokens), "forward"),)),
         ("decoder", Stages, "decode"),
+        ("refiner", Stages, "refine"),
         ("output", Stages, "result"),
         ("encoder", Stages, "encode"),
     )
