@@ -46,6 +46,27 @@ def test_a_saved_model_comes_back_whole(saved: Path, tiny_network: Hodor) -> Non
         assert torch.equal(value, expected[name])
 
 
+def test_large_matrices_may_take_a_quarter_of_the_room(
+    saved: Path, tiny_network: Hodor, tmp_path: Path
+) -> None:
+    path = tmp_path / "small.safetensors"
+    save_model(
+        path, tiny_network.config, tiny_network.state_dict(), ABOUT, eight_bit=["encoder.", "deco"]
+    )
+    assert path.stat().st_size < 0.95 * saved.stat().st_size
+    shrunk = 0
+    for name, value in read_model(path).state_dict().items():
+        expected = tiny_network.state_dict()[name]
+        if torch.equal(value, expected):
+            continue
+        shrunk += 1
+        assert name.startswith(("encoder.", "decoder."))
+        step = expected.flatten(1).abs().amax(1) / 127
+        off = (value - expected).flatten(1).abs().amax(1)
+        assert (off <= 0.51 * step).all(), name
+    assert shrunk > 3
+
+
 def test_config_and_description_are_read_without_the_tensors(saved: Path) -> None:
     info = read_info(saved)
     assert info.config == HodorConfig(

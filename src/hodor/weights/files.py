@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # what is known of models is read without PyTorch
     from hodor.model import Hodor
 
 FORMAT = "hodor-2"
+SCALE = ".scale"
+"""Ends the name of what a matrix that is stored in 8 bits is multiplied by, row by row"""
+LARGE = 4096  # numbers: smaller matrices are not worth it
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ def save_model(
     metadata: Mapping[str, Json],
     *,
     dtype: "torch.dtype | None" = None,
+    eight_bit: Sequence[str] = (),
 ) -> None:
     """Write a model whole or not at all.
 
@@ -48,6 +52,8 @@ def save_model(
         state: its state dict.
         metadata: plain values for ``ModelInfo.metadata``.
         dtype: in which floating-point tensors are stored; default: float32.
+        eight_bit: what the names of large matrices begin with that are stored in 8 bits, a row's
+            greatest number as 127.
 
     Raises:
         WeightsError: the file cannot be written.
@@ -60,6 +66,8 @@ def save_model(
         name: value.detach().cpu().to(dtype if value.is_floating_point() else None).contiguous()
         for name, value in state.items()
     }
+    for name in [n for n, value in state.items() if _shrinks(n, value, eight_bit)]:
+        tensors |= _in_8_bits(name, state[name].detach().cpu().float())
     header = {
         "format": FORMAT,
         "config": json.dumps(config.to_dict()),
@@ -67,6 +75,41 @@ def save_model(
     }
     with whole_file(path, WeightsError, "the model could not be written") as fresh:
         fresh.write_bytes(save(tensors, header))
+
+
+def _shrinks(name: str, value: "Tensor", eight_bit: Sequence[str]) -> bool:
+    large = value.is_floating_point() and value.ndim > 1 and value.numel() >= LARGE
+    return large and name.startswith(tuple(eight_bit))
+
+
+def _in_8_bits(name: str, value: "Tensor") -> dict[str, "Tensor"]:
+    """A matrix (rows, ...) as integers and a factor (rows,) for each row."""
+    import torch
+
+    scale = value.flatten(1).abs().amax(1).clamp(min=1e-12) / 127
+    whole = (value / _each_row(scale, value)).round().to(torch.int8)
+    return {name: whole.contiguous(), name + SCALE: scale}
+
+
+def _each_row(scale: "Tensor", value: "Tensor") -> "Tensor":
+    return scale.view(-1, *[1] * (value.ndim - 1))
+
+
+def _unpacked(tensors: "Mapping[str, Tensor]") -> dict[str, "Tensor"]:
+    """Tensors of a file in float32, with matrices of 8 bits multiplied out."""
+    import torch
+
+    state = {}
+    for name, value in tensors.items():
+        whole = tensors.get(name.removesuffix(SCALE))
+        if name.endswith(SCALE) and whole is not None and whole.dtype == torch.int8:
+            continue
+        scale = tensors.get(name + SCALE)
+        if value.dtype == torch.int8 and scale is not None and scale.shape == value.shape[:1]:
+            state[name] = value.float() * _each_row(scale.float(), value)
+        else:
+            state[name] = value.float()
+    return state
 
 
 def read_info(path: Path) -> ModelInfo:
@@ -113,7 +156,7 @@ def read_model(path: Path, device: "torch.device | str" = "cpu") -> "Hodor":
 
     info = read_info(path)
     network = Hodor(info.config)
-    state = {name: value.float() for name, value in load_file(path).items()}
+    state = _unpacked(load_file(path))
     expected = network.state_dict()
     problems = [f"{name} is missing" for name in expected if name not in state]
     problems += [f"{name} does not belong" for name in state if name not in expected]
