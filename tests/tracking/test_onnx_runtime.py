@@ -136,6 +136,16 @@ def test_a_refiner_carries_masks_along_alike(
     assert "refine" in folder_files(trackers[1])
 
 
+def test_remembered_frames_are_matched_alike(
+    both: MakeBoth, make_network: Callable[..., Hodor], scene: Any
+) -> None:
+    network = make_network(refiner_channels=8, match_channels=16)
+    trackers = both(network, window=3, crop_margin=0.1)
+    masks = {0: {3: scene.labels[0] == 3}, 3: {7: scene.labels[3] == 7}, 6: scene.labels[6]}
+    results = follow(trackers, scene, masks)
+    assert results[-1].ids == (3, 7)
+
+
 def test_likeness_is_that_to_the_nearest_given_mask(both: MakeBoth) -> None:
     torchs, onnxs = both()
     found = np.array([[3, 4], [2, 2], [-1, -1]], np.float32)

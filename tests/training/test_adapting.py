@@ -52,12 +52,14 @@ def test_a_network_that_did_not_become_better_stays_as_it_is(
 
 
 def test_a_refiner_is_left_as_it_is(make_network: Callable[..., Hodor], scene: Any) -> None:
-    network = make_network(dropout=0.0, backbone_norms="folded", refiner_channels=8)
+    network = make_network(
+        dropout=0.0, backbone_norms="folded", refiner_channels=8, match_channels=16
+    )
     found = adapt(network, [(scene.frames[0], scene.labels[0])], steps=3).network
     ours, before = found.state_dict(), network.state_dict()
     moved = {name for name in ours if not torch.equal(ours[name], before[name])}
     assert moved
-    assert not any(name.startswith("refiner.") for name in moved)
+    assert not any(name.startswith(("refiner.", "matcher.")) for name in moved)
 
 
 def test_ids_of_any_size_and_large_frames_are_learned_from(network: Hodor) -> None:

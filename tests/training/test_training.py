@@ -377,10 +377,13 @@ def test_pixels_without_a_picture_are_grey_to_the_network_and_background_in_the_
     assert losses_[0] == losses_[1]
 
 
-def test_only_the_refiner_learns_where_the_rest_is_frozen(two_images: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("matching", [0, 16])
+def test_only_what_corrects_learns_where_the_rest_is_frozen(
+    two_images: Path, tmp_path: Path, matching: int
+) -> None:
     frozen = ["backbone.", "pyramid.", "encoder.", "decoder.", "object_", "background_"]
     values = recipe_values(two_images, iterations=12, frozen=frozen, learning_rate=0.01)
-    values["model"]["refiner_channels"] = 8
+    values["model"] |= {"refiner_channels": 8, "match_channels": matching}
     values["clips"]["frames"] = 3
     values["schedule"] = "window"
     values["loss"] = {"border_weight": 4.0, "merge": "logsumexp", "stride": 2}
@@ -389,8 +392,9 @@ def test_only_the_refiner_learns_where_the_rest_is_frozen(two_images: Path, tmp_
     train(recipe, tmp_path / "run")
     after = load_model(str(tmp_path / "run/model.safetensors")).state_dict()
     moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
-    assert moved
-    assert all(name.startswith("refiner.") for name in moved)
+    assert {name.partition(".")[0] for name in moved} == (
+        {"refiner", "matcher"} if matching else {"refiner"}
+    )
     numbers = losses(tmp_path / "run")
     assert np.mean(numbers[-3:]) < np.mean(numbers[:3])
 

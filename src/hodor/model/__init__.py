@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hodor.model.deform import deform_conv2d, deform_conv2d_plain
     from hodor.model.descriptors import Descriptors, History
     from hodor.model.inference import inference_copy
+    from hodor.model.matching import Remembered
     from hodor.model.network import Hodor, normalise, object_probabilities
     from hodor.model.patches import (
         background_cells,
@@ -33,6 +34,7 @@ __all__ = [
     "HodorConfig",
     "Prior",
     "Pyramid",
+    "Remembered",
     "background_cells",
     "convert_released",
     "deform_conv2d",
@@ -56,6 +58,7 @@ _FILE = {
     "HodorConfig": "config",
     "Prior": "refiner",
     "Pyramid": "pyramid",
+    "Remembered": "matching",
     "background_cells": "patches",
     "convert_released": "released",
     "deform_conv2d": "deform",

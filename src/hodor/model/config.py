@@ -88,6 +88,12 @@ class HodorConfig:
     """Channels of the maps of one object in the refiner, which corrects its logits from pixels and
     from the last masks carried along by motion; 0: no refiner (paper)."""
 
+    match_channels: int = 0
+    """Channels of the keys by which places of a frame are matched with those of remembered frames,
+    for the refiner; 0: no matching (paper)."""
+    tokens: Literal["none", "dinov2_small"] = "none"
+    """A transformer whose tokens places are matched by too: DINOv2 ViT-S/14, or none (paper)."""
+
     dropout: float = 0.1
     drop_path: float = 0.2
     """Stochastic depth of ``swin_tiny``, rising linearly over its blocks."""
@@ -132,6 +138,13 @@ class HodorConfig:
                 f"config: refiner_channels is {self.refiner_channels}; it must be 0 or more, and 0 "
                 "where joint_objects is false"
             )
+        if self.match_channels < 0 or (self.match_channels and not self.refiner_channels):
+            raise WeightsError(
+                f"config: match_channels is {self.match_channels}; it must be 0 or more, and 0 "
+                "without a refiner"
+            )
+        if self.tokens != "none" and not self.match_channels:
+            raise WeightsError("config: tokens serve matching, so match_channels must be over 0")
         if self.backbone == "swin_tiny" and self.coarsest != 32:
             raise WeightsError("config: coarsest 16 is for timm backbones; swin_tiny ends at 32")
         if min(self.encoder_layers, self.decoder_layers) < 0 or min(self.background_grid) < 1:

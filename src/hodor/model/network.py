@@ -1,5 +1,6 @@
 """HODOR: extract a pyramid, describe patches, segment another frame."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -10,9 +11,13 @@ from hodor.model.config import HodorConfig
 from hodor.model.decoder import Decoder, compare
 from hodor.model.descriptors import Descriptors, History
 from hodor.model.encoder import Encoder, pool
+from hodor.model.matching import Matcher, Remembered
 from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
 from hodor.model.refiner import Prior, Refiner
+
+TOKEN_CHANNELS = 384  # of DINOv2's small transformer
+MATCHED_KINDS = 2  # of remembered frames: with given masks, the last one
 
 
 class Hodor(nn.Module):
@@ -51,9 +56,20 @@ class Hodor(nn.Module):
                 persistent=False,
             )
 
+        fine = config.stride_4_channels
+        self.matcher: Matcher | None = None
+        if config.match_channels:
+            width = TOKEN_CHANNELS if config.tokens != "none" else 0
+            self.matcher = Matcher(fine, config.channels, config.match_channels, width)
+        self.tokens: nn.Module | None = None
+        if config.tokens != "none":
+            from hodor.model.tokens import Tokens  # brings a large part of timm
+
+            self.tokens = Tokens(config.pixel_mean, config.pixel_std)
         self.refiner: Refiner | None = None
         if config.refiner_channels:
-            self.refiner = Refiner(config.stride_4_channels, config.refiner_channels)
+            kinds = MATCHED_KINDS if config.match_channels else 0
+            self.refiner = Refiner(fine, config.refiner_channels, kinds)
 
     def extract(self, images: Tensor) -> Pyramid:
         """Features of normalised ``images`` (B, 3, h, w); h and w are multiples of 32."""
@@ -123,7 +139,27 @@ class Hodor(nn.Module):
         ahead = (logits[:, -1] - logits[:, :-1].amax(1)).view(b, o, *logits.shape[-2:])
         return torch.cat([torch.zeros_like(ahead[:, :1]), ahead], 1)
 
-    def refine(self, images: Tensor, pyramid: Pyramid, logits: Tensor, prior: Prior) -> Tensor:
+    def keys(self, images: Tensor, pyramid: Pyramid) -> Tensor | None:
+        """By what other frames are matched with these: (B, C, h/8, w/8); None: no matching.
+
+        Args:
+            images: (B, 3, h, w), normalised.
+            pyramid: of them.
+        """
+        if self.matcher is None:
+            return None
+        tokens = None if self.tokens is None else self.tokens(images)
+        return self.matcher.keys(pyramid, tokens)
+
+    def refine(
+        self,
+        images: Tensor,
+        pyramid: Pyramid,
+        logits: Tensor,
+        prior: Prior,
+        keys: Tensor | None = None,
+        remembered: Sequence[Remembered] = (),
+    ) -> Tensor:
         """Correct what ``segment`` gave; without a refiner it stays as it is.
 
         Args:
@@ -131,13 +167,18 @@ class Hodor(nn.Module):
             pyramid: of the frame.
             logits: (B, K + O, h/4, w/4).
             prior: of the O objects, in the same order.
+            keys: of the frame, from ``keys``.
+            remembered: for a network that matches: frames with given masks, and the last one.
 
         Returns:
             Logits (B, K + O, h/4, w/4), the background's unchanged.
         """
         if self.refiner is None:
             return logits
-        return cast(Tensor, self.refiner(images, pyramid.f4, logits, prior))
+        matched = []
+        if self.matcher is not None and keys is not None:
+            matched = [self.matcher(keys, one) for one in remembered]
+        return cast(Tensor, self.refiner(images, pyramid.f4, logits, prior, matched))
 
     def forward(self, images: Tensor, masks: Tensor, targets: Tensor) -> Tensor:
         """Segment the objects of ``images`` in ``targets``.

@@ -8,16 +8,20 @@ convolutions at stride 4 that see both and add a correction to each object's log
     pixels -> stem (strides 2, 4) -+-> shared maps ----+
     F4 ----------------------------+                   +-> 4 convolutions -> correction (B, O, y, x)
     logits, the carried masks -> six planes an object -+
+    what matching found ------> eight planes an object -+
 
 How far the last masks are to be trusted is learned: beside them it sees how well the pixels fit
 that they were carried along, and with how much confidence the object was found.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from hodor.model.matching import Matched
 
 STEM_CHANNELS = (16, 24)  # at strides 2 and 4: edges and colours, no more
 SHARED_CHANNELS = 48
@@ -25,6 +29,7 @@ DILATIONS = (1, 2, 4, 1)  # 19 cells, 76 pixels, from end to end
 LEAST = 1e-4  # of a probability, so that its logit is finite
 MARGIN_UNIT = 4.0  # logits; brings margins to about the range of the other planes
 PLANES = 6
+MATCHED_PLANES = 4  # of each kind of remembered frame: given ones, the last one
 
 
 class Prior(NamedTuple):
@@ -46,9 +51,10 @@ class Refiner(nn.Module):
     Args:
         fine: channels of F4.
         channels: of the maps of one object.
+        matched: kinds of remembered frames that are matched; see ``hodor.model.matching``.
     """
 
-    def __init__(self, fine: int, channels: int) -> None:
+    def __init__(self, fine: int, channels: int, matched: int = 0) -> None:
         super().__init__()
         half, quarter = STEM_CHANNELS
         self.stem = nn.Sequential(
@@ -63,6 +69,11 @@ class Refiner(nn.Module):
             nn.Conv2d(SHARED_CHANNELS, channels, 3, padding=1),
         )
         self.own = nn.Conv2d(PLANES, channels, 3, padding=1)
+        self.matched: nn.Module | None = None
+        if matched:
+            self.matched = nn.Conv2d(MATCHED_PLANES * matched, channels, 3, padding=1)
+            nn.init.zeros_(self.matched.weight)
+            nn.init.zeros_(cast(Tensor, self.matched.bias))
         self.body = nn.ModuleList(
             nn.Conv2d(channels, channels, 3, padding=d, dilation=d) for d in DILATIONS
         )
@@ -70,7 +81,14 @@ class Refiner(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(cast(Tensor, self.out.bias))
 
-    def forward(self, images: Tensor, f4: Tensor, logits: Tensor, prior: Prior) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        f4: Tensor,
+        logits: Tensor,
+        prior: Prior,
+        matched: Sequence[Matched] = (),
+    ) -> Tensor:
         """Logits with the objects' corrected.
 
         Args:
@@ -78,6 +96,7 @@ class Refiner(nn.Module):
             f4: (B, C', h/4, w/4) of the same frame.
             logits: (B, K + O, h/4, w/4), background first.
             prior: of the O objects.
+            matched: of the O objects, one for each kind of remembered frame.
 
         Returns:
             (B, K + O, h/4, w/4); the first K planes are as they were.
@@ -86,6 +105,9 @@ class Refiner(nn.Module):
         b, o = planes.shape[:2]
         shared = self.shared(torch.cat([f4, self.stem(images)], 1))
         own = self.own(planes.flatten(0, 1))  # (B * O, C, y, x)
+        if self.matched is not None:
+            found = torch.cat([matched_planes(one) for one in matched], 2)
+            own = own + self.matched(found.flatten(0, 1))
         x = F.relu(own.unflatten(0, (b, o)) + shared[:, None]).flatten(0, 1)
         for conv in self.body:
             x = x + F.relu(conv(x))
@@ -118,6 +140,25 @@ def object_planes(logits: Tensor, prior: Prior) -> Tensor:
         prior.confidence[..., None, None] * known,
     ]
     return torch.stack(planes, 2)
+
+
+def matched_planes(matched: Matched) -> Tensor:
+    """What the refiner sees of one kind of remembered frames: (B, O, 4, h/4, w/4).
+
+    The object's matched mask, from -1 to 1, 0 where nothing is known; whether something is; the
+    greatest of the other objects' matched masks; how much the place is like any that is remembered.
+    """
+    known = matched.known[..., None, None].expand_as(matched.masks)
+    planes = [
+        (matched.masks * 2 - 1) * known,
+        known,
+        _greatest_of_others(matched.masks * known),
+        matched.likeness.expand_as(matched.masks),
+    ]
+    small = torch.stack(planes, 2)  # (B, O, 4, h/8, w/8)
+    b, o = small.shape[:2]
+    up = F.interpolate(small.flatten(0, 1), scale_factor=2, mode="bilinear", align_corners=False)
+    return up.view(b, o, *up.shape[1:])
 
 
 def _greatest_of_others(values: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import cast
@@ -29,10 +29,11 @@ from hodor.model import (
     Hodor,
     Prior,
     Pyramid,
+    Remembered,
     deform_conv2d_plain,
 )
 from hodor.model.deform import DeformableConv
-from hodor.onnx.files import REFINE, ExportInfo, files_of
+from hodor.onnx.files import PRIOR, REFINE, REMEMBERED, ExportInfo, files_of
 from hodor.types import Untyped
 
 OPSET = 16  # the first with GridSample, by which deformable convolution samples
@@ -49,9 +50,10 @@ class _Features(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         pyramid = self.network.extract(image)
-        return pyramid.f4, pyramid.f8
+        keys = self.network.keys(image, pyramid)
+        return (*pyramid,) if keys is None else (*pyramid, keys)
 
 
 class _Describe(nn.Module):
@@ -93,18 +95,14 @@ class _Refine(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(
-        self,
-        image: Tensor,
-        f4: Tensor,
-        logits: Tensor,
-        masks: Tensor,
-        known: Tensor,
-        confidence: Tensor,
-        change: Tensor,
-    ) -> Tensor:
-        prior = Prior(masks, known, confidence, change)
-        return self.network.refine(image, Pyramid(f4, f4), logits, prior)
+    def forward(self, image: Tensor, f4: Tensor, logits: Tensor, *rest: Tensor) -> Tensor:
+        prior, more = Prior(*rest[: len(PRIOR)]), rest[len(PRIOR) :]
+        pyramid = Pyramid(f4, f4)
+        if not more:
+            return self.network.refine(image, pyramid, logits, prior)
+        keys, places = more[0], more[1:]
+        remembered = [Remembered(*places[:3]), Remembered(*places[3:])]
+        return self.network.refine(image, pyramid, logits, prior, keys, remembered)
 
 
 class _PlainDeformableConv(DeformableConv):
@@ -165,6 +163,22 @@ _PARTS = {
     ),
 }
 
+_MATCHING = {"keys": _STRIDE_8} | {
+    name: {2: f"{name} places"} if name.endswith("keys") else {1: "objects", 2: f"{name} places"}
+    for names in REMEMBERED
+    for name in names
+}
+
+
+def _part(network: Hodor, part: str) -> _Part:
+    """A part as this network has it."""
+    plain = _PARTS[part]
+    if network.config.match_channels and part == "features":
+        return replace(plain, outputs=plain.outputs | {"keys": _STRIDE_8})
+    if network.config.match_channels and part == REFINE:
+        return replace(plain, inputs=plain.inputs | _MATCHING)
+    return plain
+
 
 def export(
     network: Hodor, folder: Path, fingerprint: str, size: tuple[int, int] | None = None
@@ -191,6 +205,11 @@ def export(
     if size is not None and (min(size) < SIZE_MULTIPLE or any(s % SIZE_MULTIPLE for s in size)):
         raise HodorError(
             f"export: {size[0]} x {size[1]} (height x width) must be multiples of {SIZE_MULTIPLE}"
+        )
+    if network.config.tokens != "none":
+        raise HodorError(
+            "export: a network that matches by DINOv2's tokens has no form in ONNX yet; export one "
+            "without, such as small"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -268,15 +287,33 @@ def _examples(
             torch.ones(1, objects),
             torch.rand(1, objects, generator=g),
             torch.rand(1, 1, *fine, generator=g),
+            *_matching_example(network, small, objects, frames, g),
         )
     return parts
+
+
+def _matching_example(
+    network: Hodor, size: tuple[int, int], objects: int, frames: int, g: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Keys (1, C, y, x), and places of remembered frames: of some given ones, and of one."""
+    c = network.config.match_channels
+    if not c:
+        return ()
+    values = [torch.randn(1, c, *size, generator=g)]
+    for count in (frames, 1):
+        places = count * size[0] * size[1]
+        values.append(torch.randn(1, c, places, generator=g))
+        values.append(torch.rand(1, objects, places, generator=g))
+        values.append(torch.ones(1, objects, places))
+    return tuple(values)
 
 
 def _record(
     network: Hodor, part: str, example: tuple[Tensor, ...], path: Path, *, fixed: bool
 ) -> None:
     """Run a part once and write what it did."""
-    names = _PARTS[part].inputs | _PARTS[part].outputs
+    form = _part(network, part)
+    names = form.inputs | form.outputs
     axes = {
         name: {axis: what for axis, what in free.items() if not fixed or what[0] not in "hw"}
         for name, free in names.items()
@@ -285,11 +322,11 @@ def _record(
         # Without gradients the network takes its fast ways, which are not made for export.
         with torch.enable_grad(), _quiet():
             torch.onnx.export(
-                _PARTS[part].module(network).eval(),
+                form.module(network).eval(),
                 example,
                 str(path),
-                input_names=list(_PARTS[part].inputs),
-                output_names=list(_PARTS[part].outputs),
+                input_names=list(form.inputs),
+                output_names=list(form.outputs),
                 dynamic_axes=axes,
                 opset_version=OPSET,
                 dynamo=False,
@@ -321,10 +358,11 @@ def _compare(
     ort: Untyped, network: Hodor, part: str, example: tuple[Tensor, ...], path: Path
 ) -> None:
     """Hold a file against the network, on inputs that were not recorded."""
+    form = _part(network, part)
     with torch.no_grad():
-        expected = _PARTS[part].module(network).eval()(*example)
+        expected = form.module(network).eval()(*example)
     truth = [expected] if isinstance(expected, Tensor) else list(expected)
-    inputs = dict(zip(_PARTS[part].inputs, (one.numpy() for one in example), strict=True))
+    inputs = dict(zip(form.inputs, (one.numpy() for one in example), strict=True))
     try:
         session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         names = [one.name for one in session.get_inputs()]

@@ -14,6 +14,10 @@ FORMAT = "hodor-onnx-2"
 FILES = {part: f"{part}.onnx" for part in ("features", "describe", "segment")}
 REFINE = "refine"
 """A fourth part, of networks with a refiner"""
+PRIOR = ("masks", "known", "confidence", "change")
+"""Its inputs: the last masks, carried along"""
+REMEMBERED = tuple((f"{kind}_keys", f"{kind}_masks", f"{kind}_valid") for kind in ("given", "last"))
+"""Its inputs for networks that match: the places of remembered frames"""
 
 
 def files_of(config: HodorConfig) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """An exported network: the three functions of ``Hodor`` on NumPy arrays, by onnxruntime."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import HodorError, WeightsError
-from hodor.onnx.files import FILES, REFINE, ExportInfo, export_folder, files_of
+from hodor.onnx.files import (
+    FILES,
+    PRIOR,
+    REFINE,
+    REMEMBERED,
+    ExportInfo,
+    export_folder,
+    files_of,
+)
 from hodor.onnx.sessions import open_sessions
 from hodor.types import AnyArray, JsonObject
 
@@ -22,6 +31,8 @@ class OnnxPyramid(NamedTuple):
     """(1, C', h/4, w/4)"""
     f8: Floats
     """(1, C, h/8, w/8)"""
+    keys: Floats | None = None
+    """(1, C'', h/8, w/8), of networks that match"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,34 +134,29 @@ class OnnxNetwork:
     def refine(
         self,
         image: Floats,
-        f4: Floats,
+        pyramid: OnnxPyramid,
         logits: Floats,
-        masks: Floats,
-        known: Floats,
-        confidence: Floats,
-        change: Floats,
+        prior: tuple[Floats, Floats, Floats, Floats],
+        remembered: Sequence[tuple[Floats, Floats, Floats]] = (),
     ) -> Floats:
         """Logits (1, K + O, h/4, w/4) with the objects' corrected, of a network with a refiner.
 
         Args:
             image: (1, 3, h, w), normalised.
-            f4: (1, C', h/4, w/4).
+            pyramid: of the frame.
             logits: (1, K + O, h/4, w/4).
-            masks: carried from the frame before, (1, O, h/4, w/4).
-            known: (1, O) of 0 and 1.
-            confidence: (1, O).
-            change: (1, 1, h/4, w/4).
+            prior: masks carried from the frame before, (1, O, h/4, w/4); whether they are known,
+                (1, O) of 0 and 1; their confidence, (1, O); change, (1, 1, h/4, w/4).
+            remembered: for a network that matches: frames with given masks, and the last one, each
+                as keys (1, C, J), masks and whether they are valid (1, O, J).
         """
-        (refined,) = self._run(
-            "refine",
-            image=image,
-            f4=f4,
-            logits=logits,
-            masks=masks,
-            known=known,
-            confidence=confidence,
-            change=change,
-        )
+        inputs = {"image": image, "f4": pyramid.f4, "logits": logits}
+        inputs |= dict(zip(PRIOR, prior, strict=True))
+        if pyramid.keys is not None:
+            inputs["keys"] = pyramid.keys
+        for names, values in zip(REMEMBERED, remembered, strict=False):
+            inputs |= dict(zip(names, values, strict=True))
+        (refined,) = self._run(REFINE, **inputs)
         return refined
 
     def _run(self, part: str, **inputs: AnyArray) -> list[Floats]:

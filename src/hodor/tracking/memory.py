@@ -1,4 +1,4 @@
-"""The tracker's memory: descriptors of past frames, and nothing else."""
+"""The tracker's memory: descriptors of past frames, and for a refiner a few frames as maps."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple
@@ -8,6 +8,7 @@ import numpy as np
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.geometry import Geometry
+from hodor.tracking.key_frames import MAX_GIVEN, KeyFrame
 from hodor.tracking.logits import ArrayT
 from hodor.tracking.prior import LastFrame
 from hodor.types import IdMap
@@ -48,6 +49,10 @@ class Memory(Generic[ArrayT]):
         self.running_confidence: dict[int, RunningConfidence] = {}
         self.last: LastFrame | None = None
         """The newest frame, for networks with a refiner"""
+        self.given_maps: list[KeyFrame[ArrayT]] = []
+        """Frames with given masks, for networks that match"""
+        self.last_map: KeyFrame[ArrayT] | None = None
+        """The newest frame, for them"""
 
     @property
     def ids(self) -> list[int]:
@@ -112,6 +117,24 @@ class Memory(Generic[ArrayT]):
                 del self.references[position]
                 return
 
+    def note_maps(
+        self, frame: KeyFrame[ArrayT], given: Iterable[int], visible: Iterable[int]
+    ) -> None:
+        """Take in the newest frame as a map.
+
+        Args:
+            frame: with masks of all objects.
+            given: those whose masks were given: it is kept for them.
+            visible: those that were found, or given.
+        """
+        sure, seen = set(given), set(visible)
+        self.last_map = frame.without(i for i in frame.masks if i not in seen)
+        if not (sure and self.keep_reference):
+            return
+        self.given_maps.append(frame.without(i for i in frame.masks if i not in sure))
+        if len(self.given_maps) > MAX_GIVEN:
+            del self.given_maps[1]
+
     def forget(self, ids: Iterable[int], *, references: bool = True) -> None:
         """Drop what is known of objects; with ``references`` false, only what was predicted."""
         gone = list(ids)
@@ -126,9 +149,13 @@ class Memory(Generic[ArrayT]):
             self.running_confidence.pop(i, None)
         if self.last is not None:
             self.last = self.last.without(gone)
+        if self.last_map is not None:
+            self.last_map = self.last_map.without(gone)
         if references:
             kept = [frame.without(gone) for frame in self.references]
             self.references = [frame for frame in kept if frame.objects]
+            maps = [frame.without(gone) for frame in self.given_maps]
+            self.given_maps = [frame for frame in maps if frame.masks]
 
     def frames(self) -> list[FrameDescriptors[ArrayT]]:
         """The frames that decoding listens to, oldest first."""

@@ -18,6 +18,7 @@ from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
+from hodor.tracking.key_frames import RememberedPlaces
 from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.prior import CarriedMasks
 from hodor.types import Json
@@ -71,10 +72,21 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         """Logits of a frame, for the objects ``ids`` that ``recalled`` describes in this order."""
 
     @abstractmethod
+    def keys(self, features: FeaturesT) -> ArrayT | None:
+        """By what other frames are matched with this one: (C, J); None: it does not match."""
+
+    @abstractmethod
     def refine(
-        self, features: FeaturesT, logits: Logits[ArrayT], carried: CarriedMasks
+        self,
+        features: FeaturesT,
+        logits: Logits[ArrayT],
+        carried: CarriedMasks,
+        remembered: Sequence[RememberedPlaces[ArrayT]],
     ) -> Logits[ArrayT]:
-        """Logits, of networks with a refiner, corrected for the O objects."""
+        """Logits, of networks with a refiner, corrected for the O objects.
+
+        remembered: for networks that match: frames with given masks, and the last one.
+        """
 
     @abstractmethod
     def encode_given(

@@ -19,6 +19,7 @@ from hodor.tracking.doubts import (
 )
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
+from hodor.tracking.key_frames import KeyFrame, RememberedPlaces
 from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.memory import Memory
 from hodor.tracking.options import TrackerOptions
@@ -95,7 +96,13 @@ class Stages(Generic[ArrayT, FeaturesT]):
         if logits is None or grey is None:
             return logits
         carried = carried_masks(self.memory.last, grey, logits.ids, geometry)
-        return self.runtime.refine(features, logits, carried)
+        memory, keys = self.memory, self.runtime.keys(features)
+        remembered = []
+        if keys is not None:
+            last = [] if memory.last_map is None else [memory.last_map]
+            kinds = (memory.given_maps, last)
+            remembered = [RememberedPlaces.of(frames, logits.ids) for frames in kinds]
+        return self.runtime.refine(features, logits, carried, remembered)
 
     def encode(
         self, features: FeaturesT, logits: Logits[ArrayT] | None, given: Given[ArrayT] | None
@@ -164,6 +171,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
 
     def remember(
         self,
+        features: FeaturesT,
         frame: FrameDescriptors[ArrayT],
         result: Result,
         given: Given[ArrayT] | None,
@@ -184,3 +192,8 @@ class Stages(Generic[ArrayT, FeaturesT]):
             memory.note_confidence(found)
         if options.search_radius is not None or options.crop_margin is not None:
             memory.note_boxes(result.label_map, result.ids, geometry)
+        keys = self.runtime.keys(features)
+        if keys is not None:
+            seen = [i for i, visible in result.visible.items() if visible]
+            whole = KeyFrame.of(keys, result.label_map, result.ids, geometry)
+            memory.note_maps(whole, sure, seen)

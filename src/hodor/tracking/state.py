@@ -15,6 +15,7 @@ from hodor.errors import HodorError, WeightsError, one_line
 from hodor.files import whole_file
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.descriptors import FrameDescriptors
+from hodor.tracking.key_frames import KeyFrame
 from hodor.tracking.logits import ArrayT
 from hodor.tracking.memory import Memory, RunningConfidence
 from hodor.tracking.options import TrackerOptions
@@ -50,6 +51,8 @@ def memory_arrays(
         named["last.grey"], named["last.labels"] = memory.last.grey, memory.last.labels
         seen = [[float(i), value] for i, value in memory.last.confidence.items()]
         named["last.confidence"] = np.array(seen, np.float64).reshape(-1, 2)
+    named |= _pack_maps("given_maps", memory.given_maps, to_numpy)
+    named |= _pack_maps("last_map", [memory.last_map] if memory.last_map else [], to_numpy)
     return named
 
 
@@ -73,7 +76,43 @@ def memory_from(
     if "last.grey" in arrays:
         seen = {int(i): value for i, value in arrays["last.confidence"].tolist()}
         empty.last = LastFrame(arrays["last.grey"], arrays["last.labels"], seen)
+    empty.given_maps = _unpack_maps("given_maps", arrays, from_numpy)
+    empty.last_map = next(iter(_unpack_maps("last_map", arrays, from_numpy)), None)
     return empty
+
+
+def _pack_maps(
+    kind: str,
+    frames: Iterable[KeyFrame[ArrayT]],
+    to_numpy: Callable[[ArrayT], NDArray[np.float32]],
+) -> dict[str, AnyArray]:
+    named: dict[str, AnyArray] = {}
+    for number, frame in enumerate(frames):
+        start = f"{kind}.{number:03d}"
+        named[f"{start}.keys"] = to_numpy(frame.keys)
+        named[f"{start}.ids"] = np.array(list(frame.masks), np.int64)
+        if frame.masks:
+            named[f"{start}.masks"] = np.stack(list(frame.masks.values()))
+    return named
+
+
+def _unpack_maps(
+    kind: str,
+    arrays: Mapping[str, AnyArray],
+    from_numpy: Callable[[NDArray[np.float32]], ArrayT],
+) -> list[KeyFrame[ArrayT]]:
+    frames = []
+    for start in _starts(kind, arrays):
+        ids = arrays[f"{start}.ids"].tolist()
+        masks = arrays.get(f"{start}.masks", np.empty(0))
+        keys = from_numpy(arrays[f"{start}.keys"])
+        frames.append(KeyFrame(keys, dict(zip(ids, masks, strict=True))))
+    return frames
+
+
+def _starts(kind: str, arrays: Mapping[str, AnyArray]) -> list[str]:
+    """What the names of each packed frame's arrays begin with, in order."""
+    return sorted({".".join(n.split(".")[:2]) for n in arrays if n.startswith(f"{kind}.")})
 
 
 def _pack(
@@ -97,8 +136,7 @@ def _unpack(
     kind: str, arrays: Mapping[str, AnyArray]
 ) -> list[FrameDescriptors[NDArray[np.float32]]]:
     frames = []
-    starts = sorted({".".join(n.split(".")[:2]) for n in arrays if n.startswith(f"{kind}.")})
-    for start in starts:
+    for start in _starts(kind, arrays):
         ids = arrays[f"{start}.ids"].tolist()
         objects = arrays.get(f"{start}.objects", np.empty(0))
         alone = arrays.get(f"{start}.alone", np.empty(0))
@@ -203,7 +241,9 @@ def _save(
 ) -> None:
     metadata = {"format": kind, "plain": json.dumps(plain), "network": network}
     with whole_file(path, WeightsError, "could not be written") as fresh:
-        fresh.write_bytes(save(arrays, metadata))
+        # safetensors takes the bytes as they lie, in whatever order.
+        inside = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+        fresh.write_bytes(save(inside, metadata))
 
 
 def _load(path: Path, kind: str, what: str) -> tuple[dict[str, AnyArray], dict[str, str]]:

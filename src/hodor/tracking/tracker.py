@@ -216,7 +216,7 @@ class Tracker:
             logits = stages.refine(features, logits, grey, geometry)
             descriptors = stages.encode(features, logits, given).at(self._next)
             result = stages.result(descriptors, logits, given, geometry)
-            stages.remember(descriptors, result, given, geometry)
+            stages.remember(features, descriptors, result, given, geometry)
         return result
 
     @property

@@ -164,13 +164,13 @@ def _recipe(network: Hodor, stills: Sequence[Still], seed: int) -> Recipe:
         learning_rate=1e-4,
         warmup=5,
         iterations=MOST,
-        # What carries masks along has learned all there is to know of motion.
-        frozen=("refiner.",),
+        # What corrects masks has learned all there is to know of motion and of likeness.
+        frozen=("refiner.", "matcher.", "tokens."),
     )
     return Recipe(
         name="adapt",
         data=(),
-        model=replace(network.config, refiner_channels=0),
+        model=replace(network.config, refiner_channels=0, match_channels=0, tokens="none"),
         clips=replace(CLIPS, size=frame_size((h, w))),
         schedule="loop",
         mask_gradients=True,

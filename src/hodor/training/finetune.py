@@ -33,6 +33,7 @@ SLOW = Optimisation(
     weight_decay=0.02,
     clip_gradients=1.0,
     average=0.98,
+    frozen=("tokens.",),
 )
 
 

@@ -1,6 +1,6 @@
 """Masks propagated over a clip, with gradients: what training supervises."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -10,9 +10,13 @@ from torch.utils.checkpoint import checkpoint
 
 from hodor.data import ClipMotion
 from hodor.errors import HodorError, RecipeError
-from hodor.model import Descriptors, History, Hodor, Prior, Pyramid
+from hodor.model import Descriptors, History, Hodor, Prior, Pyramid, Remembered
 
 PRIOR_DROPPED = 0.15  # of clips and steps
+GIVEN_DROPPED = 0.1  # the same, of what the frame with given masks says in matching
+# A closer view shows little around the objects, and what comes into it later is like nothing that
+# is remembered: so in a share of clips only what is near to the objects is, by so many cells.
+NEAR_ONLY, NEAR = 0.6, (2, 12)
 
 Schedule = Literal["released", "forward", "window", "there_and_back", "loop", "single"]
 
@@ -187,6 +191,7 @@ class ClipModel(nn.Module):
         whole = self._run(extract, images[:, used].flatten(0, 1))
         levels = [f.view(b, len(used), *f.shape[1:]) for f in whole]
         pyramid = {f: Pyramid(*(level[:, i] for level in levels)) for i, f in enumerate(used)}
+        keys = {} if motion is None else self._keys(images[:, used], whole, used)
         described = {GIVEN: self._run(describe, pyramid[0], masks)}
         if negative is not None:
             presence = F.pad(presence, (0, 0, 0, 1), value=False)
@@ -199,10 +204,15 @@ class ClipModel(nn.Module):
             history = History.of(*(described[source] for source in step.sources))
             logits = self._run(segment, pyramid[step.target], history)
             if motion is not None:
-                before = masks if step.parent is None else predictions[step.parent]
-                prior = self._prior(before, step.target, motion, logits)
+                before = None if step.parent is None else predictions[step.parent]
+                last = self._last(before, masks, step.target, logits)
                 logits = self.network.refine(
-                    images[:, step.target], pyramid[step.target], logits, prior
+                    images[:, step.target],
+                    pyramid[step.target],
+                    logits,
+                    _carried(last, step.target, motion),
+                    keys.get(step.target),
+                    self._remembered(keys, masks, last),
                 )
             predictions.append(Prediction(step.target, logits, present))
             if number in needed:
@@ -210,8 +220,27 @@ class ClipModel(nn.Module):
                 described[number] = self._run(describe, pyramid[step.target], small)
         return predictions
 
+    def _keys(self, images: Tensor, pyramid: Pyramid, frames: Sequence[int]) -> dict[int, Tensor]:
+        """Keys (B, C, h/8, w/8) by frame, of images (B, T, 3, h, w) and all their features."""
+        b, t = images.shape[:2]
+        keys = self.network.keys(images.flatten(0, 1), pyramid)
+        if keys is None:
+            return {}
+        return dict(zip(frames, keys.view(b, t, *keys.shape[1:]).unbind(1), strict=True))
+
+    @property
+    def _only_refines(self) -> bool:
+        """Whether nothing learns but what corrects logits: the rest then needs no gradients."""
+        learned = {
+            n.partition(".")[0] for n, p in self.network.named_parameters() if p.requires_grad
+        }
+        return learned <= {"refiner", "matcher"} and not self.mask_gradients
+
     def _run(self, part: Callable[..., Any], *values: Any) -> Any:
         """Run a part of the network, keeping its activations or not."""
+        if self._only_refines:
+            with torch.no_grad():
+                return part(*values)
         if not (self.save_memory and torch.is_grad_enabled()):
             return part(*values)
         return checkpoint(part, *values, use_reentrant=False)
@@ -222,37 +251,50 @@ class ClipModel(nn.Module):
         found = self._run(describe, self._run(extract, negative.images), negative.masks)
         return described._replace(objects=torch.cat([described.objects, found.objects], 1))
 
-    def _prior(
-        self, before: Tensor | Prediction, target: int, motion: ClipMotion, logits: Tensor
-    ) -> Prior:
-        """The masks of the step before, carried along to the frame ``target``.
+    def _last(
+        self, before: Prediction | None, given: Tensor, target: int, logits: Tensor
+    ) -> "LastMasks":
+        """The masks of the step before, without gradients.
 
-        Without gradients. There are none where that step was not of the neighbouring frame, and, in
-        a share of clips, none at all: the refiner has to do without where an object comes back.
+        In a share of clips nothing is known of them: the refiner has to do without where an object
+        comes back.
 
         Args:
-            before: given masks (B, O, h, w), or what was predicted.
-            target: the frame.
-            motion: of the clip.
-            logits: (B, K + O, h/4, w/4) of the frame, with a negative object's last.
+            before: what that step predicted; None: it is frame 0, with its given masks.
+            given: (B, O, h, w).
+            target: the frame that is predicted now.
+            logits: (B, K + O, h/4, w/4) of it, with a negative object's last.
         """
         k = self.network.config.background_channels
         b, o = len(logits), logits.shape[1] - k
         with torch.no_grad():
-            if isinstance(before, Prediction):
+            if before is not None:
                 frame, masks = before.target, hard_masks(before.logits, k)
                 confidence = mean_won(before.logits.float().softmax(1), k)
             else:
-                frame, masks = 0, F.pad(before, (0, 0, 0, 0, 0, o - before.shape[1]))
+                frame, masks = 0, _with_negative(given, o)
                 confidence = masks.new_ones(b, o)
             known = masks.flatten(2).any(2).to(masks.dtype)
-            if frame != target - 1:
-                known = torch.zeros_like(known)
             if self.training:
                 known = known * (torch.rand(b, 1, device=known.device) >= PRIOR_DROPPED)
-            place = max(target - 1, 0)
-            carried = F.grid_sample(masks, motion.at[:, place], align_corners=False)
-        return Prior(carried, known, confidence, motion.change[:, place, None])
+        return LastMasks(frame, masks, known, confidence)
+
+    def _remembered(
+        self, keys: Mapping[int, Tensor], given: Tensor, last: "LastMasks"
+    ) -> list[Remembered]:
+        """Frame 0 with its given masks (B, O, h, w), and the frame before, for matching.
+
+        keys: by frame; none, if the network does not match.
+        """
+        if not keys:
+            return []
+        first = _with_negative(given, last.masks.shape[1])
+        seen = first.flatten(2).any(2).to(first.dtype)
+        if self.training:
+            drawn = torch.rand(len(seen), 1, device=seen.device)
+            seen = seen * (drawn >= GIVEN_DROPPED)
+        pairs = ((0, first, seen), (last.frame, last.masks, last.known))
+        return [_places(keys[n], m, known, near=self.training) for n, m, known in pairs]
 
     def _masks(self, logits: Tensor) -> Tensor:
         """Objects' masks at stride 8 from a frame's own soft prediction."""
@@ -260,6 +302,59 @@ class ClipModel(nn.Module):
         if not self.mask_gradients:
             probabilities = probabilities.detach()
         return F.avg_pool2d(probabilities, 2)  # what bilinear to a half is
+
+
+class LastMasks(NamedTuple):
+    """What the step before found, or was given."""
+
+    frame: int
+    """Its number"""
+    masks: Tensor
+    """(B, O, y, x) of 0 and 1, at the image's size or at half of it"""
+    known: Tensor
+    """(B, O) of 0 and 1"""
+    confidence: Tensor
+    """(B, O)"""
+
+
+def _with_negative(given: Tensor, objects: int) -> Tensor:
+    """Given masks (B, O, h, w) with an empty one for a negative object."""
+    return F.pad(given, (0, 0, 0, 0, 0, objects - given.shape[1]))
+
+
+def _places(keys: Tensor, masks: Tensor, valid: Tensor, *, near: bool) -> Remembered:
+    """A frame to match with, from keys (B, C, h/8, w/8), masks (B, O, y, x) and valid (B, O).
+
+    near: whether in some clips only what is near to the objects is remembered.
+    """
+    small = F.avg_pool2d(masks, masks.shape[-1] // keys.shape[-1])
+    told = valid[..., None, None].expand_as(small)
+    if near:
+        told = told * _near(small)
+    return Remembered(keys.flatten(2), small.flatten(2), told.flatten(2))
+
+
+def _near(masks: Tensor) -> Tensor:
+    """Which places are remembered: (B, 1, y, x) of 0 and 1, of masks (B, O, y, x)."""
+    objects = masks.amax(1, keepdim=True)
+    shown = []
+    for one in torch.split(objects, 1):
+        if float(torch.rand(())) >= NEAR_ONLY or not one.any():
+            shown.append(torch.ones_like(one))
+            continue
+        cells = int(torch.randint(*NEAR, ()))
+        around = F.max_pool2d(one, 2 * cells + 1, 1, cells)
+        shown.append((around > 0).to(one.dtype))
+    return torch.cat(shown)
+
+
+def _carried(last: LastMasks, target: int, motion: ClipMotion) -> Prior:
+    """The last masks, carried along to the frame ``target`` where that is the next one."""
+    known = last.known if last.frame == target - 1 else torch.zeros_like(last.known)
+    place = max(target - 1, 0)
+    with torch.no_grad():
+        carried = F.grid_sample(last.masks, motion.at[:, place], align_corners=False)
+    return Prior(carried, known, last.confidence, motion.change[:, place, None])
 
 
 def hard_masks(logits: Tensor, background: int) -> Tensor:

@@ -15,6 +15,7 @@ from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
+from hodor.tracking.key_frames import RememberedPlaces
 from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.onnx.images import channels_resized, image_of, mask_of, upsampled
 from hodor.tracking.onnx.label_map import fast_label_map
@@ -32,6 +33,8 @@ class Features(NamedTuple):
     pyramid: OnnxPyramid
     image: Floats
     """(1, 3, h, w), for the refiner"""
+    keys: Floats | None
+    """(1, C, h/8, w/8), for matching"""
 
 
 class OnnxRuntime(Runtime[Floats, Features]):
@@ -62,7 +65,14 @@ class OnnxRuntime(Runtime[Floats, Features]):
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
         """See ``Runtime``."""
         image = image_of(frame, geometry, self.config)
-        return Features(self.network.extract(image), image)
+        pyramid = self.network.extract(image)
+        return Features(pyramid, image, pyramid.keys)
+
+    def keys(self, features: Features) -> Floats | None:
+        """See ``Runtime``."""
+        return (
+            None if features.keys is None else features.keys[0].reshape(features.keys.shape[1], -1)
+        )
 
     def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Floats, bool]:
         """See ``Runtime``."""
@@ -87,13 +97,18 @@ class OnnxRuntime(Runtime[Floats, Features]):
         return Logits(np.asarray(logits[0]), tuple(ids), self.config.background_channels)
 
     def refine(
-        self, features: Features, logits: Logits[Floats], carried: CarriedMasks
+        self,
+        features: Features,
+        logits: Logits[Floats],
+        carried: CarriedMasks,
+        remembered: Sequence[RememberedPlaces[Floats]],
     ) -> Logits[Floats]:
         """See ``Runtime``."""
         masks, known, confidence, change = (values[None] for values in carried)
-        pixels, f4 = features.image, features.pyramid.f4
+        prior = (masks, known, confidence, change[:, None])
+        places = [_places(one, features.keys) for one in remembered]
         refined = self.network.refine(
-            pixels, f4, logits.values[None], masks, known, confidence, change[:, None]
+            features.image, features.pyramid, logits.values[None], prior, places
         )
         return logits.with_values(np.asarray(refined[0]))
 
@@ -187,6 +202,15 @@ class OnnxRuntime(Runtime[Floats, Features]):
         return FrameDescriptors.of(
             ids, list(objects[0]), background[0], joint=self.config.joint_objects
         )
+
+
+def _places(told: RememberedPlaces[Floats], like: Floats | None) -> tuple[Floats, Floats, Floats]:
+    """Remembered frames as a batch; where there is none, a place that says nothing."""
+    if not told.keys:
+        some = np.zeros((1, 1 if like is None else like.shape[1], 1), np.float32)
+        nothing = np.zeros((1, len(told.masks), 1), np.float32)
+        return some, nothing, nothing
+    return np.concatenate(told.keys, 1)[None], told.masks[None], told.valid[None]
 
 
 def _filled(row: Sequence[Floats | None], like: Floats) -> list[Floats]:

@@ -20,6 +20,7 @@ from hodor.model import (
     Hodor,
     Prior,
     Pyramid,
+    Remembered,
     inference_copy,
     objects_to_stride_8,
     to_stride_8,
@@ -28,6 +29,7 @@ from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
+from hodor.tracking.key_frames import RememberedPlaces
 from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.prior import CarriedMasks
 from hodor.tracking.runtime import Runtime
@@ -42,6 +44,8 @@ class Features(NamedTuple):
     pyramid: Pyramid
     image: Tensor
     """(1, 3, h, w), for the refiner"""
+    keys: Tensor | None
+    """(1, C, h/8, w/8), for matching"""
 
 
 class TorchRuntime(Runtime[Tensor, Features]):
@@ -94,7 +98,12 @@ class TorchRuntime(Runtime[Tensor, Features]):
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
         """See ``Runtime``."""
         image = self.image(frame, geometry)
-        return Features(self._ready.extract(image), image)
+        pyramid = self._ready.extract(image)
+        return Features(pyramid, image, self._ready.keys(image, pyramid))
+
+    def keys(self, features: Features) -> Tensor | None:
+        """See ``Runtime``."""
+        return None if features.keys is None else features.keys[0].flatten(1)
 
     def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Tensor, bool]:
         """See ``Runtime``."""
@@ -109,15 +118,35 @@ class TorchRuntime(Runtime[Tensor, Features]):
         return Logits(values, tuple(ids), self.config.background_channels)
 
     def refine(
-        self, features: Features, logits: Logits[Tensor], carried: CarriedMasks
+        self,
+        features: Features,
+        logits: Logits[Tensor],
+        carried: CarriedMasks,
+        remembered: Sequence[RememberedPlaces[Tensor]],
     ) -> Logits[Tensor]:
         """See ``Runtime``."""
         masks, known, confidence, change = (
             torch.from_numpy(values).to(logits.values.device)[None] for values in carried
         )
         prior = Prior(masks, known, confidence, change[:, None])
-        refined = self._ready.refine(features.image, features.pyramid, logits.values[None], prior)
+        refined = self._ready.refine(
+            features.image,
+            features.pyramid,
+            logits.values[None],
+            prior,
+            features.keys,
+            [self._places(one, features.keys) for one in remembered],
+        )
         return logits.with_values(refined[0].float())
+
+    def _places(self, told: RememberedPlaces[Tensor], like: Tensor | None) -> Remembered:
+        """Remembered frames on this device; where there is none, a place that says nothing."""
+        if not told.keys:
+            some = torch.zeros(1, 1 if like is None else like.shape[1], 1, device=self.device)
+            nothing = some.new_zeros(1, len(told.masks), 1)
+            return Remembered(some, nothing, nothing)
+        masks, valid = (torch.from_numpy(v).to(self.device)[None] for v in told[1:])
+        return Remembered(torch.cat(told.keys, 1)[None], masks, valid)
 
     def encode_given(
         self, features: Features, masks: Mapping[int, Tensor]

@@ -1,0 +1,61 @@
+"""Tokens of DINOv2's small vision transformer: what a place means, learned from stills unlabelled.
+
+For networks that match by them (``HodorConfig.tokens``). The transformer is timm's. Oquab et al.,
+DINOv2: Learning Robust Visual Features without Supervision, 2023.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+import timm
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hodor.model.backbones.base import check_weights
+
+NAME = "vit_small_patch14_dinov2"
+PATCH = 14  # pixels
+CHANNELS = 384
+# Of RGB in 0..1, as DINOv2 was trained.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Tokens(nn.Module):
+    """DINOv2 ViT-S/14, with random weights.
+
+    Args:
+        pixel_mean, pixel_std: with which the network's images are normalised, of RGB in 0..255.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, pixel_mean: tuple[float, ...], pixel_std: tuple[float, ...]) -> None:
+        super().__init__()
+        made = timm.create_model(NAME, pretrained=False, num_classes=0, dynamic_img_size=True)
+        self.body = cast(VisionTransformer, made)
+        scale = [ours / (255 * theirs) for ours, theirs in zip(pixel_std, STD, strict=True)]
+        shift = [
+            (ours / 255 - mean) / std for ours, mean, std in zip(pixel_mean, MEAN, STD, strict=True)
+        ]
+        self.register_buffer("scale", torch.tensor(scale)[:, None, None], persistent=False)
+        self.register_buffer("shift", torch.tensor(shift)[:, None, None], persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Tokens (B, 384, y, x) of normalised images (B, 3, h, w); y and x are about h, w / 14."""
+        y, x = (max(1, round(side / PATCH)) for side in images.shape[-2:])
+        sized = F.interpolate(images, (y * PATCH, x * PATCH), mode="bilinear", align_corners=False)
+        seen = self.body.forward_features(sized * self.scale + self.shift)
+        patches = seen[:, 1:]  # the first stands for the whole picture
+        return patches.transpose(1, 2).reshape(-1, CHANNELS, y, x)
+
+    def load_published(self, weights: Mapping[str, Tensor]) -> None:
+        """Fill it with weights in timm's layout.
+
+        Raises:
+            WeightsError: a tensor is missing or has another shape.
+        """
+        check_weights(NAME, self.body.state_dict(), weights)
+        self.body.load_state_dict(weights)

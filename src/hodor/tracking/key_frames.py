@@ -1,0 +1,90 @@
+"""Frames remembered as maps, for networks that match; see ``hodor.model.matching``."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hodor.tracking.geometry import Geometry
+from hodor.tracking.logits import ArrayT
+
+STRIDE = 8  # of keys
+MAX_GIVEN = 4  # frames with given masks kept as maps: the first and the latest
+
+
+@dataclass(frozen=True)
+class KeyFrame(Generic[ArrayT]):
+    """A frame's keys, and what is known of objects there."""
+
+    keys: ArrayT
+    """(C, J), of its J places at stride 8"""
+    masks: dict[int, NDArray[np.float32]]
+    """(J,) in [0, 1], by the id of each object of which the frame says something"""
+
+    @classmethod
+    def of(
+        cls,
+        keys: ArrayT,
+        label_map: NDArray[np.integer[Any]],
+        ids: Iterable[int],
+        geometry: Geometry,
+    ) -> "KeyFrame[ArrayT]":
+        """A frame with the masks of its result.
+
+        Args:
+            keys: (C, J).
+            label_map: (H, W) of the whole frame.
+            ids: objects of which it says something.
+            geometry: of the frame.
+        """
+        seen = label_map[geometry.crop.area]
+        h, w = geometry.inner
+        small = cv2.resize(seen, (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
+        return cls(keys, {i: _covered(small == i, geometry.padded) for i in ids})
+
+    def without(self, ids: Iterable[int]) -> "KeyFrame[ArrayT]":
+        """The same without some objects."""
+        gone = set(ids)
+        return KeyFrame(self.keys, {i: m for i, m in self.masks.items() if i not in gone})
+
+
+class RememberedPlaces(NamedTuple, Generic[ArrayT]):
+    """Remembered frames of one kind, as a runtime takes them; see ``hodor.model.Remembered``."""
+
+    keys: list[ArrayT]
+    """(C, J) of each frame; there may be none"""
+    masks: NDArray[np.float32]
+    """(O, J of all frames)"""
+    valid: NDArray[np.float32]
+    """(O, J of all frames) of 0 and 1"""
+
+    @classmethod
+    def of(
+        cls, frames: Sequence[KeyFrame[ArrayT]], ids: Sequence[int]
+    ) -> "RememberedPlaces[ArrayT]":
+        """What frames say of the O objects ``ids``."""
+        told = [frame for frame in frames if frame.masks.keys() & set(ids)]
+        if not told:
+            nothing = np.zeros((len(ids), 0), np.float32)
+            return cls([], nothing, nothing)
+        masks, valid = [], []
+        for frame in told:
+            blank = np.zeros_like(next(iter(frame.masks.values())))
+            masks.append(np.stack([frame.masks.get(i, blank) for i in ids]))
+            known = np.array([i in frame.masks for i in ids], np.float32)
+            valid.append(np.broadcast_to(known[:, None], masks[-1].shape))
+        return cls(
+            [frame.keys for frame in told], np.concatenate(masks, 1), np.concatenate(valid, 1)
+        )
+
+
+def _covered(mask: NDArray[np.bool_], padded: tuple[int, int]) -> NDArray[np.float32]:
+    """How much of each place at stride 8 a mask (h, w) covers: (J,), with the padding's zeros."""
+    h, w = padded
+    full = np.zeros((h, w), np.float32)
+    full[: mask.shape[0], : mask.shape[1]] = mask
+    small = cv2.resize(full, (w // STRIDE, h // STRIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32).ravel()

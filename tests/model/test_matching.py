@@ -1,0 +1,145 @@
+"""Matching: whose a place was where it was seen before, and what the refiner makes of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from hodor.errors import WeightsError
+from hodor.model import Hodor, HodorConfig, Prior, Pyramid, Remembered, matching
+from hodor.model.matching import Matcher
+
+K = 10  # background channels of the network that tests make
+SMALL = HodorConfig(backbone="mobilenetv2_035", channels=32, heads=4, refiner_channels=8)
+
+
+def one_place_each(places: int) -> torch.Tensor:
+    """Keys (1, C, J) of which none is like another."""
+    return torch.eye(places)[None]
+
+
+def sharp_matcher() -> Matcher:
+    matcher = Matcher(4, 4, 4).eval()
+    matcher.sharpness.data.fill_(5.0)  # e^5: each place listens to its double alone
+    return matcher
+
+
+def test_a_place_has_the_mask_of_the_place_that_looks_like_it() -> None:
+    masks = torch.tensor([[[1.0, 0, 0.25, 0], [0, 1, 0, 0]]])  # (1, O, J)
+    remembered = Remembered(one_place_each(4), masks, torch.ones_like(masks))
+    turned = one_place_each(4)[..., [2, 0, 3, 1]].view(1, 4, 2, 2)
+    found = sharp_matcher()(turned, remembered)
+    expected = masks[..., [2, 0, 3, 1]].view(1, 2, 2, 2)
+    torch.testing.assert_close(found.masks, expected)
+    torch.testing.assert_close(found.likeness, torch.ones(1, 1, 2, 2))
+    assert found.known.tolist() == [[1, 1]]
+
+
+def test_a_frame_in_which_an_object_was_not_told_does_not_count_for_it() -> None:
+    keys = torch.cat([one_place_each(4), one_place_each(4)], 2)  # two frames of the same places
+    masks = torch.tensor([[[1.0, 1, 0, 0, 0, 0, 0, 0]]])
+    valid = torch.tensor([[[1.0, 1, 1, 1, 0, 0, 0, 0]]])
+    looked_at = one_place_each(4).view(1, 4, 2, 2)
+    found = sharp_matcher()(looked_at, Remembered(keys, masks, valid))
+    torch.testing.assert_close(found.masks.flatten(), torch.tensor([1.0, 1, 0, 0]))
+    nothing = sharp_matcher()(looked_at, Remembered(keys, masks, torch.zeros_like(valid)))
+    assert nothing.known.tolist() == [[0]]
+    assert not nothing.masks.any()
+
+
+def test_many_places_are_compared_in_parts_with_the_same_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    g = torch.Generator().manual_seed(0)
+    matcher = Matcher(4, 4, 8).eval()
+    keys = torch.randn(2, 8, 5, 7, generator=g)
+    rest = torch.rand(2, 3, 11, generator=g)
+    remembered = Remembered(torch.randn(2, 8, 11, generator=g), rest, (rest > 0.2).float())
+    whole = matcher(keys, remembered)
+    monkeypatch.setattr(matching, "AT_ONCE", 4)
+    with torch.no_grad():
+        for ours, theirs in zip(matcher(keys, remembered), whole, strict=True):
+            torch.testing.assert_close(ours, theirs.detach())
+
+
+def scene(network: Hodor) -> tuple[torch.Tensor, Pyramid, torch.Tensor, Prior, torch.Tensor]:
+    g = torch.Generator().manual_seed(1)
+    image = torch.randn(1, 3, 64, 96, generator=g)
+    prior = Prior(
+        torch.rand(1, 2, 16, 24, generator=g),
+        torch.ones(1, 2),
+        torch.ones(1, 2),
+        torch.zeros(1, 1, 16, 24),
+    )
+    with torch.no_grad():
+        pyramid = network.extract(image)
+        keys = network.keys(image, pyramid)
+    assert keys is not None
+    return image, pyramid, torch.randn(1, K + 2, 16, 24, generator=g), prior, keys
+
+
+def places(keys: torch.Tensor, *, flipped: bool = False) -> Remembered:
+    masks = torch.zeros(1, 2, 8, 12)
+    masks[:, 0, :, :6] = 1
+    masks[:, 1, :, 6:] = 1
+    if flipped:
+        masks = masks.flip(1)
+    flat = masks.flatten(2)
+    return Remembered(keys.flatten(2), flat, torch.ones_like(flat))
+
+
+def test_before_training_nothing_is_corrected() -> None:
+    network = Hodor(replace(SMALL, match_channels=16)).eval()
+    image, pyramid, logits, prior, keys = scene(network)
+    with torch.no_grad():
+        found = network.refine(image, pyramid, logits, prior, keys, [places(keys)] * 2)
+    torch.testing.assert_close(found, logits)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_what_is_remembered_of_given_and_of_last_masks_counts(
+    make_network: Callable[..., Hodor], kind: int
+) -> None:
+    network = make_network(refiner_channels=8, match_channels=16)
+    image, pyramid, logits, prior, keys = scene(network)
+    kinds = [places(keys), places(keys)]
+    with torch.no_grad():
+        straight = network.refine(image, pyramid, logits, prior, keys, kinds)
+        kinds[kind] = places(keys, flipped=True)
+        other = network.refine(image, pyramid, logits, prior, keys, kinds)
+    torch.testing.assert_close(straight[:, :K], logits[:, :K], rtol=0, atol=0)
+    assert (straight - other).abs().max() > 1e-3
+
+
+def test_keys_have_length_one_with_and_without_tokens() -> None:
+    network = Hodor(replace(SMALL, match_channels=16, tokens="dinov2_small")).eval()
+    keys = scene(network)[-1]
+    assert keys.shape == (1, 32, 8, 12)
+    torch.testing.assert_close(keys.norm(dim=1), torch.ones(1, 8, 12))
+    plain = scene(Hodor(replace(SMALL, match_channels=16)).eval())[-1]
+    assert plain.shape == (1, 16, 8, 12)
+    torch.testing.assert_close(plain.norm(dim=1), torch.ones(1, 8, 12))
+
+
+def test_what_a_place_means_has_its_share_in_the_keys() -> None:
+    network = Hodor(replace(SMALL, match_channels=16, tokens="dinov2_small")).eval()
+    assert network.matcher is not None
+    network.matcher.share.data.fill_(-30.0)
+    assert scene(network)[-1][:, 16:].abs().max() < 1e-5
+    network.matcher.share.data.fill_(30.0)
+    assert scene(network)[-1][:, :16].abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"match_channels": 8},
+        {"match_channels": -1, "refiner_channels": 8},
+        {"tokens": "dinov2_small"},
+        {"tokens": "dinov3", "match_channels": 8, "refiner_channels": 8},
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(WeightsError, match="config: "):
+        HodorConfig(**fields)  # type: ignore[arg-type]

@@ -1,0 +1,138 @@
+"""Frames remembered as maps: what they hold, how many there are, and that a state keeps them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hodor.model import Hodor
+from hodor.tracking import Tracker, TrackerOptions, load_state, save_state
+from hodor.tracking.boxes import Crop
+from hodor.tracking.geometry import Geometry
+from hodor.tracking.key_frames import MAX_GIVEN, KeyFrame, RememberedPlaces
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+FRAME = (480, 640)
+
+
+@pytest.fixture
+def network(make_network: Callable[..., Hodor]) -> Hodor:
+    return make_network(refiner_channels=8, match_channels=16)
+
+
+@pytest.mark.parametrize("crop", [Crop.whole(FRAME), Crop(120, 160, 240, 320)])
+def test_masks_are_those_of_the_crop_at_stride_8(crop: Crop) -> None:
+    labels = np.zeros(FRAME, np.uint16)
+    labels[240:304, 320:400] = 300
+    geometry = Geometry.of(FRAME, TrackerOptions(size=240), crop)
+    keys = np.zeros((4, 7), np.float32)
+    frame = KeyFrame.of(keys, labels, [300, 5], geometry)
+    h, w = geometry.padded[0] // 8, geometry.padded[1] // 8
+    mask = frame.masks[300].reshape(h, w)
+    assert not frame.masks[5].any()
+    cell = crop.height // 30  # pixels of the frame
+    inside = np.zeros((h, w), bool)
+    inside[
+        (240 - crop.top) // cell : (304 - crop.top) // cell,
+        (320 - crop.left) // cell : (400 - crop.left) // cell,
+    ] = True
+    np.testing.assert_array_equal(mask, inside)
+    assert geometry.padded[0] > geometry.inner[0]
+
+
+def test_frames_of_any_size_stand_side_by_side_each_for_the_objects_it_tells_of() -> None:
+    one = KeyFrame(np.ones((4, 6), np.float32), {1: np.ones(6, np.float32)})
+    two = KeyFrame(np.ones((4, 2), np.float32), {2: np.full(2, 0.5, np.float32)})
+    told = RememberedPlaces.of([one, two], [1, 2])
+    assert [keys.shape for keys in told.keys] == [(4, 6), (4, 2)]
+    assert told.masks.tolist() == [[1] * 6 + [0] * 2, [0] * 6 + [0.5] * 2]
+    assert told.valid.tolist() == [[1] * 6 + [0] * 2, [0] * 6 + [1] * 2]
+    assert RememberedPlaces.of([one, two], [3]).keys == []
+
+
+def test_there_are_as_many_maps_however_often_masks_are_given(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    tracker = make_tracker(network, keep_reference=True)
+    first = None
+    for frame, labels in zip(scene.frames, scene.labels, strict=True):
+        tracker.step(frame, labels)
+        first = first or tracker._memory.given_maps[0]
+    maps = tracker._memory.given_maps
+    assert len(scene.frames) > MAX_GIVEN == len(maps)
+    assert maps[0] is first
+    assert tracker._memory.last_map is not None
+
+
+def test_without_the_reference_given_frames_are_not_kept(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    tracker = make_tracker(network, keep_reference=False)
+    tracker.step(scene.frames[0], scene.labels[0])
+    assert tracker._memory.given_maps == []
+
+
+def test_an_object_that_is_removed_is_in_no_map(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    tracker = make_tracker(network, keep_reference=True)
+    tracker.step(scene.frames[0], scene.labels[0])
+    tracker.remove(7)
+    memory = tracker._memory
+    assert memory.last_map is not None
+    assert [set(frame.masks) for frame in (*memory.given_maps, memory.last_map)] == [{3}, {3}]
+
+
+def test_the_maps_have_a_say_in_what_is_tracked(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    straight, without = (
+        make_tracker(network, keep_reference=True),
+        make_tracker(network, keep_reference=True),
+    )
+    for tracker in (straight, without):
+        tracker.step(scene.frames[0], scene.labels[0])
+    without._memory.given_maps = []
+    theirs, ours = (t.step(scene.frames[1]) for t in (straight, without))
+    assert (theirs.soft_masks() != ours.soft_masks()).any()
+
+
+def test_a_video_that_changes_its_size_is_followed_on(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    tracker = make_tracker(network, keep_reference=True)
+    tracker.step(scene.frames[0], scene.labels[0])
+    larger = np.repeat(np.repeat(scene.frames[1], 2, 0), 3, 1)
+    assert tracker.step(larger).label_map.shape == larger.shape[:2]
+    assert tracker.step(scene.frames[2]).ids == (3, 7)
+
+
+def test_objects_described_by_another_tracker_are_found_before_there_is_any_map(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    there, here = (
+        make_tracker(network, keep_reference=True),
+        make_tracker(network, keep_reference=True),
+    )
+    there.step(scene.frames[0], scene.labels[0])
+    here.add_references(there.references())
+    assert here.step(scene.frames[1]).ids == (3, 7)
+
+
+def test_a_saved_state_goes_on_with_the_maps(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any, tmp_path: Path
+) -> None:
+    straight, first, second = (make_tracker(network, keep_reference=True) for _ in range(3))
+    masks = {0: scene.labels[0], 3: {7: scene.labels[3] == 7}}
+    results = [straight.step(frame, masks.get(n)) for n, frame in enumerate(scene.frames)]
+    for n, frame in enumerate(scene.frames[:5]):
+        first.step(frame, masks.get(n))
+    save_state(tmp_path / "state", first.state_dict(), {})
+    second.load_state_dict(load_state(tmp_path / "state")[0])
+    for frame, result in zip(scene.frames[5:], results[5:], strict=True):
+        ours = second.step(frame)
+        np.testing.assert_array_equal(ours.label_map, result.label_map)
+        assert ours.confidence == result.confidence
