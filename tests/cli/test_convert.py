@@ -57,6 +57,27 @@ def test_the_video_gives_picture_names_and_times(hodor: Hodor, here: Path, scene
     assert np.abs(inside - (40, 200, 220)).mean() < 15, "the object's colour, but for the codec"
 
 
+def test_results_of_a_run_know_their_video_for_mattes(hodor: Hodor, here: Path, scene: Any) -> None:
+    write_video(here / "video.mp4", scene.frames[:3])
+    (here / "out/labels").mkdir(parents=True)
+    for index in range(3):
+        write_label_map(here / f"out/labels/{index:05d}.png", scene.labels[index])
+    about = {"source": "video", "frames": 3, "confidence": {}, "names": {"7": "sea"}}
+    about["inputs"] = {"source": str(here / "video.mp4")}
+    (here / "out/summary.json").write_text(json.dumps(about))
+    ran = hodor("convert", "out", "mattes", "--to", "rgba")
+    assert ran.code == 0, ran.err
+    assert "the picture is that of" in ran.err
+    with Image.open("mattes/sea/00002.png") as image:
+        rgba = np.asarray(image)
+    inside = rgba[scene.labels[2] == 7][:, :3].astype(int)
+    assert np.abs(inside - (40, 200, 220)).mean() < 15, "the object's colour, but for the codec"
+    (here / "video.mp4").unlink()
+    ran = hodor("convert", "out", "white", "--to", "rgba")
+    assert ran.code == 0, ran.err
+    assert "the picture is that of" not in ran.err
+
+
 def test_masks_of_another_size_than_the_video_are_told(
     hodor: Hodor, here: Path, scene: Any
 ) -> None:

@@ -1,5 +1,6 @@
 """The page in a real Chromium: draw, track, correct, export; kills, full disks, two tabs."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hodor.video import read_label_map
+from hodor.runs import track_to_folder
+from hodor.tracking import Tracker
+from hodor.video import read_label_map, write_label_map
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +51,7 @@ class Page:
         self.faults: list[str] = []
         self.tab.on("pageerror", lambda error: self.faults.append(str(error)))
         self.tab.goto(address)
-        self.at(0)
+        self.at(int(address.partition("#frame=")[2] or 0))
         self.tab.keyboard.press("b")
 
     def at(self, frame: int) -> None:
@@ -280,6 +283,27 @@ def test_the_address_may_name_the_frame_to_begin_with(server: Any, browser: Any)
     tab.goto(f"{server.address}#frame=7")
     tab.wait_for_selector('body[data-shown="7"]', timeout=WAIT)
     tab.close()
+
+
+def test_a_run_opens_at_its_doubtful_frame_with_the_object_that_is_least_sure_there(
+    serve: Callable[..., Any], open_page: Callable[[str], Page], make_scene: Any,
+    tiny_model: Path, one_thread: None, tmp_path: Path,
+) -> None:  # fmt: skip
+    scene = make_scene(4)
+    (tmp_path / "shots").mkdir()
+    for t, frame in enumerate(scene.frames):
+        Image.fromarray(frame).save(tmp_path / f"shots/{t}.png")
+    write_label_map(tmp_path / "first.png", scene.labels[0])
+    out = tmp_path / "out"
+    tracker = Tracker.from_pretrained(str(tiny_model), device="cpu")
+    track_to_folder(
+        tmp_path / "shots", tmp_path / "first.png", out, tracker=tracker, model=str(tiny_model)
+    )
+    confidence = json.loads((out / "summary.json").read_text())["confidence"]
+    doubtful = min(confidence, key=lambda number: confidence[number][2])
+    page = open_page(serve(out, "--frame", 2).address)
+    page.tab.wait_for_selector(f'#objects li.selected[data-id="{doubtful}"]')
+    assert sorted(page.objects()) == ["Object 3", "Object 7"]
 
 
 def test_keys_move_and_are_listed_and_every_control_has_a_name(

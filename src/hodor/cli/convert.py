@@ -21,6 +21,7 @@ from hodor.formats import (
     Track,
     WriteOptions,
     format_of,
+    noted_video,
     options_of,
     read_track,
     with_video,
@@ -47,7 +48,7 @@ def convert(
     source: str | None = typer.Option(
         None,
         help="The video: gives the picture to prores, ffv1, rgba and yolo, and the frames' names, "
-        "times and sizes where IN does not say.",
+        "times and sizes where IN does not say. OUT of hodor track knows its own.",
     ),
     name: list[str] = typer.Option(
         [], help="What an object is called, such as 1=cat; give it for each object."
@@ -77,6 +78,10 @@ def convert(
     edges.mattes(called)  # refused before anything is read
     if out.is_file() and not overwrite:
         raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
+    if source is None and format_of(to).pixels:
+        source = noted_video(given)
+        if source is not None:
+            console.print(f"the picture is that of {source}", highlight=False, markup=False)
     with ExitStack() as opened:
         shown = opened.enter_context(open_source(source, fps=fps)) if source else None
         track = read_track(given, from_format, read_options(shown, fps, video))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hodor.formats.detections import from_detections, to_detections
     from hodor.formats.format import Format
     from hodor.formats.given import GivenMasks, as_label_maps, options_of
+    from hodor.formats.label_maps import noted_video
     from hodor.formats.label_studio import BrushTasks, brush_region
     from hodor.formats.matte_edges import Mattes
     from hodor.formats.polygons import joined, outline
@@ -45,6 +46,7 @@ __all__ = [
     "from_detections",
     "guess_format",
     "joined",
+    "noted_video",
     "options_of",
     "outline",
     "read_track",
@@ -66,6 +68,7 @@ _FILE = {
     "GivenMasks": "given",
     "as_label_maps": "given",
     "options_of": "given",
+    "noted_video": "label_maps",
     "BrushTasks": "label_studio",
     "brush_region": "label_studio",
     "Mattes": "matte_edges",

@@ -110,6 +110,21 @@ def _read_results(path: Path, options: ReadOptions) -> Track:
     return Track(frames, video, rate, summary.names, warnings, timed, soft=soft)
 
 
+def noted_video(path: Path) -> str | None:
+    """The file or folder of the video that a run of ``hodor track`` followed, while it is there.
+
+    path: of the run's folder; None for everything else.
+    """
+    summary = path / "summary.json"
+    if not ((path / "labels").is_dir() and summary.is_file()):
+        return None
+    inputs = read_json(summary).get("inputs", {})
+    noted = inputs.get("source") if isinstance(inputs, dict) else None
+    # What came in a file opens no connection.
+    there = isinstance(noted, str) and Path(noted).is_absolute() and Path(noted).exists()
+    return noted if there else None
+
+
 @dataclass(frozen=True)
 class _Summary:
     """What is read of ``summary.json``; everything is empty where there is none."""

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hodor.errors import HodorError
+from hodor.extras import missing
 
 if TYPE_CHECKING:
     from hodor.studio.opening import Studio, TrackerSettings, open_studio, to_open_again
@@ -42,7 +43,4 @@ def __getattr__(name: str) -> object:
     try:
         return getattr(import_module(f"hodor.studio.{_FILE[name]}"), name)
     except ImportError as error:
-        raise HodorError(
-            f"the studio needs more packages ({error.name} is missing): "
-            "pip install 'hodor-vos[studio]'"
-        ) from error
+        raise HodorError(missing(str(error.name), "studio")) from error

@@ -41,8 +41,16 @@ export async function readAll() {
   }
   update({ curves });
   takeObjects(all.objects);
+  if (begins && location.hash) update({ selected: leastSure() ?? state.selected });
   takeMarks(all);
   forgetLabels();
+}
+
+/** Who opens the page at a frame has come for what is doubtful there. */
+function leastSure() {
+  const sure = (object) => state.curves[object.id]?.[state.frame];
+  const known = state.objects.filter((object) => sure(object) >= 0);
+  return known.sort((a, b) => sure(a) - sure(b))[0]?.id;
 }
 
 function take(event) {
