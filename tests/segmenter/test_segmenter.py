@@ -18,7 +18,7 @@ pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
 
 from hodor.segmenter import Embedding, Prompts, Segmenter, check_box, check_point
 from hodor.segmenter import segmenter as module
-from hodor.segmenter.segmenter import seen_size
+from hodor.segmenter.segmenter import _without_islands, seen_size
 
 Bools = NDArray[np.bool_]
 ASTRONAUT = 1
@@ -165,3 +165,17 @@ def test_without_onnxruntime_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(HodorError, match=r"needs onnxruntime: pip install 'hodor-vos\[onnx\]'"):
         Segmenter()
+
+
+def test_stray_specks_are_dropped_and_parts_with_a_click_or_of_some_size_stay() -> None:
+    mask = np.zeros((200, 200), bool)
+    mask[20:120, 20:120] = True  # 10,000 pixels
+    mask[150:160, 150:160] = True  # a hundredth of them
+    mask[180:184, 20:24] = mask[180:184, 60:64] = True  # specks
+    found = _without_islands(mask, Prompts(((62.0, 182.0), (22.0, 182.0)), (True, False)))
+    mask[180:184, 20:24] = False
+    np.testing.assert_array_equal(found, mask)
+    one = np.zeros((20, 20), bool)
+    one[3:5, 3:5] = True
+    for whole in (one, np.zeros_like(one), np.ones_like(one)):
+        np.testing.assert_array_equal(_without_islands(whole, Prompts(box=(0, 0, 9, 9))), whole)

@@ -32,6 +32,12 @@ ORDER = (0, 3, 2, 1)
 
 WHOLE = 1
 
+ISLAND = 0.005
+"""Share of a mask's largest part below which another part is a stray one, if no click is on it.
+
+On the first frames of ten DAVIS 2016 sequences a box has a mean IoU of 0.835 with and without; at
+0.02 it has 0.834, at 0.05 0.831, since small parts are often right."""
+
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
@@ -126,7 +132,9 @@ class Segmenter:
             },
         )
         ordered = logits[0, ORDER]
-        masks = np.stack([_to_frame(one, embedding.size) for one in ordered])
+        masks = np.stack(
+            [_without_islands(_to_frame(one, embedding.size), prompts) for one in ordered]
+        )
         return Proposals(masks, scores[0, ORDER], ordered, _best(masks, scores[0, ORDER], prompts))
 
     def follow(self, embedding: Embedding, prompts: Prompts, first: int | None = None) -> Proposals:
@@ -179,6 +187,21 @@ def _to_frame(logits: Floats, size: tuple[int, int]) -> Bools:
     whole = cv2.resize(logits, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)[:height, :width]
     shown = cv2.resize(whole, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(shown > 0)
+
+
+def _without_islands(mask: Bools, prompts: Prompts) -> Bools:
+    """The mask (H, W) without parts that are small beside its largest one and hold no click."""
+    count, parts, about, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    areas = about[:, cv2.CC_STAT_AREA]
+    if count <= 2:  # the background and one part
+        return mask
+    keep = areas >= ISLAND * areas[1:].max()
+    height, width = mask.shape
+    for (x, y), on_it in zip(prompts.points, prompts.labels, strict=True):
+        if on_it:
+            keep[parts[min(int(y), height - 1), min(int(x), width - 1)]] = True
+    keep[0] = False
+    return np.asarray(keep[parts])
 
 
 def _best(masks: Bools, scores: Floats, prompts: Prompts) -> int:
