@@ -7,13 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from holding import Held
 from PIL import Image
 
 from hodor.evaluation import read_label_map
@@ -70,21 +70,7 @@ def test_all_videos_of_a_list_are_tracked_and_none_twice(
         np.testing.assert_array_equal(read_label_map(path), other)
 
 
-def worker_of(parent: int) -> int | None:
-    """A process that a run has started and that has tracked something."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            fields = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
-            command = (status.parent / "cmdline").read_bytes()
-        except (OSError, ValueError):
-            continue
-        spawned = b"spawn_main" in command and int(fields["PPid"]) == parent
-        if spawned or b"ray::attempt" in command:
-            return int(status.parent.name)
-    return None
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="looks for processes in /proc")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize(
     "place",
     [
@@ -106,18 +92,12 @@ def test_a_worker_killed_in_the_middle_costs_nothing(
     )
     command = [sys.executable, "-c", "from hodor.cli import main; main()"]
     command += [*map(str, words(videos, tiny_model, out)), *place]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    # After a commit (100 frames) there is something to go on from.
+    held = Held(tmp_path / "held", "hodor.runs.pipeline:save_state")
+    environment = held.environment | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    give_up = time.monotonic() + 120
-    victim = None
-    while victim is None and time.monotonic() < give_up and process.poll() is None:
-        # After a commit (100 frames) there is something to go on from.
-        if any(out.glob("*/.state.safetensors")):
-            victim = worker_of(process.pid)
-        time.sleep(0.005)
-    assert victim is not None, "the run ended before a worker could be killed"
-    os.kill(victim, signal.SIGKILL)
-    _, said = process.communicate(timeout=200)
+    os.kill(held.wait(process), signal.SIGKILL)
+    _, said = process.communicate()
     assert process.returncode == 0, said
     for name in ("long", "twin"):
         assert json.loads((out / name / "summary.json").read_text())["frames"] == 200

@@ -3,10 +3,8 @@
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import training_data
+from holding import Held
 from PIL import Image
 from training_data import losses, recipe_file, recipe_values
 
@@ -33,6 +32,7 @@ def root(tmp_path: Path) -> Path:
     return training_data.two_images(tmp_path / "stills")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_run_killed_again_and_again_gives_the_same_losses(root: Path, tmp_path: Path) -> None:
     values = recipe_values(root, iterations=14, average=0.9) | {"checkpoint_every": 1}
     values["model"]["dropout"] = 0.1  # randomness of the network is repeated too
@@ -40,16 +40,14 @@ def test_a_run_killed_again_and_again_gives_the_same_losses(root: Path, tmp_path
     train(load_recipe(path), tmp_path / "whole")
     killed = tmp_path / "killed"
     command = [sys.executable, "-m", "hodor.training", str(path), "--out", str(killed)]
-    for wanted in (2, 7):  # lines of the log, after which it is killed
+    for wanted, more in ((2, []), (5, ["--resume"])):  # lines of its log after which it is killed
+        held = Held(tmp_path / f"held-{wanted}", "hodor.training.log:TrainingLog.write", wanted)
         process = subprocess.Popen(
-            [*command, "--device", "cpu", *(["--resume"] if wanted > 2 else [])],
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if (killed / "log.jsonl").is_file() and len(losses(killed)) >= wanted:
-                break
-        process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+            [*command, "--device", "cpu", *more],
+            stderr=subprocess.DEVNULL, text=True, env=held.environment,
+        )  # fmt: skip
+        held.wait(process)
+        process.kill()
         process.wait()
     train(load_recipe(path), killed, resume=True)
     np.testing.assert_allclose(losses(killed), losses(tmp_path / "whole"), rtol=1e-4)
