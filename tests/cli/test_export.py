@@ -1,6 +1,10 @@
 """``hodor export onnx``, and ``hodor track --runtime onnx`` where there is no PyTorch."""
 
+import re
+import tomllib
 from collections.abc import Callable
+from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,9 @@ from hodor.video import read_label_map
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 EVERY = 8  # of the sample's frames: at 9 the cup, behind the astronaut, is lost in one
+
+GUIDE = Path(__file__).parents[2] / "docs/guides/onnx.md"
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 WITHOUT_TORCH = """
 import sys
@@ -31,6 +38,24 @@ main()
 """
 
 
+def with_the_guides_packages_only() -> str:
+    """The same program without any package of ours that the guide does not list."""
+    listed = re.search(r"^pip install (numpy .*)$", GUIDE.read_text(encoding="utf-8"), re.M)
+    assert listed
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    ours = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    names = {re.split(r"[^\w-]", one)[0].lower() for one in ours} - set(listed[1].split())
+    modules = sorted(
+        module
+        for module, packages in packages_distributions().items()
+        if any(package.lower().replace("_", "-") in names for package in packages)
+    )
+    assert {"torch", "timm", "yaml", "skimage"} <= set(modules)
+    blocked = '("torch", "torchvision", "timm", "huggingface_hub", "onnx")'
+    assert blocked in WITHOUT_TORCH
+    return WITHOUT_TORCH.replace(blocked, repr(modules))
+
+
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shots")
@@ -42,7 +67,7 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_bundled_model_gives_the_same_labels_where_there_is_no_pytorch(
+def test_the_bundled_model_gives_the_same_labels_with_the_guides_packages_and_without_pytorch(
     hodor: Callable[..., Any], run_python: Callable[..., Any], shots: Path, tmp_path: Path
 ) -> None:
     ran = hodor("export", "onnx", "--out", tmp_path / "small")
@@ -50,7 +75,8 @@ def test_the_bundled_model_gives_the_same_labels_where_there_is_no_pytorch(
     assert "any size, any number of objects" in ran.err
     words = ["track", shots, "--masks", sample_masks(), "--device", "cpu"]
     onnx = ["--runtime", "onnx", "--model", tmp_path / "small"]
-    done = run_python(WITHOUT_TORCH, *words, "--out", tmp_path / "onnx", *onnx)
+    program = with_the_guides_packages_only()
+    done = run_python(program, *words, "--out", tmp_path / "onnx", *onnx)
     assert done.returncode == 0, done.stderr
     assert hodor(*words, "--precision", "fp32", "--out", tmp_path / "torch").code == 0
     names = sorted(path.name for path in (tmp_path / "torch/labels").iterdir())

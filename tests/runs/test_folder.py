@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from recordings import SHARED, needs_shared
 from video.tiny_videos import write_video
 
 import hodor
 from hodor.errors import HodorError, MaskError
-from hodor.formats import Mattes
+from hodor.formats import Mattes, read_track
 from hodor.runs import Outputs, Progress, pipeline
 from hodor.tracking import Tracker
 from hodor.video import Intensity, read_label_map, read_soft_mask, write_label_map
@@ -253,3 +254,34 @@ def test_deep_greys_become_eight_bits_as_a_run_is_told(
         assert any("were stretched" in told for told in summary.warnings) == (text == "auto")
     assert seen["auto"] == seen["100:612"] == 255
     assert seen["full"] < 10
+
+
+def _frames_that_change_size(folder: Path, make_scene: Callable[..., Any]) -> tuple[Path, Path]:
+    (folder / "ms").mkdir()
+    for t, size in enumerate([(48, 64), (48, 64), (96, 128), (60, 90)]):
+        Image.fromarray(make_scene(4, size).frames[t]).save(folder / f"ms/{t:05d}.png")
+    write_label_map(folder / "m.png", make_scene(1, (48, 64)).labels[0])
+    return folder / "ms", folder / "m.png"
+
+
+@pytest.mark.parametrize("where", ["here", pytest.param("elsewhere", marks=needs_shared)])
+def test_frames_that_change_size_are_followed_and_every_format_gives_them_back(
+    make_scene: Callable[..., Any], make_tracker: MakeTracker, tmp_path: Path, where: str
+) -> None:
+    if where == "here":
+        video, masks = _frames_that_change_size(tmp_path, make_scene)
+    else:
+        (case,) = (SHARED / "cases").glob("13*")
+        video, masks = case / "ms", case / "m.png"
+    out = tmp_path / "out"
+    outputs = Outputs(rle=True, formats=("coco", "labelme"))
+    hodor.track_to_folder(video, masks, out, tracker=make_tracker, outputs=outputs)
+    labels = labels_of(out)
+    assert len({one.shape for one in labels}) > 1
+    assert all(one.any() for one in labels[:1])
+    for name in ("masks.json", "coco.json", "labelme"):
+        found = {frame.index: frame.label_map for frame in read_track(out / name).frames()}
+        for t, expected in enumerate(labels):
+            shown = found.get(t, np.zeros_like(expected))
+            assert shown.shape == expected.shape, name
+            np.testing.assert_array_equal(shown > 0, expected > 0, err_msg=name)

@@ -7,9 +7,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from recordings import SHARED, needs_shared
+from typer.testing import CliRunner
 
+from hodor.cli.convert import app as convert
 from hodor.errors import SourceError
-from hodor.video import Intensity, open_seekable, open_source
+from hodor.studio.opening import TrackerSettings, open_studio
+from hodor.video import Intensity, open_seekable, open_source, write_label_map
 
 LOW, HIGH = 200, 4095
 """As a camera of 12 bits gives them"""
@@ -155,3 +158,36 @@ def test_a_name_that_is_no_text_is_told_at_the_start(tmp_path: Path) -> None:
         pytest.skip("this file system has no such names")
     with pytest.raises(SourceError, match=r"the name caf\\udce9\.png is not UTF-8"):
         open_source(tmp_path)
+
+
+def test_a_session_keeps_how_deep_greys_become_eight_bits(tmp_path: Path) -> None:
+    frames = twelve_bits(2)
+    video, levels = folder_of(tmp_path / "f", frames), Intensity.parse("500:2500")
+    for given in (levels, None):
+        session = tmp_path / "s" if given else None
+        studio = open_studio(
+            str(video if given else tmp_path / "s"), session, TrackerSettings(), given
+        )
+        try:
+            pixels = studio.pictures.frame(1).pixels
+            assert studio.session.video.intensity == "500.0:2500.0"
+        finally:
+            studio.close()
+        assert np.abs(pixels.astype(int) - expected(frames[1], 500, 2500)).max() <= 1
+
+
+def test_pictures_beside_converted_masks_have_the_intensity_that_is_asked(tmp_path: Path) -> None:
+    video = folder_of(tmp_path / "f", twelve_bits(2))
+    (tmp_path / "masks").mkdir()
+    for name in ("000", "001"):
+        write_label_map(tmp_path / f"masks/{name}.png", np.eye(3, 4, dtype=np.uint8))
+    brightest = {}
+    for asked in ("auto", "full"):
+        words = [str(tmp_path / "masks"), str(tmp_path / asked), "--to", "yolo"]
+        words += ["--source", str(video), "--intensity", asked]
+        ran = CliRunner().invoke(convert, words)
+        assert ran.exit_code == 0, ran.output
+        (picture,) = (tmp_path / asked).rglob("*001.jpg")
+        brightest[asked] = int(np.asarray(Image.open(picture)).max())
+    assert brightest["auto"] > 150
+    assert brightest["full"] < 60

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from hodor.cli.app import App
+from hodor.cli.intensity import INTENSITY
 from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.names import names_of
 from hodor.errors import HodorError
@@ -28,7 +29,7 @@ from hodor.formats import (
     write_track,
 )
 from hodor.formats.track import counted
-from hodor.video import Source, label_map_objects, open_source
+from hodor.video import Intensity, Source, label_map_objects, open_source
 
 app = App()
 NAMES = ", ".join(FORMATS)
@@ -53,6 +54,7 @@ def convert(
     name: list[str] = typer.Option(
         [], help="What an object is called, such as 1=cat; give it for each object."
     ),
+    intensity: str = INTENSITY,
     fps: float | None = typer.Option(None, help="Frames per second, where nothing states them."),
     video: str | None = typer.Option(None, help="Which video, if IN holds several."),
     tolerance: float = typer.Option(
@@ -82,8 +84,11 @@ def convert(
         source = noted_video(given)
         if source is not None:
             console.print(f"the picture is that of {source}", highlight=False, markup=False)
+    levels = Intensity.parse(intensity)
     with ExitStack() as opened:
-        shown = opened.enter_context(open_source(source, fps=fps)) if source else None
+        shown = None
+        if source:
+            shown = opened.enter_context(open_source(source, fps=fps, intensity=levels))
         track = read_track(given, from_format, read_options(shown, fps, video))
         if shown is not None:
             track = with_video(track, shown, whole=format_of(to).whole)

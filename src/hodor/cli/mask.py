@@ -7,11 +7,12 @@ import typer
 from rich.console import Console
 
 from hodor.cli.app import App
+from hodor.cli.intensity import INTENSITY
 from hodor.errors import HodorError, MaskError
 from hodor.extras import check
 from hodor.runs import write_first_masks
 from hodor.segmenter import prompts_of_words
-from hodor.video import Frame
+from hodor.video import Frame, Intensity
 
 app = App()
 
@@ -31,6 +32,7 @@ def mask(
         [], "--not", help="x,y that is not the object; may be repeated. 2=x,y for object 2."
     ),
     frame: int = typer.Option(0, min=0, help="Number of the frame; the first is 0."),
+    intensity: str = INTENSITY,
     out: Path = typer.Option(..., help="PNG to write: a palette image of object ids."),
 ) -> None:
     """Make masks in one frame of SOURCE from boxes and points.
@@ -49,7 +51,8 @@ def mask(
     if out.suffix.lower() != ".png":
         raise HodorError(f"--out {out}: masks are written as PNG; give a name that ends in .png")
     console = Console(stderr=True)
-    shown, found = write_first_masks(source, prompts, out, frame=frame)
+    levels = Intensity.parse(intensity)
+    shown, found = write_first_masks(source, prompts, out, frame=frame, intensity=levels)
     for number, score in found.scores.items():
         area = int((found.label_map == number).sum())
         console.print(

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from hodor import studio as room
 from hodor.cli.app import App
+from hodor.cli.intensity import INTENSITY_HELP
 from hodor.errors import HodorError
+from hodor.video import Intensity
 
 app = App()
 
@@ -31,6 +33,9 @@ def studio(
         None, min=64, help="Shorter side at which the network sees frames. Default: the model's."
     ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+    intensity: str | None = typer.Option(
+        None, help=f"{INTENSITY_HELP} Default: the session's or the run's, else auto."
+    ),
     frame: int = typer.Option(0, min=0, help="Frame to begin with; the first is 0."),
     host: str = typer.Option(
         "127.0.0.1",
@@ -53,7 +58,12 @@ def studio(
     """
     console = Console(stderr=True)
     serve = room.serve  # a missing extra is told before anything is made
-    opened = room.open_studio(source, session, room.TrackerSettings(model, size, device))
+    opened = room.open_studio(
+        source,
+        session,
+        room.TrackerSettings(model, size, device),
+        None if intensity is None else Intensity.parse(intensity),
+    )
     folder = opened.session.folder.root
 
     last = opened.session.video.frames - 1

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from hodor.cli.app import App
+from hodor.cli.intensity import INTENSITY
 from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.track_options import Crew, Shown, Written, with_crew, with_shown, with_written
 from hodor.cli.tracker_options import with_tracker_options
@@ -87,11 +88,7 @@ def track(
         help="Tune the model to the given masks first, for about so many seconds: better masks "
         "of this video, kept as OUT/adapted.safetensors. 30 is a good number.",
     ),
-    intensity: str = typer.Option(
-        "auto",
-        help="How greys of more than 8 bits become 8, the same in all frames: auto stretches what "
-        "the video holds, full takes 0 to 65535, LOW:HIGH takes these values.",
-    ),
+    intensity: str = INTENSITY,
     written: Written = Written(),
     edges: MatteOptions = MatteOptions(),
     resume_run: bool = typer.Option(False, "--resume", help="Go on where a killed run stopped."),

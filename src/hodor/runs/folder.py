@@ -221,6 +221,7 @@ class _Inputs:
             "masks": None if self.masks is None else _absolute(self.masks),
             "references": None if self.references is None else _absolute(self.references),
             "model": model,
+            **({} if self.intensity == AUTO else {"intensity": self.intensity.text}),
         }
 
     def files(self) -> dict[str, Fingerprint | None]:

@@ -37,9 +37,8 @@ class FinishedRun:
 
     root: the run's folder. video: path or URL of its video, None where it was not noted. frames:
     their number. ids: of all objects. given: frames with given masks, by id. confidence: of every
-    frame, by id; None before the object was known. names,
-    colours (``#rrggbb``): by id. model: name or file. size: at
-    which the network saw frames.
+    frame, by id; None before the object was known. names, colours (``#rrggbb``): by id. model: name
+    or file. size: at which the network saw frames. intensity: how deep greys became eight bits.
     """
 
     root: Path
@@ -52,6 +51,7 @@ class FinishedRun:
     colours: Mapping[int, str] = field(default_factory=dict)
     model: str = DEFAULT
     size: int | None = None
+    intensity: str = "auto"
 
     @property
     def session(self) -> Path:
@@ -107,6 +107,7 @@ def _read(folder: Path, found: JsonObject) -> FinishedRun:
         {int(i): str(colour) for i, colour in found.get("colours", {}).items()},
         str(tuned.resolve()) if tuned.is_file() else str(stated) if known else DEFAULT,
         int(found["options"]["size"]),
+        inputs.get("intensity", "auto"),
     )
 
 

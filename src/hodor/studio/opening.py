@@ -17,7 +17,7 @@ from hodor.studio.pictures import Pictures
 from hodor.studio.segmenters import GrabCut, Segmenter
 from hodor.studio.session import Session
 from hodor.studio.settings import Video, noted_model
-from hodor.video import SeekableFrames, open_seekable
+from hodor.video import AUTO, Intensity, SeekableFrames, open_seekable
 from hodor.weights import model_path
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class Studio:
 
     def _frames(self) -> SeekableFrames:
         """A reader of the job's own, so that the page's scrubbing does not make it jump."""
-        return open_seekable(self.session.video.path)
+        video = self.session.video
+        return open_seekable(video.path, intensity=Intensity.parse(video.intensity))
 
     def _ready(self) -> "Tracker":
         from hodor.tracking import Tracker
@@ -119,12 +120,18 @@ class Studio:
         return self._tracker
 
 
-def open_studio(what: str, session: Path | None, settings: TrackerSettings) -> Studio:
+def open_studio(
+    what: str,
+    session: Path | None,
+    settings: TrackerSettings,
+    intensity: Intensity | None = None,
+) -> Studio:
     """Open a video with its session's folder, or a folder with its video.
 
     what: a video, a folder of images, a session's folder, or the folder of a finished run of
     ``hodor track``. session: where the session is kept, or the run that the video was tracked in;
-    None: beside the video, as ``NAME.studio``, or in the run's folder.
+    None: beside the video, as ``NAME.studio``, or in the run's folder. intensity: how deep greys
+    become eight bits; None: as the session or the run has it, else ``auto``.
 
     Raises:
         HodorError: no video, not the session's video, no such model, or the folder is in use or
@@ -139,12 +146,14 @@ def open_studio(what: str, session: Path | None, settings: TrackerSettings) -> S
         settings = replace(settings, model=settings.model or noted_model(fresh.model))
     if settings.model is not None:
         model_path(settings.model)  # told now, and not after somebody has drawn
-    frames = _open_video(path, root)
+    if intensity is None:
+        intensity = Intensity.parse(_noted_intensity(root) if fresh is None else fresh.intensity)
+    frames = _open_video(path, root, intensity)
     folder = None
     try:
         first = frames.read(0)
         height, width = first.pixels.shape[:2]
-        video = Video(path, frames.name, frames.length, (height, width), frames.fps)
+        video = Video(path, frames.name, frames.length, (height, width), frames.fps, intensity.text)
         folder = SessionFolder(root)
         if fresh is not None:
             take_over(fresh, folder, video, settings.model)
@@ -208,9 +217,20 @@ def _noted_video(root: Path) -> str:
     return noted
 
 
-def _open_video(path: str, root: Path) -> SeekableFrames:
+def _noted_intensity(root: Path) -> str:
+    """A session's; ``auto`` in a new folder, and where the session is of a time before this."""
+    if not is_session(root):
+        return AUTO.text
     try:
-        return open_seekable(path)
+        file = stays_inside(root, root / SETTINGS)
+        return str(json.loads(file.read_text(encoding="utf-8"))["video"].get("intensity", "auto"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return AUTO.text  # the session itself tells what is wrong with its file
+
+
+def _open_video(path: str, root: Path, intensity: Intensity) -> SeekableFrames:
+    try:
+        return open_seekable(path, intensity=intensity)
     except SourceError as error:
         again = to_open_again(root)
         if not is_session(root) and again == root:

@@ -10,13 +10,16 @@ from hodor.weights import HUB
 
 @dataclass(frozen=True)
 class Video:
-    """What a session is about. size: (H, W) in pixels. path: as absolute text."""
+    """What a session is about. size: (H, W) in pixels. path: as absolute text. intensity: how
+    deep greys become eight bits, as ``--intensity`` has it.
+    """
 
     path: str
     name: str
     frames: int
     size: tuple[int, int]
     fps: float
+    intensity: str = "auto"
 
     def to_dict(self) -> JsonObject:
         """As ``session.json`` has it."""

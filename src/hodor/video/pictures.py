@@ -39,6 +39,11 @@ class Intensity:
     low: float = 0.0
     high: float = FULL_RANGE
 
+    @property
+    def text(self) -> str:
+        """What `parse` reads."""
+        return f"{self.low!r}:{self.high!r}" if self.kind == "range" else self.kind
+
     @classmethod
     def parse(cls, text: str) -> "Intensity":
         """``auto``, ``full`` or ``LOW:HIGH``, as a user writes it. Raises SourceError else."""
