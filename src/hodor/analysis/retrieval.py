@@ -81,7 +81,7 @@ def retrieval(table: DescriptorTable) -> Retrieval:
 
 
 def precision_curve(hits: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
-    """Precision at ``LEVELS`` recalls, and average precision, of a ranking with some hits."""
+    """Precision (L,) at ``LEVELS`` recalls, and average precision, of a ranking (N,) with hits."""
     at = np.flatnonzero(hits)
     precision = np.arange(1, len(at) + 1) / (at + 1)
     recall = np.arange(1, len(at) + 1) / len(at)

@@ -38,7 +38,7 @@ def perspective_field(
 def thin_plate_field(
     frames: int, size: tuple[int, int], amount: float, g: torch.Generator
 ) -> Tensor:
-    """Shifts as of a thin plate pinned to a grid of points that move: (frames, h, w, 2).
+    """Shifts as of a thin plate pinned to a grid of points that move: (T, h, w, 2).
 
     Args:
         frames, size, g: as for ``perspective_field``.
@@ -80,7 +80,7 @@ def bend(
     amounts: tuple[float, float, float],
     g: torch.Generator,
 ) -> Tensor | None:
-    """The sum of what is asked for: shifts (frames, h, w, 2), or None. No randomness is used for 0.
+    """The sum of what is asked for: shifts (T, h, w, 2), or None. No randomness is used for 0.
 
     Args:
         frames, size, g: as for ``perspective_field``.

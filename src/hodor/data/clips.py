@@ -280,7 +280,7 @@ def _vanishing(layer: Layer, share: float, g: torch.Generator) -> Layer:
 
 
 def flip(at: Tensor, g: torch.Generator) -> Tensor:
-    """Mirror all frames, half of the time."""
+    """Mirror all frames of where pixels look, (T, h, w, 2), half of the time."""
     return at.flip(2) if torch.rand(1, generator=g) < 0.5 else at
 
 

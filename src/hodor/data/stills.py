@@ -208,7 +208,7 @@ def shape_of(path: Path) -> tuple[int, int]:
 
 
 def read_ids(path: Path) -> NDArray[np.uint8]:
-    """A mask file as ids 0..255: palette indices, never colours.
+    """A mask file (H, W) as ids 0..255: palette indices, never colours.
 
     Raises:
         DataError: not integers of one channel, or so many values that edges must be smoothed.
@@ -235,7 +235,10 @@ def make_still(
     path: Path,
     rules: ObjectRules,
 ) -> Still:
-    """Shrink, drop objects that are too small to learn from, and number the rest 1..n."""
+    """Shrink, drop objects that are too small to learn from, and number the rest 1..n.
+
+    image: (H, W, 3). labels: (H, W), an id for each pixel.
+    """
     if image.shape[:2] != labels.shape:
         raise DataError(f"{path}: image is {image.shape[:2]}, its mask {labels.shape}")
     if rules.area or rules.side:

@@ -36,12 +36,12 @@ class Motion:
 
 
 def uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
-    """Uniform numbers in [low, high)."""
+    """Uniform numbers in [low, high), (N, ...) as ``shape`` says."""
     return torch.rand(shape, generator=generator) * (high - low) + low
 
 
 def random_affine(frames: int, motion: Motion, strength: float, g: torch.Generator) -> Tensor:
-    """Maps from frame to layer coordinates, centred, unit = pixels: (frames, 2, 2) and shifts.
+    """Maps from frame to layer coordinates, centred, unit = pixels: (T, 2, 2) and shifts.
 
     Returns:
         (frames, 2, 3): linear part, and a shift as a share of the frame's sides (x, y).
@@ -67,7 +67,7 @@ def random_affine(frames: int, motion: Motion, strength: float, g: torch.Generat
 
 
 def elastic_field(frames: int, size: tuple[int, int], amount: float, g: torch.Generator) -> Tensor:
-    """Smooth displacements in pixels (x, y) on the frame: (frames, h, w, 2)."""
+    """Smooth displacements in pixels (x, y) on the frame: (T, h, w, 2)."""
     h, w = size
     coarse = torch.randn(frames, 4, 6, 2, generator=g) * amount / 2 * torch.tensor([w, h])
     fine = [cv2.resize(field, (w, h), interpolation=cv2.INTER_CUBIC) for field in coarse.numpy()]
@@ -126,7 +126,7 @@ class Movement(NamedTuple):
     flipped: bool
 
     def map(self, place: tuple[slice, slice] = (WHOLE, WHOLE)) -> Tensor:
-        """Where the pixels of a part of the frames look; the part is counted before mirroring."""
+        """Where the pixels of a part of the frames look, (T, h, w, 2), before mirroring."""
         at = sampling_map(self.size, self.affine, self.elastic, self.centre, self.zoom, place)
         return at.flip(2) if self.flipped else at
 

@@ -24,7 +24,7 @@ Baseline = Callable[[Frames, Given], Iterator[LabelMap]]
 
 
 def copy_masks(frames: Frames, given: Given) -> Iterator[LabelMap]:
-    """Masks stay where they were given, in every later frame.
+    """Masks (H, W) stay where they were given, in every later frame.
 
     Raises MaskError when sizes differ.
     """
@@ -79,12 +79,12 @@ def blank(frame: NDArray[np.uint8]) -> LabelMap:
 
 
 def with_given(label_map: LabelMap, masks: LabelMap | None) -> LabelMap:
-    """A label map with given masks set in."""
+    """A label map (H, W) with given masks set in."""
     return label_map if masks is None else np.where(masks > 0, masks, label_map)
 
 
 def check_size(frame: NDArray[np.uint8], masks: LabelMap | None) -> None:
-    """Raises MaskError where given masks are not of the frame's size."""
+    """Raises MaskError where given masks (H, W) are not of the size of a frame (H, W, 3)."""
     if masks is not None and frame.shape[:2] != masks.shape:
         raise MaskError(
             f"a frame is {frame.shape[:2]} and its label map {masks.shape}; "

@@ -101,7 +101,7 @@ def read_result(path: Path, *, one_object: bool) -> LabelMap:
 
 
 def read_reference(path: Path, *, one_object: bool) -> LabelMap:
-    """As ``read_result``, but void pixels are background."""
+    """As ``read_result``, (H, W), but void pixels are background."""
     label_map = read_result(path, one_object=one_object)
     if label_map.max() < VOID:
         return label_map

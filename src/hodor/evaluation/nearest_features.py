@@ -105,7 +105,7 @@ class _Context:
     """(1 + O, y, x)"""
 
     def padded(self, objects: int) -> Tensor:
-        """Masks with empty ones for objects that came later."""
+        """Masks (O, N) with empty ones for objects that came later."""
         return F.pad(self.masks, (0, 0, 0, 0, 0, 1 + objects - len(self.masks)))
 
 

@@ -64,7 +64,7 @@ class FormatsSink(Finishing):
         self._rle = RleSink(self._waiting, video=source.name, resume_from=resume_from)
 
     def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
-        """Put one frame aside."""
+        """Put one frame's label map (H, W) aside."""
         self._rle.write(frame, label_map, ids)
 
     def commit(self) -> None:

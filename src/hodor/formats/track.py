@@ -202,7 +202,7 @@ def flattened(
 
 
 def narrow(label_map: NDArray[np.uint16]) -> LabelMap:
-    """The same label map in bytes, if its ids fit."""
+    """The same label map (H, W) in bytes, if its ids fit."""
     return label_map.astype(np.uint8) if label_map.max(initial=0) <= 255 else label_map
 
 

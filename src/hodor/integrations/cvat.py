@@ -63,7 +63,7 @@ class TrackingFunction:
     def init_tracking_state(
         self, _: Untyped, pp_image: NDArray[np.uint8], shape: Untyped
     ) -> ShapeState:
-        """Describe a shape as it is in its frame. Raises HodorError if it has no pixel."""
+        """Describe a shape in its frame (H, W, 3). Raises HodorError if it has no pixel."""
         height, width = pp_image.shape[:2]
         mask = self._pixels(shape, height, width)
         if not mask.any():
@@ -73,7 +73,7 @@ class TrackingFunction:
         return ShapeState(self._tracker.state_dict())
 
     def track(self, context: Untyped, pp_image: NDArray[np.uint8], state: ShapeState) -> Untyped:
-        """The shape in the next frame, or None where it is not seen; it is looked for on."""
+        """The shape in the next frame (H, W, 3); None where it is not seen; it is looked for on."""
         self._tracker.load_state_dict(state.memory)
         mask = self._tracker.step(pp_image).mask(OBJECT)
         state.memory = self._tracker.state_dict()

@@ -51,6 +51,7 @@ class _Features(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, h, w) to F4, F8 and, where the network matches, keys."""
         pyramid = self.network.extract(image)
         keys = self.network.keys(image, pyramid)
         return (*pyramid,) if keys is None else (*pyramid, keys)
@@ -62,6 +63,7 @@ class _Describe(nn.Module):
         self.network = network
 
     def forward(self, f8: Tensor, objects: Tensor, cells: Tensor) -> Descriptors:
+        """F8 (1, C, h/8, w/8), masks (1, O, h/8, w/8) and cells to (1, O, C) and (1, G, C)."""
         if self.network.config.joint_objects:
             return self.network.describe_patches(f8, objects, cells)
         c, grid = f8.shape[1], self.network.config.cells
@@ -86,6 +88,7 @@ class _Segment(nn.Module):
         object_valid: Tensor,
         background_valid: Tensor,
     ) -> Tensor:
+        """F4, F8 and a history (1, T, O + G, C) to logits (1, K + O, h/4, w/4)."""
         history = History(objects, background, object_valid, background_valid)
         return self.network.segment(Pyramid(f4, f8), history)
 
@@ -96,6 +99,7 @@ class _Refine(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor, f4: Tensor, logits: Tensor, *rest: Tensor) -> Tensor:
+        """Logits (1, K + O, h/4, w/4), corrected from the image (1, 3, h, w) and last masks."""
         prior, more = Prior(*rest[: len(PRIOR)]), rest[len(PRIOR) :]
         pyramid = Pyramid(f4, f4)
         if not more:
@@ -109,6 +113,7 @@ class _PlainDeformableConv(DeformableConv):
     """The same layer in operations that ONNX has."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, y, x) to the same size."""
         bias = cast(Tensor, self.conv.bias)
         return deform_conv2d_plain(x, self.offsets(x), self.conv.weight, bias)
 

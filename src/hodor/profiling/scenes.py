@@ -20,7 +20,7 @@ SMALLEST_BOX = 2  # pixels
 
 
 def clip(height: int, width: int, count: int) -> Iterator[NDArray[np.uint8]]:
-    """``count`` frames (height, width, 3) uint8 of the sample clip, forwards, backwards and so on.
+    """``count`` frames (H, W, 3) uint8 of the sample clip, forwards, backwards and so on.
 
     Real frames matter where they are decoded: noise costs many times as much.
     """
@@ -33,7 +33,7 @@ def clip(height: int, width: int, count: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def grid_of_boxes(height: int, width: int, objects: int) -> NDArray[np.uint16]:
-    """A label map (height, width) of boxes 1..objects, side by side in a grid.
+    """A label map (H, W) of boxes 1..objects, side by side in a grid.
 
     Raises:
         HodorError: they do not fit.

@@ -56,7 +56,7 @@ class GrabCut:
     """Colours inside against colours outside, with smooth borders (Rother et al., 2004)."""
 
     def segment(self, frame: NDArray[np.uint8], prompt: Prompt) -> NDArray[np.bool_]:
-        """See `Segmenter`."""
+        """See `Segmenter`: (H, W)."""
         left, top, right, bottom = _seen(prompt, frame.shape[:2])
         part = (slice(top, bottom), slice(left, right))
         height, width = bottom - top, right - left

@@ -135,7 +135,7 @@ class Session:
             return np.asarray(shown, np.uint8)
 
     def given(self, frame: int) -> LabelMap:
-        """The masks given in a frame, without removed objects'; zeros where there are none."""
+        """Masks (H, W) given in a frame, without removed objects'; zeros where there are none."""
         with self._mutex:
             labels = self.folder.read_map("given", frame)
             if labels is None:

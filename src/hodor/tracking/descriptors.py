@@ -50,11 +50,11 @@ class FrameDescriptors(Generic[ArrayT]):
         return cls(0, named, None, dict(zip(ids, cells, strict=True)))
 
     def at(self, index: int) -> "FrameDescriptors[ArrayT]":
-        """The same under a frame number."""
+        """The same descriptors, (C,) an object, under a frame number."""
         return replace(self, index=index)
 
     def without(self, ids: Iterable[int]) -> "FrameDescriptors[ArrayT]":
-        """The same without some objects."""
+        """The same descriptors, (C,) an object, without some objects."""
         gone = set(ids)
         return replace(
             self,
@@ -63,11 +63,11 @@ class FrameDescriptors(Generic[ArrayT]):
         )
 
     def only(self, ids: Iterable[int]) -> "FrameDescriptors[ArrayT]":
-        """The same with no other objects."""
+        """The same descriptors, (C,) an object, with no other objects."""
         return self.without(set(self.objects) - set(ids))
 
     def converted(self, convert: Callable[[ArrayT], OtherT]) -> "FrameDescriptors[OtherT]":
-        """The same with each array as ``convert`` makes it."""
+        """The same with each array, (C,) or (G, C), as ``convert`` makes it."""
         return FrameDescriptors(
             self.index,
             {i: convert(d) for i, d in self.objects.items()},

@@ -61,7 +61,7 @@ class Memory(Generic[ArrayT]):
         return sorted({i for frame in frames for i in frame.objects})
 
     def push(self, frame: FrameDescriptors[ArrayT]) -> None:
-        """Remember one more frame; what leaves the window is forgotten.
+        """Remember one more frame, (C,) an object; what leaves the window is forgotten.
 
         An object whose only descriptor leaves the window keeps it until it is seen again.
         """
@@ -104,7 +104,7 @@ class Memory(Generic[ArrayT]):
         return [frame.objects[i] for frame in self.references if i in frame.objects]
 
     def add_reference(self, frame: FrameDescriptors[ArrayT]) -> None:
-        """Remember descriptors of given masks."""
+        """Remember descriptors, (C,) an object, of given masks."""
         self.references.append(frame)
         if len(self.references) > MAX_REFERENCES:
             self._drop_a_reference()
@@ -158,7 +158,7 @@ class Memory(Generic[ArrayT]):
             self.given_maps = [frame for frame in maps if frame.masks]
 
     def frames(self) -> list[FrameDescriptors[ArrayT]]:
-        """The frames that decoding listens to, oldest first."""
+        """The T frames, (C,) an object, that decoding listens to, oldest first."""
         within = {frame.index for frame in self.recent}
         kept = [
             frame
@@ -181,7 +181,7 @@ class Memory(Generic[ArrayT]):
     def recall(
         self, ids: Sequence[int], extra: Sequence[FrameDescriptors[ArrayT]] = ()
     ) -> Recalled[ArrayT]:
-        """The history of ``ids``, in that order."""
+        """The history of ``ids``, (C,) an object and frame, in that order."""
         frames = [*self.frames(), *extra]
         objects = [[frame.objects.get(i) for i in ids] for frame in frames]
         if any(frame.alone for frame in frames):

@@ -69,7 +69,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     def decode(
         self, features: FeaturesT, recalled: Recalled[ArrayT], ids: Sequence[int]
     ) -> Logits[ArrayT]:
-        """Logits of a frame, for the objects ``ids`` that ``recalled`` describes in this order."""
+        """Logits (K + O, h/4, w/4), for the objects ``ids`` that ``recalled`` has in this order."""
 
     @abstractmethod
     def keys(self, features: FeaturesT) -> ArrayT | None:
@@ -83,7 +83,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         carried: CarriedMasks,
         remembered: Sequence[RememberedPlaces[ArrayT]],
     ) -> Logits[ArrayT]:
-        """Logits, of networks with a refiner, corrected for the O objects.
+        """Logits (K + O, h/4, w/4), of networks with a refiner, corrected for the O objects.
 
         remembered: for networks that match: frames with given masks, and the last one.
         """
@@ -98,7 +98,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     def encode(
         self, features: FeaturesT, logits: Logits[ArrayT], given: Given[ArrayT] | None
     ) -> FrameDescriptors[ArrayT]:
-        """Describe the objects of ``logits`` and those given, by id, from their soft masks."""
+        """Describe the objects of ``logits`` and those given, (C,) by id, from their soft masks."""
 
     @abstractmethod
     def lower_outside(
@@ -106,16 +106,19 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     ) -> Logits[ArrayT]:
         """Logits with ``amount`` added outside of each object's area; None leaves it as it is.
 
-        The given ones stay as they are. areas: rows and columns of (h/4, w/4), for each object.
+        The given ones stay as they are. areas: of logits (K + O, h/4, w/4), for each object.
         """
 
     @abstractmethod
     def shift(self, logits: Logits[ArrayT], amounts: Sequence[float]) -> Logits[ArrayT]:
-        """Logits with a number added to each of the K + O planes; the given ones stay."""
+        """Logits (K + O, h/4, w/4) with a number added to each plane; the given ones stay."""
 
     @abstractmethod
     def confidences(self, logits: Logits[ArrayT], geometry: Geometry) -> list[float]:
-        """For each object the mean probability over the cells that it wins; 0 if it wins none."""
+        """For each object the mean probability over the cells of (K + O, h/4, w/4) that it wins.
+
+        0 if it wins none.
+        """
 
     @abstractmethod
     def similarity(self, found: Sequence[ArrayT], given: Sequence[Sequence[ArrayT]]) -> list[float]:
@@ -139,11 +142,11 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
 
     @abstractmethod
     def to_numpy(self, array: ArrayT) -> NDArray[np.float32]:
-        """A descriptor as files and other runtimes take it."""
+        """A descriptor (C,) as files and other runtimes take it."""
 
     @abstractmethod
     def from_numpy(self, array: NDArray[np.float32]) -> ArrayT:
-        """What ``to_numpy`` was made of."""
+        """What ``to_numpy`` was made of: (C,)."""
 
 
 AnyRuntime: TypeAlias = Runtime[Any, Any]

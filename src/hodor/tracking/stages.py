@@ -61,7 +61,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
     def decode(
         self, features: FeaturesT, given: Given[ArrayT] | None, geometry: Geometry
     ) -> Logits[ArrayT] | None:
-        """Logits of the objects that were known before; None where there was none.
+        """Logits (K + O, h/4, w/4) of objects that were known before; None where there was none.
 
         Far from where they were last seen they are lowered, if that is asked.
         """
@@ -107,7 +107,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
     def encode(
         self, features: FeaturesT, logits: Logits[ArrayT] | None, given: Given[ArrayT] | None
     ) -> FrameDescriptors[ArrayT]:
-        """Describe the frame from its own masks; objects by id, sorted."""
+        """Describe the frame from its own masks; objects, (C,) each, by id, sorted."""
         if logits is not None:
             return self.runtime.encode(features, logits, given)
         return self.runtime.encode_given(features, given.masks if given else {})
@@ -119,7 +119,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         given: Given[ArrayT] | None,
         geometry: Geometry,
     ) -> tuple[Logits[ArrayT] | None, dict[int, float]]:
-        """Logits as the result shows them, and the confidence of each object; 0 for a lost one.
+        """Logits (K + O, h/4, w/4) as shown, and the confidence of each object; 0 for a lost one.
 
         What is fed back to the network stays as it gave it.
         """
@@ -153,7 +153,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         given: Given[ArrayT] | None,
         geometry: Geometry,
     ) -> Result:
-        """What ``step`` gives; the label map is at the frame's size."""
+        """What ``step`` gives; the label map (H, W) is at the frame's size."""
         logits, confidence = self.judge(logits, descriptors, given, geometry)
         ids = tuple(descriptors.objects)
         sure = dict.fromkeys(given.masks if given else (), 1.0)

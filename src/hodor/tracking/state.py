@@ -32,7 +32,7 @@ State: TypeAlias = dict[str, Any]
 def memory_arrays(
     memory: Memory[ArrayT], to_numpy: Callable[[ArrayT], NDArray[np.float32]]
 ) -> dict[str, AnyArray]:
-    """A memory as named arrays.
+    """A memory as named arrays: objects (O, C), background (G, C), last boxes (O, 6).
 
     to_numpy: makes NumPy's arrays of what the memory holds.
     """
@@ -61,7 +61,7 @@ def memory_from(
     empty: Memory[ArrayT],
     from_numpy: Callable[[NDArray[np.float32]], ArrayT],
 ) -> Memory[ArrayT]:
-    """Fill an empty memory from ``memory_arrays``; ``from_numpy`` is the way back."""
+    """Fill an empty memory from ``memory_arrays``; ``from_numpy`` is the way back, for (C,)."""
 
     def unpacked(kind: str) -> list[FrameDescriptors[ArrayT]]:
         return [frame.converted(from_numpy) for frame in _unpack(kind, arrays)]

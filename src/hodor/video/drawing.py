@@ -125,6 +125,7 @@ class _Region:
     radius: float
 
     def cut(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The part of a picture (H, W, 3) where the mark is."""
         height, width = self.mask.shape
         return picture[self.top : self.top + height, self.left : self.left + width]
 

@@ -222,7 +222,7 @@ def read_image(
 
 
 def read_still(path: Path) -> NDArray[np.uint8]:
-    """Read an image that is no frame of a video, as `read_image` does.
+    """Read an image (H, W, 3) that is no frame of a video, as `read_image` does.
 
     Deep greys are stretched by the image's own range. Raises SourceError.
     """

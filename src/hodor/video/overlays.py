@@ -59,7 +59,7 @@ class OverlaySink(Finishing):
         self._codec = self._parts.head.codec if self._parts.head else codec or self._choose_codec()
 
     def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
-        """Draw and encode one frame."""
+        """Draw a label map (H, W) over its frame and encode it."""
         picture = draw_overlay(
             frame.pixels, label_map, ids,
             alpha=self._alpha, colours=self._colours, names=self._names,

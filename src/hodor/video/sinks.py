@@ -99,7 +99,7 @@ class LabelMapSink(Finishing):
             sweep(self._folder)
 
     def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
-        """Write `<frame.name>.png`, whole or not at all."""
+        """Write a label map (H, W) as `<frame.name>.png`, whole or not at all."""
         write_label_map(self._folder / f"{frame.name}.png", label_map, wide=self._wide)
 
     def commit(self) -> None:
@@ -131,7 +131,7 @@ class RleSink(Finishing):
             self._resume(resume_from)
 
     def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
-        """Add the frame's line: index, name, time in seconds, objects; its size if it changed."""
+        """Add a label map (H, W) as a line: index, name, seconds, objects; a size that changed."""
         height, width = label_map.shape
         with explained(self._parts):
             file = self._open_parts()

@@ -24,7 +24,7 @@ def image_of(frame: NDArray[np.uint8], geometry: Geometry, config: HodorConfig) 
 
 
 def pad(inner: Floats, geometry: Geometry) -> Floats:
-    """Zeros right of and below (..., h, w), to the padded size."""
+    """Zeros right of and below an image (B, 3, h, w), to the padded size."""
     below, right = geometry.padding
     return np.pad(inner, [(0, 0)] * (inner.ndim - 2) + [(0, below), (0, right)])
 

@@ -25,7 +25,7 @@ Integers = NDArray[np.int64]
 def fast_label_map(
     logits: Logits[Floats], geometry: Geometry
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """What ``label_map_of`` makes of ``probabilities``, for a frame without given masks.
+    """What ``label_map_of`` makes of ``probabilities``, (H, W), for a frame without given masks.
 
     Args:
         logits: of the frame.

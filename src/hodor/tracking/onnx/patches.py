@@ -26,7 +26,7 @@ def to_stride_8(masks: Floats) -> Floats:
 
 
 def objects_to_stride_8(masks: Floats) -> Floats:
-    """``to_stride_8`` for objects, none of which gets lost (see ``hodor.model``)."""
+    """``to_stride_8`` for O objects (O, h, w), none of which gets lost (see ``hodor.model``)."""
     small = to_stride_8(masks)
     missed = (small.max((1, 2)) <= 0) & (masks.max((1, 2)) > 0)
     if missed.any():

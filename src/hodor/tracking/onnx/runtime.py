@@ -63,7 +63,7 @@ class OnnxRuntime(Runtime[Floats, Features]):
         return nullcontext()
 
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
-        """See ``Runtime``."""
+        """See ``Runtime``: pyramid and image (B, 3, h, w)."""
         image = image_of(frame, geometry, self.config)
         pyramid = self.network.extract(image)
         return Features(pyramid, image, pyramid.keys)
@@ -75,14 +75,14 @@ class OnnxRuntime(Runtime[Floats, Features]):
         )
 
     def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Floats, bool]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (h, w)."""
         mask, vanished = mask_of(region, geometry)
         return mask, vanished or not to_stride_8(mask[None]).max() > 0.5
 
     def decode(
         self, features: Features, recalled: Recalled[Floats], ids: Sequence[int]
     ) -> Logits[Floats]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, h/4, w/4)."""
         some = next(d for row in recalled.objects for d in row if d is not None)
         scene = next(d for row in recalled.background for d in row if d is not None)
         objects = np.stack([np.stack(_filled(row, some)) for row in recalled.objects])
@@ -103,7 +103,7 @@ class OnnxRuntime(Runtime[Floats, Features]):
         carried: CarriedMasks,
         remembered: Sequence[RememberedPlaces[Floats]],
     ) -> Logits[Floats]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, h/4, w/4)."""
         masks, known, confidence, change = (values[None] for values in carried)
         prior = (masks, known, confidence, change[:, None])
         places = [_places(one, features.keys) for one in remembered]
@@ -115,13 +115,13 @@ class OnnxRuntime(Runtime[Floats, Features]):
     def encode_given(
         self, features: Features, masks: Mapping[int, Floats]
     ) -> FrameDescriptors[Floats]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C,) an object."""
         return self._encode(features, list(masks), np.stack(list(masks.values())))
 
     def encode(
         self, features: Features, logits: Logits[Floats], given: Given[Floats] | None
     ) -> FrameDescriptors[Floats]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C,) an object."""
         p = softmax(logits.values)
         if given is None:
             _, y, x = p.shape
@@ -134,7 +134,7 @@ class OnnxRuntime(Runtime[Floats, Features]):
     def lower_outside(
         self, logits: Logits[Floats], areas: Sequence[Area | None], amount: float
     ) -> Logits[Floats]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, h/4, w/4)."""
         added = np.zeros_like(logits.values)
         for plane, area in enumerate(areas, logits.backgrounds):
             if area is not None:
@@ -143,11 +143,11 @@ class OnnxRuntime(Runtime[Floats, Features]):
         return logits.with_values(logits.values + added)
 
     def shift(self, logits: Logits[Floats], amounts: Sequence[float]) -> Logits[Floats]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, h/4, w/4)."""
         return logits.with_values(logits.values + np.array(amounts, np.float32)[:, None, None])
 
     def confidences(self, logits: Logits[Floats], geometry: Geometry) -> list[float]:
-        """See ``Runtime``."""
+        """See ``Runtime``: of (K + O, h/4, w/4)."""
         h, w = geometry.cells
         p = softmax(logits.values[:, :h, :w])
         best = p.argmax(0)
@@ -158,7 +158,7 @@ class OnnxRuntime(Runtime[Floats, Features]):
         ]
 
     def similarity(self, found: Sequence[Floats], given: Sequence[Sequence[Floats]]) -> list[float]:
-        """See ``Runtime``."""
+        """See ``Runtime``: of (C,)."""
         pairs = [(one, np.stack(those)) for one, those in zip(found, given, strict=True)]
         norm = np.linalg.norm
         return [float((b @ a / norm(b, axis=1)).max() / norm(a)) for a, b in pairs]
@@ -166,13 +166,13 @@ class OnnxRuntime(Runtime[Floats, Features]):
     def label_map(
         self, logits: Logits[Floats], geometry: Geometry
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (H', W')."""
         return fast_label_map(logits, geometry)
 
     def probabilities(
         self, logits: Logits[Floats] | None, geometry: Geometry, given: Given[Floats] | None
     ) -> Floats:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, H', W')."""
         ids: tuple[int, ...] = ()
         full = np.ones((1, *geometry.padded), np.float32)
         if logits is not None:
@@ -182,11 +182,11 @@ class OnnxRuntime(Runtime[Floats, Features]):
         return channels_resized(np.ascontiguousarray(inner), geometry.crop_size)
 
     def to_numpy(self, array: Floats) -> Floats:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C,)."""
         return np.array(array, np.float32)
 
     def from_numpy(self, array: Floats) -> Floats:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C,)."""
         return array
 
     def _encode(
