@@ -1,4 +1,19 @@
-"""Errors that a user can mend. Each says what was wrong, what was found and what to do."""
+"""Errors that a user can mend. Each says what was wrong, what was found and what to do.
+
+::
+
+    HodorError
+    ├── SourceError                a video, folder or camera
+    │   ├── MissingSourceError     there is none of that name
+    │   ├── ClosedSourceError      it is there, but may not be read
+    │   ├── NotAVideoError         it is there, but holds no picture that is known
+    │   └── DamagedSourceError     it is cut off, empty or does not decode
+    ├── MaskError                  a reference mask or a label map
+    ├── WeightsError               a model or a tracker's state
+    │   └── MissingModelError      there is none of that name
+    ├── DataError                  training or benchmark data
+    └── RecipeError                a training recipe
+"""
 
 import sys
 from collections.abc import Iterator
@@ -21,12 +36,32 @@ class SourceError(HodorError):
     """A video, folder or camera cannot be opened, or holds nothing to read."""
 
 
+class MissingSourceError(SourceError):
+    """There is no file, folder or camera of that name."""
+
+
+class ClosedSourceError(SourceError):
+    """A video or image is there, but may not be read."""
+
+
+class NotAVideoError(SourceError):
+    """A file or folder is there, but holds no video or image that can be read."""
+
+
+class DamagedSourceError(SourceError):
+    """A video or image is cut off, empty, or none of it decodes."""
+
+
 class MaskError(HodorError):
     """A reference mask or a label map cannot be used as it is."""
 
 
 class WeightsError(HodorError):
     """A checkpoint is missing, damaged or does not fit the network."""
+
+
+class MissingModelError(WeightsError):
+    """There is no bundled model and no file of that name."""
 
 
 class DataError(HodorError):

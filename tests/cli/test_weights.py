@@ -139,7 +139,7 @@ def test_a_bundled_model_is_listed_described_and_verified(hodor: Hodor, bundled:
     assert described["sha256"] == sha256(bundled)
     assert described["parameters"] == 324_804
     assert described["config"]["backbone"] == "mobilenetv2_035"
-    assert described["about"]["name"] == "tiny"
+    assert described["metadata"]["name"] == "tiny"
     ran = hodor("weights", "verify")
     assert ran.code == 0
     assert ran.out.startswith("small: intact (")

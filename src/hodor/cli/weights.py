@@ -21,8 +21,8 @@ def list_models() -> None:
     """List the bundled models."""
     for name in bundled_models():
         path = model_path(name)
-        about = read_info(path).metadata
-        score = about.get("scores", {}).get("davis2016-ten", {}).get("J&F")
+        metadata = read_info(path).metadata
+        score = metadata.get("scores", {}).get("davis2016-ten", {}).get("J&F")
         told = (
             "" if score is None else f", J&F {100 * score:.1f} on ten sequences of DAVIS 2016 val"
         )
@@ -44,7 +44,7 @@ def info(model: str = typer.Argument(help="Bundled name, file or hub:ORG/REPO.")
                 "sha256": sha256(path),
                 "parameters": parameters,
                 "config": described.config.to_dict(),
-                "about": described.metadata,
+                "metadata": described.metadata,
             },
             indent=1,
         )

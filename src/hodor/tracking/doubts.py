@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from hodor.tracking.boxes import LastBox
-from hodor.tracking.geometry import STRIDE, Geometry
+from hodor.tracking.geometry import Geometry
 
 BEYOND_RADIUS = -6.0
 """Added to an object's logits beyond its search radius: so little that a clear match is found again
@@ -33,12 +33,8 @@ def search_areas(
     Returns:
         Rows and columns of (h/4, w/4) for each object.
     """
-    size = (geometry.inner[0] // STRIDE, geometry.inner[1] // STRIDE)
     found = [boxes.get(i) for i in ids]
-    return [
-        box.in_crop(geometry.crop, geometry.frame).near(size, radius) if box else None
-        for box in found
-    ]
+    return [geometry.near(box, radius) if box else None for box in found]
 
 
 def calibrated(confidence: float, curve: Sequence[tuple[float, float]]) -> float:

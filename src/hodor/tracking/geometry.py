@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hodor.model import SIZE_MULTIPLE
-from hodor.tracking.boxes import Crop
+from hodor.tracking.boxes import Crop, LastBox
 from hodor.tracking.options import TrackerOptions
 from hodor.types import AnyArray
 
@@ -52,6 +53,15 @@ class Geometry:
         full = np.zeros((*seen.shape[:-2], *self.frame), seen.dtype)
         full[..., *self.crop.area] = seen
         return full
+
+    def box_of(self, mask: NDArray[np.bool_]) -> LastBox:
+        """The box around a mask (H', W') of the crop that is not empty, in shares of the frame."""
+        return LastBox.of(mask).in_frame(self.crop, self.frame)
+
+    def near(self, box: LastBox, search_radius: float) -> tuple[slice, slice]:
+        """Rows and columns of logits (h/4, w/4) within reach of a box in shares of the frame."""
+        size = (self.inner[0] // STRIDE, self.inner[1] // STRIDE)
+        return box.in_crop(self.crop, self.frame).near(size, search_radius)
 
     @property
     def shrinks(self) -> bool:

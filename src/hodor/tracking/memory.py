@@ -83,7 +83,7 @@ class Memory(Generic[ArrayT]):
             if not mask.any():
                 mask = seen == i  # a few pixels may lie between those
             if mask.any():
-                self.last_boxes[i] = LastBox.of(mask).in_frame(geometry.crop, geometry.frame)
+                self.last_boxes[i] = geometry.box_of(mask)
             elif i in self.last_boxes:
                 before = self.last_boxes[i]
                 self.last_boxes[i] = before._replace(frames_ago=before.frames_ago + 1)

@@ -16,7 +16,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from hodor.errors import SourceError
+from hodor.errors import (
+    ClosedSourceError,
+    DamagedSourceError,
+    MissingSourceError,
+    NotAVideoError,
+    SourceError,
+)
 from hodor.video.playlists import check_playlist
 
 NETWORK_TIMEOUT = 10.0
@@ -74,7 +80,7 @@ class Input:
                 timeout=timeout,
             )
         except (av.FFmpegError, ValueError, OSError) as error:
-            raise SourceError(self._why_closed(error)) from error
+            raise self._why_closed(error) from error
         try:
             return container, self._picture_stream(container)
         except SourceError:
@@ -88,11 +94,11 @@ class Input:
 
     def _picture_stream(self, container: InputContainer) -> VideoStream:
         if container.format.name in TEXT_FORMATS:
-            raise SourceError(f"{self.label} is text, not a video; give a video or images.")
+            raise NotAVideoError(f"{self.label} is text, not a video; give a video or images.")
         # The cover picture of a song is no video.
         streams = [s for s in container.streams.video if not s.disposition & COVER]
         if not streams:
-            raise SourceError(f"{self.label} holds no video (format {container.format.name}).")
+            raise NotAVideoError(f"{self.label} holds no video (format {container.format.name}).")
         stream = streams[0]
         if stream.frames == 1:
             # An animated AVIF has its first picture by itself before the sequence.
@@ -104,14 +110,21 @@ class Input:
             )
         return stream
 
-    def _why_closed(self, error: Exception) -> str:
+    def _why_closed(self, error: Exception) -> SourceError:
         if isinstance(error, av.error.InvalidDataError):
-            return (
+            return DamagedSourceError(
                 f"{self.label} is no video that can be read: its index is missing or its content "
                 "is not video. A recording that was cut off needs repair by a recovery tool first."
             )
         reason = getattr(error, "strerror", None) or str(error)
-        return f"{self.label} cannot be opened ({reason}); check the name and your access to it."
+        kind = SourceError
+        if isinstance(error, PermissionError):
+            kind = ClosedSourceError
+        if isinstance(error, FileNotFoundError):
+            kind = MissingSourceError
+        return kind(
+            f"{self.label} cannot be opened ({reason}); check the name and your access to it."
+        )
 
 
 class Upright:

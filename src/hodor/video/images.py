@@ -9,9 +9,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from hodor.errors import SourceError, one_line
+from hodor.errors import (
+    ClosedSourceError,
+    DamagedSourceError,
+    MissingSourceError,
+    NotAVideoError,
+    SourceError,
+    one_line,
+)
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
 from hodor.video.pictures import (
     AUTO,
@@ -238,9 +245,18 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
         with open_picture(path) as image:
             yield image
     except UNREADABLE as error:
-        raise SourceError(
+        raise _kind_of(error)(
             f"{path} cannot be read as an image ({one_line(error)}); replace or remove it."
         ) from error
+
+
+def _kind_of(error: Exception) -> type[SourceError]:
+    """What Pillow's or the system's error comes to."""
+    if isinstance(error, FileNotFoundError):
+        return MissingSourceError
+    if isinstance(error, PermissionError):
+        return ClosedSourceError
+    return NotAVideoError if isinstance(error, UnidentifiedImageError) else DamagedSourceError
 
 
 def find_levels(

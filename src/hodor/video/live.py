@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from hodor.errors import SourceError
+from hodor.errors import MissingSourceError, SourceError
 from hodor.video.containers import Input, Upright, nominal_rate, pixel_aspect, short_name
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
 
@@ -125,7 +125,7 @@ def _linux_device(camera: str) -> str:
     device = f"/dev/video{camera}" if camera.isdecimal() else camera
     if not Path(device).exists():
         there = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*"))) or "none"
-        raise SourceError(f"There is no camera {device}; cameras found: {there}.")
+        raise MissingSourceError(f"There is no camera {device}; cameras found: {there}.")
     return device
 
 
@@ -138,7 +138,7 @@ def _windows_name(camera: str) -> str:
         device.name for device in enumerate_input_devices("dshow") if "video" in device.media_types
     ]
     if int(camera) >= len(names):
-        raise SourceError(
+        raise MissingSourceError(
             f"There is no camera {camera}; cameras found: {', '.join(names) or 'none'}."
         )
     return names[int(camera)]

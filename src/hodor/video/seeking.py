@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from hodor.errors import SourceError
+from hodor.errors import DamagedSourceError, SourceError
 from hodor.video.containers import Upright
 from hodor.video.frames import Closing, Frame, Source, numbered_name
 from hodor.video.listing import Listing, list_frames
@@ -142,7 +142,7 @@ class SeekableVideo(Closing):
         """See `SeekableFrames`. A frame that is lost in a damaged file is the one before it."""
         picture = self._kept.get(index) or self._decode(index)
         if picture is None:
-            raise SourceError(
+            raise DamagedSourceError(
                 f"{self._input.label}: frame {index} does not decode; the file is damaged there."
             )
         times = self._listing.times

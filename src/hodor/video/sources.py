@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import SourceError
+from hodor.errors import DamagedSourceError, MissingSourceError, NotAVideoError, SourceError
 from hodor.video.frames import Source
 from hodor.video.images import (
     IMAGE_SUFFIXES,
@@ -61,7 +61,7 @@ def open_source(
         return LiveSource(camera_input(camera, fps=fps), name=name, fps=fps)
     if glob.has_magic(str(what)):
         return _open_pattern(str(what), fps, intensity)
-    raise SourceError(f"{path} does not exist; check the path.")
+    raise MissingSourceError(f"{path} does not exist; check the path.")
 
 
 def _open_url(url: str, fps: float | None, intensity: Intensity) -> Source:
@@ -77,7 +77,7 @@ def _open_folder(folder: Path, fps: float | None, intensity: Intensity) -> Sourc
     files = list_images(folder)
     others = left_out(folder)
     if not files:
-        raise SourceError(f"{folder} holds no images ({_suffixes()}); {_contents(folder)}.")
+        raise NotAVideoError(f"{folder} holds no images ({_suffixes()}); {_contents(folder)}.")
     if len(files) == 1 and (pages := _pages_of(files[0])) > 1:
         return PagesSource(files[0], pages, fps=fps, intensity=intensity)
     name = folder.resolve().name
@@ -86,7 +86,7 @@ def _open_folder(folder: Path, fps: float | None, intensity: Intensity) -> Sourc
 
 def _open_file(path: Path, fps: float | None, intensity: Intensity) -> Source:
     if path.stat().st_size == 0:
-        raise SourceError(f"{path} is empty (0 bytes); copy or export it again.")
+        raise DamagedSourceError(f"{path} is empty (0 bytes); copy or export it again.")
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         return VideoSource(path, fps=fps)
     if (pages := _pages_of(path)) > 1:
@@ -112,7 +112,7 @@ def _open_pattern(pattern: str, fps: float | None, intensity: Intensity) -> Sour
     if len(found) == 1:
         return open_source(found[0], fps=fps, intensity=intensity)
     matches = f"its {len(found)} matches are no images" if found else "nothing matches it"
-    raise SourceError(f"{pattern} gives no images ({_suffixes()}): {matches}.")
+    raise MissingSourceError(f"{pattern} gives no images ({_suffixes()}): {matches}.")
 
 
 def _contents(folder: Path) -> str:

@@ -18,7 +18,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from hodor.errors import SourceError
+from hodor.errors import DamagedSourceError
 from hodor.video.containers import Input, Upright, nominal_rate, pixel_aspect, short_name
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
 
@@ -92,7 +92,7 @@ class VideoSource(Closing):
     def _conclude(self, tally: "_Tally", clock: "_Clock") -> None:
         label = self.input.label
         if tally.pictures == 0:
-            raise SourceError(
+            raise DamagedSourceError(
                 f"{label} opens, but none of its frames decodes; it is damaged or incomplete. "
                 "Copy or export it again."
             )

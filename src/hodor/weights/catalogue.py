@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hodor.errors import WeightsError
+from hodor.errors import MissingModelError, WeightsError
 from hodor.weights.files import read_model, sha256
 
 if TYPE_CHECKING:  # models are found without PyTorch
@@ -45,7 +45,7 @@ def model_path(which: str) -> Path:
         return _download(which.removeprefix(HUB))
     path = Path(which)
     if not path.is_file():
-        raise WeightsError(
+        raise MissingModelError(
             f"model {which!r}: no bundled model of that name ({', '.join(bundled) or 'none'}) and "
             "no such file; a model on the hub is written hub:ORG/REPO"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import safetensors
 
-from hodor.errors import WeightsError, one_line
+from hodor.errors import MissingModelError, WeightsError, one_line
 from hodor.files import whole_file
 from hodor.model import HodorConfig
 from hodor.types import Json, JsonObject
@@ -119,7 +119,7 @@ def read_info(path: Path) -> ModelInfo:
         WeightsError: no such file, or not a model of ours.
     """
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file; give a model's name, path or hub:ORG/REPO")
+        raise MissingModelError(f"{path}: no such file; give a model's name, path or hub:ORG/REPO")
     try:
         with safetensors.safe_open(path, "np") as file:
             header = file.metadata() or {}
