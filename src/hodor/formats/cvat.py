@@ -5,6 +5,7 @@ track of a single frame, as in CVAT's own exports, and what holds an object toge
 Polygons become one track for each object, with a keyframe in every frame.
 """
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -47,7 +48,7 @@ def write_cvat(track: Track, path: Path, _: WriteOptions) -> None:
 def write_cvat_polygons(track: Track, path: Path, options: WriteOptions) -> None:
     """One track of polygons for each object; its parts and holes joined by cuts of no width."""
     seen = survey(track, one_size="CVAT for video")
-    with ByObject() as parts, whole_file(path) as temporary:
+    with closing(ByObject()) as parts, whole_file(path) as temporary:
         last: dict[int, tuple[int, str]] = {}
         for frame in track.frames():
             for i, mask in masks_of(frame.label_map):

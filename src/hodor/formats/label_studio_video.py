@@ -5,6 +5,7 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def write_label_studio_video(track: Track, path: Path, options: WriteOptions) ->
     seen = survey(track, one_size="a video in Label Studio")
     height, width = seen.size
     duration = 0.0
-    with ByObject() as boxes, whole_file(path) as temporary:
+    with closing(ByObject()) as boxes, whole_file(path) as temporary:
         for frame in track.frames():
             duration = frame.time + 1 / track.fps
             for i, mask in masks_of(frame.label_map):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -106,7 +106,7 @@ def _write_videos(track: Track, path: Path, coding: Coding, mattes: Mattes) -> N
         for i in mattes.shown(seen.ids):
             file = folder / f"{mattes.file_name(i)}{coding.suffix}"
             video = _Video(file, coding, track, seen.size)
-            videos[i] = open_files.enter_context(video)
+            videos[i] = open_files.enter_context(closing(video))
         if coding is FFV1_CODING and track.pixel_aspect != 1:
             # PyAV gives no way to state it in Matroska, and FFV1's own note of it is not read.
             track.warnings.append(
@@ -177,10 +177,8 @@ class _Video:
             packet.duration = self._duration
             self._container.mux(packet)
 
-    def __enter__(self) -> "_Video":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._container.close()
 
 

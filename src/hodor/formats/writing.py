@@ -5,7 +5,6 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 from hodor.errors import HodorError
 from hodor.formats.matte_edges import PLAIN, Mattes
@@ -53,7 +52,7 @@ class ByObject:
     """Text gathered frame by frame, to be read object by object; it waits on the disk."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed in close
         self._places: dict[int, list[tuple[int, int]]] = defaultdict(list)
 
     def add(self, number: int, text: str) -> None:
@@ -68,8 +67,6 @@ class ByObject:
             self._file.seek(start)
             yield self._file.read(length).decode()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Let go of what waits."""
         self._file.close()

@@ -1,6 +1,7 @@
 """YouTube-VIS: COCO for videos, where an annotation is an object's masks in all frames."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from hodor.files import whole_file
@@ -28,7 +29,7 @@ def write_youtube_vis(track: Track, path: Path, options: WriteOptions) -> None:
     """
     seen = survey(track, one_size="YouTube-VIS")
     classes = categories(track, seen.ids)
-    with ByObject() as parts, whole_file(path) as temporary:
+    with closing(ByObject()) as parts, whole_file(path) as temporary:
         indices = _gather(track, seen, parts)
         with temporary.open("w", encoding="utf-8") as file:
             file.write(f'{{"info":{line({"description": track.video})},"licenses":[],')

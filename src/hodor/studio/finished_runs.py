@@ -19,7 +19,7 @@ from hodor.runs import is_begun, is_finished
 from hodor.runs.adapting import ADAPTED
 from hodor.studio.folder import SessionFolder
 from hodor.studio.objects import LONGEST_NAME, Object, default_name
-from hodor.studio.plan import Origins, mask_print, wanted
+from hodor.studio.plan import Origins, mask_fingerprint, wanted
 from hodor.studio.runs import HIGHEST
 from hodor.studio.settings import Video
 from hodor.types import JsonObject
@@ -128,11 +128,11 @@ def take_over(run: FinishedRun, folder: SessionFolder, video: Video, model: str 
             f"{run.root / 'labels'}: holds {len(files)} label maps, and the run had {run.frames} "
             "frames; put back what is missing, or track anew"
         )
-    prints = _give(run, folder, files)
+    fingerprints = _give(run, folder, files)
     with explained(folder.root):
         for t, file in enumerate(files):
             shutil.copyfile(stays_inside(run.root, file), folder.place("results", f"{t:05d}.png"))
-    origins = {i: _origins(run, i, prints[i]) for i in run.ids if i in prints}
+    origins = {i: _origins(run, i, fingerprints[i]) for i in run.ids if i in fingerprints}
     for t in range(run.frames):
         folder.note(t, origins)
     folder.flush(now=True)
@@ -159,19 +159,19 @@ def _refuse(run: FinishedRun, video: Video) -> None:
 
 
 def _give(run: FinishedRun, folder: SessionFolder, files: list[Path]) -> dict[int, dict[int, int]]:
-    """Write the given masks; gives their prints, by object and frame."""
+    """Write the given masks; gives their fingerprints, by object and frame."""
     by_frame: dict[int, list[int]] = {}
     for i in run.ids:
         for t in run.given.get(i) or [_surest(run.confidence[i])]:
             by_frame.setdefault(t, []).append(i)
-    prints: dict[int, dict[int, int]] = {}
+    fingerprints: dict[int, dict[int, int]] = {}
     for t, ids in by_frame.items():
         labels = read_label_map(stays_inside(run.root, files[t]))
         labels = np.where(np.isin(labels, ids), labels, 0).astype(np.uint8)
         folder.write_map("given", t, labels)
         for i in np.unique(labels[labels > 0]).tolist():
-            prints.setdefault(i, {})[t] = mask_print(labels == i)
-    return prints
+            fingerprints.setdefault(i, {})[t] = mask_fingerprint(labels == i)
+    return fingerprints
 
 
 def _surest(confidence: Sequence[float | None]) -> int:
@@ -179,10 +179,10 @@ def _surest(confidence: Sequence[float | None]) -> int:
     return max(range(len(confidence)), key=lambda t: confidence[t] or 0.0)
 
 
-def _origins(run: FinishedRun, number: int, prints: dict[int, int]) -> Origins:
+def _origins(run: FinishedRun, number: int, fingerprints: dict[int, int]) -> Origins:
     """A run's results count as what they should be, so that nothing is to be tracked again."""
     origins = Origins(run.frames)
-    due = wanted(prints, origins)
+    due = wanted(fingerprints, origins)
     for t, value in enumerate(run.confidence[number]):
         if value is not None and math.isfinite(value):
             origins.frame[t], origins.print[t] = due.frame[t], due.print[t]

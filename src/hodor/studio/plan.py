@@ -21,7 +21,7 @@ GONE = -1
 Bools = NDArray[np.bool_]
 
 
-def mask_print(mask: Bools) -> int:
+def mask_fingerprint(mask: Bools) -> int:
     """What tells one mask (H, W) from another of the same size."""
     return zlib.crc32(np.packbits(mask).tobytes())
 
@@ -57,17 +57,17 @@ def wanted(given: Mapping[int, int], origins: Origins) -> Wanted:
     Where the user said that the object is gone, it is so up to the next given mask, and frames
     before come from the given mask before.
 
-    given: prints of an object's given masks, by frame; at least one.
+    given: fingerprints of an object's given masks, by frame; at least one.
     """
     anchors = np.array(sorted(given), np.int64)
-    prints = np.array([given[int(a)] for a in anchors], np.int64)
+    fingerprints = np.array([given[int(a)] for a in anchors], np.int64)
     t = np.arange(len(origins.frame))
     after = np.searchsorted(anchors, t).clip(max=len(anchors) - 1)
     before = (after - (anchors[after] > t)).clip(min=0)
-    gone = prints == GONE
+    gone = fingerprints == GONE
     early = gone[before] | gone[after] | (abs(t - anchors[before]) <= abs(anchors[after] - t))
     nearest = np.where(early, before, after)
-    frame, marks = anchors[nearest], prints[nearest]
+    frame, marks = anchors[nearest], fingerprints[nearest]
     stale = (origins.frame != frame) | (origins.print != marks)
     stale[anchors] = False  # what is given needs no result
     return Wanted(frame, marks, stale)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hodor.errors import HodorError, MaskError, one_line
 from hodor.studio.folder import SessionFolder
 from hodor.studio.objects import Object, new_object
-from hodor.studio.plan import GONE, Bools, Origins, Wanted, mask_print, runs_of, wanted
+from hodor.studio.plan import GONE, Bools, Origins, Wanted, mask_fingerprint, runs_of, wanted
 from hodor.studio.settings import Video, noted_model, same_video
 from hodor.studio.undo import Edit, Given, Undo
 from hodor.types import JsonObject
@@ -54,7 +54,7 @@ class Session:
                 f"{folder.root / 'session.json'}: is damaged ({one_line(error)}); restore it or "
                 "begin anew"
             ) from error
-        self._prints: dict[int, dict[int, int]] = {}
+        self._fingerprints: dict[int, dict[int, int]] = {}
         for frame in sorted({*folder.maps("given"), *self._gone}):
             self._index(frame)
         self._origins = folder.read_origins(video.frames)
@@ -102,7 +102,7 @@ class Session:
         """What a change of masks or objects can change on the page."""
         ids = self.ids
         return {
-            "given": {i: sorted(self._prints.get(i, {})) for i in ids},
+            "given": {i: sorted(self._fingerprints.get(i, {})) for i in ids},
             "gone": {i: sorted(t for t, gone in self._gone.items() if i in gone) for i in ids},
             "stale": {i: runs_of(need.stale) for i, need in self.needs().items()},
             "undo": bool(self._undo.done),
@@ -150,16 +150,16 @@ class Session:
     def edited(self, frame: int) -> int:
         """What tells a frame's given masks from others; 0 where there are none."""
         with self._mutex:
-            marks = {i: p[frame] for i, p in self._prints.items() if frame in p}
+            marks = {i: p[frame] for i, p in self._fingerprints.items() if frame in p}
             return zlib.crc32(repr(sorted(marks.items())).encode()) if marks else 0
 
     def needs(self) -> dict[int, Wanted]:
         """What is to be tracked, by object; objects without any given mask need nothing."""
         with self._mutex:
             return {
-                i: wanted(self._prints[i], self._origins.get(i) or Origins(self.video.frames))
+                i: wanted(self._fingerprints[i], self._origins.get(i) or Origins(self.video.frames))
                 for i in self.ids
-                if self._prints.get(i)
+                if self._fingerprints.get(i)
             }
 
     def said(self) -> dict[int, dict[int, int]]:
@@ -167,7 +167,7 @@ class Session:
         with self._mutex:
             by_frame: dict[int, dict[int, int]] = {}
             for i in self.ids:
-                for frame, mark in self._prints.get(i, {}).items():
+                for frame, mark in self._fingerprints.get(i, {}).items():
                     by_frame.setdefault(frame, {})[i] = mark
             return by_frame
 
@@ -177,8 +177,8 @@ class Session:
             found = {i: self._origins[i].confidence[frame] for i in self.ids if i in self._origins}
             values = {i: float(c) for i, c in found.items() if c == c}
             for i in self.ids:
-                if frame in self._prints.get(i, {}):
-                    values[i] = 0.0 if self._prints[i][frame] == GONE else 1.0
+                if frame in self._fingerprints.get(i, {}):
+                    values[i] = 0.0 if self._fingerprints[i][frame] == GONE else 1.0
             return values
 
     # What the user changes
@@ -373,18 +373,18 @@ class Session:
         return Given.of(np.zeros(0, np.uint8) if labels is None else labels, self.gone(frame))
 
     def _index(self, frame: int) -> None:
-        """Note the prints of what is given in a frame."""
+        """Note the fingerprints of what is given in a frame."""
         labels = self.folder.read_map("given", frame)
         found = (
             {}
             if labels is None
-            else {int(i): mask_print(labels == i) for i in np.unique(labels) if i}
+            else {int(i): mask_fingerprint(labels == i) for i in np.unique(labels) if i}
         )
         found |= dict.fromkeys(self.gone(frame), GONE)
-        for prints in self._prints.values():
-            prints.pop(frame, None)
+        for fingerprints in self._fingerprints.values():
+            fingerprints.pop(frame, None)
         for i, mark in found.items():
-            self._prints.setdefault(i, {})[frame] = mark
+            self._fingerprints.setdefault(i, {})[frame] = mark
 
     def _save(self) -> None:
         self.folder.write_settings(
