@@ -5,41 +5,54 @@ import typer
 from hodor.cli.shared_options import shared_options
 from hodor.tracking import TrackerOverrides
 
+LOST = "an object is taken to be out of sight, and its mask is empty. 0: never."
+
+
+def _by_model(what: str, paper: str) -> str:
+    """Help of an option whose value a model's file states. paper: the paper's."""
+    return f"{what} Default: the model's (paper: {paper})."
+
+
 OPTIONS = {
     "size": typer.Option(
         min=64,
         help="Shorter side, in pixels, at which the network sees frames; larger is finer and "
         "slower. Default: the model's.",
     ),
-    "window": typer.Option(min=1, help="Past frames remembered. Default: the model's (paper: 7)."),
+    "window": typer.Option(min=1, help=_by_model("Past frames remembered.", "7")),
     "keep_reference": typer.Option(
         "--keep-reference/--no-keep-reference",
-        help="Remember the given masks' frame for good. Default: the model's (paper: no).",
+        help=_by_model("Remember the given masks' frame for good.", "no"),
     ),
     "search_radius": typer.Option(
         metavar="X|off",
-        help="How far from where it was last seen an object is expected, in shares of the shorter "
-        "side of what the network sees and of its own size, such as 0.15: helps against "
-        "look-alikes. Default: the model's (paper: off, anywhere).",
+        help=_by_model(
+            "How far from where it was last seen an object is expected, in shares of the shorter "
+            "side of what the network sees and of its own size, such as 0.15: helps against "
+            "look-alikes.",
+            "off, anywhere",
+        ),
     ),
     "crop_margin": typer.Option(
         metavar="X|off",
-        help="Look closer: the network sees only the objects and this margin around them, in "
-        "shares of the frame's shorter side and of their size, such as 0.1. Default: the model's "
-        "(paper: off, the whole frame).",
+        help=_by_model(
+            "Look closer: the network sees only the objects and this margin around them, in "
+            "shares of the frame's shorter side and of their size, such as 0.1.",
+            "off, the whole frame",
+        ),
     ),
     "min_confidence_ratio": typer.Option(
         min=0,
         max=0.99,
-        help="Found with less than this share of its usual confidence, an object is taken to be "
-        "out of sight, and its mask is empty. 0: never. Default: the model's (paper: 0).",
+        help=_by_model(f"Found with less than this share of its usual confidence, {LOST}", "0"),
     ),
     "min_similarity": typer.Option(
         min=0,
         max=0.99,
-        help="Found with a descriptor that is less like those of its given masks (cosine), an "
-        "object is taken to be out of sight, and its mask is empty. 0: never. Default: the model's "
-        "(paper: 0).",
+        help=_by_model(
+            f"Found with a descriptor that is less like those of its given masks (cosine), {LOST}",
+            "0",
+        ),
     ),
     "device": typer.Option(help="auto, cpu, cuda or mps."),
     "precision": typer.Option(
