@@ -3,7 +3,8 @@
 import re
 import tomllib
 from collections.abc import Callable
-from importlib.metadata import packages_distributions
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -38,17 +39,35 @@ main()
 """
 
 
+def plain_name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
+
+
+def with_what_they_need(packages: list[str]) -> set[str]:
+    """Packages and those that come with them."""
+    found: set[str] = set()
+    waiting = list(packages)
+    while waiting:
+        name = plain_name(waiting.pop())
+        if name in found:
+            continue
+        found.add(name)
+        with suppress(PackageNotFoundError):  # of another system
+            waiting += [one for one in requires(name) or [] if "extra ==" not in one]
+    return found
+
+
 def with_the_guides_packages_only() -> str:
     """The same program without any package of ours that the guide does not list."""
     listed = re.search(r"^pip install (numpy .*)$", GUIDE.read_text(encoding="utf-8"), re.M)
     assert listed
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     ours = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    names = {re.split(r"[^\w-]", one)[0].lower() for one in ours} - set(listed[1].split())
+    names = {plain_name(one) for one in ours} - with_what_they_need(listed[1].split())
     modules = sorted(
         module
         for module, packages in packages_distributions().items()
-        if any(package.lower().replace("_", "-") in names for package in packages)
+        if any(plain_name(package) in names for package in packages)
     )
     assert {"torch", "timm", "yaml", "skimage"} <= set(modules)
     blocked = '("torch", "torchvision", "timm", "huggingface_hub", "onnx")'
