@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +42,18 @@ def work(argument: tuple[Path, str]) -> str:
     if name == "defect":
         raise ZeroDivisionError("ours")
     if name == "slow":
-        time.sleep(2)
+        (folder.parent / "go").read_text()  # a pipe: waits for who writes
+    if name == "unlucky":
+        (folder.parent / "go").write_text("")
     return name.upper()
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """A folder for notes, beside the pipe that a slow job waits for."""
+    os.mkfifo(tmp_path / "go")
+    (tmp_path / "notes").mkdir()
+    return tmp_path / "notes"
 
 
 def outcomes(folder: Path, names: list[str], **place: Any) -> dict[str, Any]:
@@ -73,11 +82,11 @@ def test_every_job_is_done_once_and_a_users_error_ends_its_own_only(
 
 @pytest.mark.parametrize("place", LOSSES)
 def test_a_job_whose_worker_is_killed_begins_again_and_others_are_not_disturbed(
-    tmp_path: Path, place: dict[str, Any]
+    notes: Path, place: dict[str, Any]
 ) -> None:
-    found = outcomes(tmp_path, ["unlucky", "slow", "a", "b"], **place)
+    found = outcomes(notes, ["unlucky", "slow", "a", "b"], **place)
     assert sorted(one.value for one in found.values()) == ["A", "B", "SLOW", "UNLUCKY"]
-    begun = {path.name: len(path.read_text()) for path in tmp_path.iterdir()}
+    begun = {path.name: len(path.read_text()) for path in notes.iterdir()}
     assert begun == {"unlucky": 2, "slow": 1, "a": 1, "b": 1}
 
 
@@ -94,8 +103,8 @@ def test_a_defect_is_not_taken_for_a_lost_worker(tmp_path: Path) -> None:
     assert (tmp_path / "defect").read_text() == "x"
 
 
-def test_results_come_before_the_last_job_ends(tmp_path: Path) -> None:
-    jobs = {name: (tmp_path, name) for name in ("slow", "a")}
+def test_results_come_before_the_last_job_ends(notes: Path) -> None:
+    jobs = {name: (notes, name) for name in ("slow", "a")}
     assert next(iter(run_jobs(work, jobs, workers=2))).name == "a"
 
 

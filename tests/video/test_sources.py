@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -557,13 +558,23 @@ def recording(tmp_path: Path) -> Path:
     return write_video(tmp_path / "recording.mp4", flat_frames(13))
 
 
-def test_a_slow_consumer_of_a_camera_gets_the_newest_frames(recording: Path) -> None:
+def test_a_slow_consumer_of_a_camera_gets_the_newest_frames(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come, put = threading.Semaphore(0), _Reader._put
+
+    def counted(reader: _Reader, shot: Any) -> None:
+        put(reader, shot)
+        come.release()
+
+    monkeypatch.setattr(_Reader, "_put", counted)
     source = LiveSource(recording, pace=True)
     frames = []
     with source:
         for frame in source.frames():
             frames.append(frame)
-            time.sleep(0.1)
+            for _ in range(3 if len(frames) <= 4 else 0):  # as slow as three frames
+                come.acquire()
     indices = [frame.index for frame in frames]
     assert indices[0] == 0
     assert indices == sorted(set(indices))
@@ -601,7 +612,7 @@ def test_the_first_frame_waits_for_a_consumer_that_is_late_from_the_start(
     container, stream = Input(str(recording)).open()
     reader = _Reader(container, stream, pace=False)
     reader.start()
-    time.sleep(0.3)
+    reader._thread.join()
     shots = [reader.take(), reader.take(), reader.take()]
     assert [shot and shot.number for shot in shots] == [0, 12, None]
     assert reader.stop() == 11
@@ -621,16 +632,26 @@ def test_a_consumer_that_stops_early_ends_the_reader_thread(recording: Path) -> 
     assert reader_threads() == []
 
 
-def test_closing_a_camera_ends_a_loop_over_it_in_another_thread(recording: Path) -> None:
-    source = LiveSource(recording, pace=True)
+def test_closing_a_camera_ends_a_loop_over_it_in_another_thread(tmp_path: Path) -> None:
+    # The second frame would come after a minute and a half.
+    source = LiveSource(
+        write_video(tmp_path / "slow.mkv", flat_frames(2), times=[0, 90]), pace=True
+    )
     seen: list[int] = []
-    consumer = threading.Thread(target=lambda: seen.extend(f.index for f in source.frames()))
+    begun = threading.Event()
+
+    def consume() -> None:
+        for frame in source.frames():
+            seen.append(frame.index)
+            begun.set()
+
+    consumer = threading.Thread(target=consume)
     consumer.start()
-    time.sleep(0.12)
+    begun.wait()
     source.close()
-    consumer.join(2)
+    consumer.join(60)
     assert not consumer.is_alive()
-    assert 0 < len(seen) < 13
+    assert seen == [0]
     assert reader_threads() == []
 
 
