@@ -94,17 +94,19 @@ def convert(
             track = with_video(track, shown, whole=format_of(to).whole)
         track = replace(track, names={**track.names, **called})
         mattes = edges.mattes(track.names)
-        columns = (SpinnerColumn(), TextColumn("frames read: {task.completed}"))
         tally = _Tally(called)
-        with Progress(
-            *columns, console=console, transient=True, disable=not console.is_terminal
-        ) as bar:
+        with _bar(console) as bar:
             write_track(tally.counting(track, bar), out, to, WriteOptions(tolerance, files, mattes))
     console.print(
         f"{counted(tally.frames, 'frame')}, objects {tally.listed}: {out} ({to})", highlight=False
     )
     for warning in track.warnings:
         console.print(f"[yellow]warning[/]: {warning}", highlight=False)
+
+
+def _bar(console: Console) -> Progress:
+    columns = (SpinnerColumn(), TextColumn("frames read: {task.completed}"))
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 class _Tally:
