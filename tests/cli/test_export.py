@@ -69,7 +69,7 @@ def with_the_guides_packages_only() -> str:
         for module, packages in packages_distributions().items()
         if any(plain_name(package) in names for package in packages)
     )
-    assert {"torch", "timm", "yaml", "skimage"} <= set(modules)
+    assert {"torch", "timm", "skimage"} <= set(modules)
     blocked = '("torch", "torchvision", "timm", "huggingface_hub", "onnx")'
     assert blocked in WITHOUT_TORCH
     return WITHOUT_TORCH.replace(blocked, repr(modules))
