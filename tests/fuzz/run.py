@@ -58,6 +58,11 @@ def fuzz(first: int, count: int, work: Path) -> tuple[Counter[str], list[Finding
     return ends, findings
 
 
+def _answers(printed: str) -> list[str]:
+    """Lines that are answers: OpenEXR prints warnings among them."""
+    return [line for line in printed.splitlines() if line.startswith("{")]
+
+
 def _child(work: Path, first: int, last: int) -> tuple[list[Finding], int]:
     """What a child said, and how it ended."""
     here = Path(__file__).resolve().parent
@@ -72,7 +77,7 @@ def _child(work: Path, first: int, last: int) -> tuple[list[Finding], int]:
             [*command, str(first), str(last)],
             stdout=subprocess.PIPE, stderr=stderr, env=environment, check=False,
         )  # fmt: skip
-    return [Finding(**json.loads(line)) for line in done.stdout.splitlines()], done.returncode
+    return [Finding(**json.loads(line)) for line in _answers(done.stdout)], done.returncode
 
 
 def main() -> int:

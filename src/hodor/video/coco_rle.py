@@ -1,22 +1,27 @@
 """COCO's run-length masks: masks to runs and back, and what runs tell without a mask being made."""
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco
 
-from hodor.types import Json, JsonObject
+from hodor.types import Json, JsonObject, Untyped
 from hodor.video.limits import corners_of, filling_runs, frame_size
 
 LEAST_CORNERS = 3
 """Of a polygon that covers anything."""
 
 
+def _coco() -> Untyped:
+    """pycocotools, which training on stills in folders does without."""
+    return import_module("pycocotools.mask")
+
+
 def encode_rle(mask: NDArray[np.bool_]) -> JsonObject:
     """A mask (H, W) as COCO RLE for JSON: {"size": [H, W], "counts": "..."}."""
     # COCO counts runs down the columns.
-    rle = coco.encode(np.asfortranarray(mask).view(np.uint8))
+    rle = _coco().encode(np.asfortranarray(mask).view(np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
@@ -34,7 +39,7 @@ def decode_rle(rle: Mapping[str, Json]) -> NDArray[np.bool_]:
 def area_and_box(rle: Mapping[str, Json]) -> tuple[int, list[int]]:
     """Area in pixels, and x, y, width, height, of what `encode_rle` gave."""
     packed = {"size": rle["size"], "counts": rle["counts"].encode("ascii")}
-    return int(coco.area(packed)), [int(edge) for edge in coco.toBbox(packed)]
+    return int(_coco().area(packed)), [int(edge) for edge in _coco().toBbox(packed)]
 
 
 def box_of_rle(rle: Mapping[str, Json]) -> tuple[float, float, float, float] | None:
@@ -70,8 +75,8 @@ def fill_polygons(polygons: Iterable[object], size: tuple[int, int]) -> NDArray[
     flat = [found.ravel().tolist() for found in corners if len(found) >= LEAST_CORNERS]
     if not flat:
         return np.zeros(size, np.bool_)
-    together = coco.merge(coco.frPyObjects(flat, height, width))
-    return np.asarray(coco.decode(together), np.bool_)
+    together = _coco().merge(_coco().frPyObjects(flat, height, width))
+    return np.asarray(_coco().decode(together), np.bool_)
 
 
 def _unpacked(rle: Mapping[str, Json]) -> tuple[tuple[int, int], NDArray[np.int64]]:
