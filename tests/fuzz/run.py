@@ -58,9 +58,9 @@ def fuzz(first: int, count: int, work: Path) -> tuple[Counter[str], list[Finding
     return ends, findings
 
 
-def _answers(printed: str) -> list[str]:
+def _answers(printed: bytes) -> list[bytes]:
     """Lines that are answers: OpenEXR prints warnings among them."""
-    return [line for line in printed.splitlines() if line.startswith("{")]
+    return [line for line in printed.splitlines() if line.startswith(b"{")]
 
 
 def _child(work: Path, first: int, last: int) -> tuple[list[Finding], int]:
