@@ -80,10 +80,7 @@ def convert(
     edges.mattes(called)  # refused before anything is read
     if out.is_file() and not overwrite:
         raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
-    if source is None and format_of(to).pixels:
-        source = noted_video(given)
-        if source is not None:
-            console.print(f"the picture is that of {source}", highlight=False, markup=False)
+    source = source or _own_video(console, given, to)
     levels = Intensity.parse(intensity)
     with ExitStack() as opened:
         shown = None
@@ -102,6 +99,16 @@ def convert(
     )
     for warning in track.warnings:
         console.print(f"[yellow]warning[/]: {warning}", highlight=False)
+
+
+def _own_video(console: Console, given: Path, to: str) -> str | None:
+    """The video that a run's folder notes, if the format shows pictures; it is said."""
+    if not format_of(to).pixels:
+        return None
+    source = noted_video(given)
+    if source is not None:
+        console.print(f"the picture is that of {source}", highlight=False, markup=False)
+    return source
 
 
 def _bar(console: Console) -> Progress:

@@ -64,11 +64,8 @@ def studio(
         room.TrackerSettings(model, size, device),
         None if intensity is None else Intensity.parse(intensity),
     )
+    _check_frame(opened, frame, source)
     folder = opened.session.folder.root
-
-    last = opened.session.video.frames - 1
-    if frame > last:
-        raise HodorError(f"--frame {frame}: {source} ends with frame {last}")
 
     def ready(address: str) -> None:
         console.print(f"hodor studio is at {address}", highlight=False, soft_wrap=True)
@@ -77,3 +74,9 @@ def studio(
     serve(opened, host=host, port=port, browser=browser, frame=frame, ready=ready)
     again = shlex.quote(str(room.to_open_again(folder)))
     console.print(f"go on by: hodor studio {again}", highlight=False, soft_wrap=True)
+
+
+def _check_frame(opened: room.Studio, frame: int, source: str) -> None:
+    last = opened.session.video.frames - 1
+    if frame > last:
+        raise HodorError(f"--frame {frame}: {source} ends with frame {last}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from hodor.errors import HodorError, MaskError, WeightsError, one_line
 from hodor.files import write_json
@@ -162,16 +163,10 @@ def track_video(
     summary = summary or Summary(source.name)
     summary.setup = {"source_fps": round(source.fps, 6)} | _setup(tracker)
     total = source.length or source.estimated_length
-    alikes = LookAlikes()
     writer = _Writer(sinks)
     began = time.perf_counter()
     try:
-        for frame in _frames(source, tracker.next_index):
-            given = _masks(masks, frame, summary)
-            known = tracker.ids
-            result = tracker.step(frame.pixels, given)
-            summary.add(result, given)
-            summary.warn(alikes.look(tracker, frame, result, masks_came=given is not None))
+        for frame, result, known, given in _follow(tracker, source, masks, summary):
             summary.seconds = time.perf_counter() - began
             if soft is not None:
                 edges = soft_masks(result, known, given)
@@ -199,6 +194,31 @@ def track_video(
     summary.seconds = time.perf_counter() - began
     _judge(summary, source, masks)
     return summary
+
+
+class _Followed(NamedTuple):
+    """A frame that was stepped through."""
+
+    frame: Frame
+    result: Result
+    known: tuple[int, ...]
+    """Objects that were followed before it"""
+    given: LabelMap | None
+    """(H, W): the masks that came with it"""
+
+
+def _follow(
+    tracker: Tracker, source: Source, masks: ReferenceMasks | None, summary: Summary
+) -> Iterator[_Followed]:
+    """Step through a source from where the tracker stands, and note what each frame tells."""
+    alikes = LookAlikes()
+    for frame in _frames(source, tracker.next_index):
+        given = _masks(masks, frame, summary)
+        known = tracker.ids
+        result = tracker.step(frame.pixels, given)
+        summary.add(result, given)
+        summary.warn(alikes.look(tracker, frame, result, masks_came=given is not None))
+        yield _Followed(frame, result, known, given)
 
 
 def _judge(summary: Summary, source: Source, masks: ReferenceMasks | None) -> None:
