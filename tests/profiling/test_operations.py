@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hodor.model import Hodor
-from hodor.profiling import BenchOptions, OperationMeter, ReadMeter, Stepper
+from hodor.profiling import BenchOptions, OperationMeter, Stepper, read_meter
 from hodor.weights import save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,7 +39,7 @@ def test_operations_count_and_views_do_not(inference: bool) -> None:
 )
 def test_each_read_of_values_counts_once(read: Callable[[torch.Tensor], object]) -> None:
     x = torch.arange(3)
-    with ReadMeter() as meter:
+    with read_meter() as meter:
         x + 1
         assert meter() == 0
         read(x)

@@ -3,7 +3,7 @@
 from hodor.profiling.flops import FlopMeter
 from hodor.profiling.machine import PRECISIONS, Yardstick, describe_machine, peak_memory, yardsticks
 from hodor.profiling.measure import BenchOptions, Measurement, Stepper, measure
-from hodor.profiling.operations import OperationMeter, ReadMeter
+from hodor.profiling.operations import OperationMeter, read_meter
 from hodor.profiling.report import bench_table, operations_table
 from hodor.profiling.scenes import clip, grid_of_boxes, write_video
 from hodor.profiling.timing import STAGES, by_stage, medians, seconds_meter
@@ -15,7 +15,6 @@ __all__ = [
     "FlopMeter",
     "Measurement",
     "OperationMeter",
-    "ReadMeter",
     "Stepper",
     "Yardstick",
     "bench_table",
@@ -27,6 +26,7 @@ __all__ = [
     "medians",
     "operations_table",
     "peak_memory",
+    "read_meter",
     "seconds_meter",
     "write_video",
     "yardsticks",

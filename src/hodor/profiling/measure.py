@@ -12,7 +12,7 @@ import torch
 from hodor.model import Hodor, HodorConfig
 from hodor.profiling.flops import FlopMeter
 from hodor.profiling.machine import PRECISIONS, describe_machine, peak_memory, versions, yardsticks
-from hodor.profiling.operations import OperationMeter, ReadMeter
+from hodor.profiling.operations import OperationMeter, read_meter
 from hodor.profiling.scenes import clip, grid_of_boxes, write_video
 from hodor.profiling.timing import Meter, by_stage, medians, seconds_meter
 from hodor.tracking import Geometry, Tracker, TrackerOptions
@@ -109,7 +109,7 @@ class Stepper:
         """Operations of one step by stage, and how often Python reads a tensor's values there."""
         with OperationMeter() as operations:
             asked = by_stage(self.tracker, self, operations)
-        with ReadMeter() as reads:
+        with read_meter() as reads:
             read = by_stage(self.tracker, self, reads)
         return {stage: (round(asked[stage]), round(read[stage])) for stage in asked}
 

@@ -5,13 +5,14 @@ time on starting them; each value that Python reads makes it wait for all that w
 """
 
 import functools
-from collections.abc import Callable
-from contextlib import ExitStack
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from hodor.profiling.timing import Meter
 
 # What makes Python wait for a tensor's values.
 READS = ("item", "tolist", "cpu", "numpy", "__bool__", "__float__", "__int__", "__index__")
@@ -47,46 +48,32 @@ class OperationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **options)
 
 
-class ReadMeter:
-    """Within it, a call gives how often values of tensors were read so far.
+@contextmanager
+def read_meter() -> Iterator[Meter]:
+    """Gives a meter of how often values of tensors were read within it.
 
     Reading what was read already counts too, so that on a CPU, where all tensors are in Python's
     reach, it is an upper bound of the times that Python would wait for a GPU.
     """
+    count, inside = 0, False
 
-    def __init__(self) -> None:
-        self._count = 0
-        self._inside = False
-        self._stack = ExitStack()
-
-    def __call__(self) -> float:
-        """Reads so far."""
-        return self._count
-
-    def __enter__(self) -> Self:
-        for name in READS:
-            plain = getattr(Tensor, name)
-            setattr(Tensor, name, self._watched(plain))
-            self._stack.callback(setattr, Tensor, name, plain)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
-
-    def _watched(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(plain: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(plain)
         def read(*args: Any, **options: Any) -> Any:
-            if self._inside:  # one of them called another
+            nonlocal count, inside
+            if inside:  # one of them called another
                 return plain(*args, **options)
-            self._count, self._inside = self._count + 1, True
+            count, inside = count + 1, True
             try:
                 return plain(*args, **options)
             finally:
-                self._inside = False
+                inside = False
 
         return read
+
+    with ExitStack() as restored:
+        for name in READS:
+            plain = getattr(Tensor, name)
+            restored.callback(setattr, Tensor, name, plain)
+            setattr(Tensor, name, watched(plain))
+        yield lambda: float(count)
