@@ -16,7 +16,6 @@ from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
 from hodor.model.refiner import Prior, Refiner
 
-TOKEN_CHANNELS = 384  # of DINOv2's small transformer
 MATCHED_KINDS = 2  # of remembered frames: with given masks, the last one
 
 
@@ -57,15 +56,16 @@ class Hodor(nn.Module):
             )
 
         fine = config.stride_4_channels
+        self.tokens: nn.Module | None = None
+        width = 0
+        if config.tokens != "none":
+            from hodor.model import tokens  # brings a large part of timm
+
+            self.tokens = tokens.Tokens(config.pixel_mean, config.pixel_std)
+            width = tokens.CHANNELS
         self.matcher: Matcher | None = None
         if config.match_channels:
-            width = TOKEN_CHANNELS if config.tokens != "none" else 0
             self.matcher = Matcher(fine, config.channels, config.match_channels, width)
-        self.tokens: nn.Module | None = None
-        if config.tokens != "none":
-            from hodor.model.tokens import Tokens  # brings a large part of timm
-
-            self.tokens = Tokens(config.pixel_mean, config.pixel_std)
         self.refiner: Refiner | None = None
         if config.refiner_channels:
             kinds = MATCHED_KINDS if config.match_channels else 0
