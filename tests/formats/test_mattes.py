@@ -9,9 +9,19 @@ import numpy as np
 import pytest
 from formats.tracks import COUNT, FPS, SIZE, hard_track, label_map_at, pixels_at, track_of
 from numpy.typing import NDArray
+from PIL import Image
 
 from hodor.errors import HodorError
-from hodor.formats import FORMATS, Labelled, Mattes, Track, WriteOptions, read_track, write_track
+from hodor.formats import (
+    FORMATS,
+    Labelled,
+    Mattes,
+    Track,
+    WriteOptions,
+    guess_format,
+    read_track,
+    write_track,
+)
 
 
 def decoded(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
@@ -139,3 +149,15 @@ def test_files_are_called_by_the_names_given(tmp_path: Path) -> None:
 def test_edges_that_are_none_are_refused(made: dict[str, float]) -> None:
     with pytest.raises(HodorError, match="give pixels"):
         Mattes(**made)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"../mattes": 3}'])
+def test_a_note_of_another_program_beside_label_maps_does_not_matter(
+    tmp_path: Path, text: str
+) -> None:
+    for folder in ("masks", "mattes"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGBA", (8, 6)).save(tmp_path / "mattes/0.png")
+    Image.fromarray(np.full((6, 8), 2, np.uint8)).save(tmp_path / "masks/0.png")
+    (tmp_path / "masks/ids.json").write_text(text)
+    assert guess_format(tmp_path / "masks") == "png"

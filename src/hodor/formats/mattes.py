@@ -25,7 +25,7 @@ from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, survey
 from hodor.formats.writing import WriteOptions
 from hodor.types import Untyped
-from hodor.video import DEFAULT_FPS, list_images, open_picture
+from hodor.video import DEFAULT_FPS, list_images, open_picture, sort_naturally
 from hodor.video.limits import frame_size
 
 PNG_LEVEL = 3
@@ -305,8 +305,11 @@ def looks_like_rgba(look: Look) -> bool:
     """Folders of pictures with alpha, called by numbers, or by names that are noted."""
     first = first_of_objects(look)
     if first is None and look.folder:
-        folders = [look.path / name for name in noted_ids(look.path)]
-        first = next((file for one in folders if one.is_dir() for file in list_images(one)), None)
+        # The note is nobody's but that of folders: beside pictures it may be another program's.
+        folders = sort_naturally([one for one in look.path.iterdir() if one.is_dir()])
+        called = noted_ids(look.path) if folders else {}
+        named = (one for one in folders if one.name in called)
+        first = next((file for one in named for file in list_images(one)), None)
     if first is None:
         return False
     with open_picture(first) as image:
