@@ -1,7 +1,7 @@
 """``hodor convert``."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -94,10 +94,13 @@ def convert(
         tally = _Tally(called)
         with _bar(console) as bar:
             write_track(tally.counting(track, bar), out, to, WriteOptions(tolerance, files, mattes))
-    console.print(
-        f"{counted(tally.frames, 'frame')}, objects {tally.listed}: {out} ({to})", highlight=False
-    )
-    for warning in track.warnings:
+    written = f"{counted(tally.frames, 'frame')}, objects {tally.listed}: {out} ({to})"
+    _tell(console, written, track.warnings)
+
+
+def _tell(console: Console, written: str, warnings: Sequence[str]) -> None:
+    console.print(written, highlight=False)
+    for warning in warnings:
         console.print(f"[yellow]warning[/]: {warning}", highlight=False)
 
 

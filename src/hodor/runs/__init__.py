@@ -5,8 +5,9 @@ from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
 from hodor.runs.looking import Doubtful, most_doubtful
 from hodor.runs.many import ListedVideo, read_list, track_many, unfinished
 from hodor.runs.pairing import find_videos, pair_videos
-from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
+from hodor.runs.pipeline import Progress, resume, track_video, write_summary
 from hodor.runs.report import VideoReport, report_videos, write_report
+from hodor.runs.summary import Summary
 
 __all__ = [
     "Doubtful",

@@ -11,7 +11,8 @@ from hodor.formats import FORMATS, SOFT, FormatsSink, Mattes, WriteOptions, as_l
 from hodor.locks import FolderLock
 from hodor.runs.adapting import ADAPTED, adaptation_of, adapted, reopened
 from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
-from hodor.runs.pipeline import Progress, Summary, resume, track_video, write_summary
+from hodor.runs.pipeline import Progress, resume, track_video, write_summary
+from hodor.runs.summary import Summary
 from hodor.tracking import References, Tracker
 from hodor.types import JsonObject
 from hodor.video import (

@@ -10,7 +10,7 @@ from hodor.errors import LIST_ITEM, HodorError
 from hodor.files import safe_name
 from hodor.jobs import Outcome, run_jobs
 from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
-from hodor.runs.pipeline import Summary
+from hodor.runs.summary import Summary
 from hodor.tracking import Tracker
 from hodor.video import AUTO, Intensity
 
