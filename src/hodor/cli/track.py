@@ -85,8 +85,8 @@ def track(
     adapt: float | None = typer.Option(
         None,
         min=1.0,
-        help="Tune the model to the given masks first, for about so many seconds: better masks "
-        "of this video, kept as OUT/adapted.safetensors. 30 is a good number.",
+        help="Tune the model to the given masks first, for about so many seconds, which helps on "
+        "most videos and not on all; kept as OUT/adapted.safetensors. Try 30 or more.",
     ),
     intensity: str = INTENSITY,
     written: Written = Written(),
