@@ -8,10 +8,13 @@ import torch
 
 from hodor.errors import WeightsError
 from hodor.model import Hodor, HodorConfig, Prior, Pyramid, Remembered, matching
-from hodor.model.matching import Matcher
+from hodor.model.matching import Matcher, places_of
 
 K = 10  # background channels of the network that tests make
 SMALL = HodorConfig(backbone="mobilenetv2_035", channels=32, heads=4, refiner_channels=8)
+
+
+NOWHERE = torch.zeros(1, 2, 2, 2)
 
 
 def one_place_each(places: int) -> torch.Tensor:
@@ -29,7 +32,7 @@ def test_a_place_has_the_mask_of_the_place_that_looks_like_it() -> None:
     masks = torch.tensor([[[1.0, 0, 0.25, 0], [0, 1, 0, 0]]])  # (1, O, J)
     remembered = Remembered(one_place_each(4), masks, torch.ones_like(masks))
     turned = one_place_each(4)[..., [2, 0, 3, 1]].view(1, 4, 2, 2)
-    found = sharp_matcher()(turned, remembered)
+    found = sharp_matcher()(turned, NOWHERE, remembered)
     expected = masks[..., [2, 0, 3, 1]].view(1, 2, 2, 2)
     torch.testing.assert_close(found.masks, expected)
     torch.testing.assert_close(found.likeness, torch.ones(1, 1, 2, 2))
@@ -41,11 +44,31 @@ def test_a_frame_in_which_an_object_was_not_told_does_not_count_for_it() -> None
     masks = torch.tensor([[[1.0, 1, 0, 0, 0, 0, 0, 0]]])
     valid = torch.tensor([[[1.0, 1, 1, 1, 0, 0, 0, 0]]])
     looked_at = one_place_each(4).view(1, 4, 2, 2)
-    found = sharp_matcher()(looked_at, Remembered(keys, masks, valid))
+    found = sharp_matcher()(looked_at, NOWHERE, Remembered(keys, masks, valid))
     torch.testing.assert_close(found.masks.flatten(), torch.tensor([1.0, 1, 0, 0]))
-    nothing = sharp_matcher()(looked_at, Remembered(keys, masks, torch.zeros_like(valid)))
+    nothing = sharp_matcher()(looked_at, NOWHERE, Remembered(keys, masks, torch.zeros_like(valid)))
     assert nothing.known.tolist() == [[0]]
     assert not nothing.masks.any()
+
+
+def test_of_two_that_look_alike_the_nearer_one_counts_where_places_are_told() -> None:
+    key = torch.tensor([1.0, 0, 0, 0])
+    masks, both = torch.tensor([[[1.0, 0.0]]]), torch.ones(1, 1, 2)
+    twins = Remembered(key.view(1, 4, 1).expand(1, 4, 2), masks, both)
+    looked_at = key.view(1, 4, 1, 1).expand(1, 4, 1, 2)
+    here = torch.tensor([[[[0.5, 0.5]], [[0.2, 0.9]]]])  # rows, columns
+    anywhere = Matcher(4, 4, 4).eval()(looked_at, here, twins)
+    torch.testing.assert_close(anywhere.masks.flatten(), torch.tensor([0.5, 0.5]))
+    nearby = twins._replace(places=torch.tensor([[[0.5, 0.5], [0.2, 0.9]]]))
+    found = Matcher(4, 4, 4).eval()(looked_at, here, nearby)
+    torch.testing.assert_close(found.masks.flatten(), torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(found.likeness, anywhere.likeness)
+
+
+def test_places_of_a_whole_frame_are_told_in_its_shorter_sides() -> None:
+    rows, columns = places_of((2, 4), torch.zeros(()))[0]
+    assert rows.tolist() == [[0.25] * 4, [0.75] * 4]
+    assert columns.tolist() == [[0.25, 0.75, 1.25, 1.75]] * 2
 
 
 def test_many_places_are_compared_in_parts_with_the_same_result(
@@ -56,11 +79,16 @@ def test_many_places_are_compared_in_parts_with_the_same_result(
     keys = torch.randn(2, 8, 5, 7, generator=g)
     rest = torch.rand(2, 3, 11, generator=g)
     remembered = Remembered(torch.randn(2, 8, 11, generator=g), rest, (rest > 0.2).float())
-    whole = matcher(keys, remembered)
+    places = torch.rand(2, 2, 5, 7, generator=g)
+    remembered = remembered._replace(places=torch.rand(2, 2, 11, generator=g))
+    whole = matcher(keys, places, remembered)
     monkeypatch.setattr(matching, "AT_ONCE", 4)
     with torch.no_grad():
-        for ours, theirs in zip(matcher(keys, remembered), whole, strict=True):
+        for ours, theirs in zip(matcher(keys, places, remembered), whole, strict=True):
             torch.testing.assert_close(ours, theirs.detach())
+
+
+EVERYWHERE = places_of((8, 12), torch.zeros(()))
 
 
 def scene(network: Hodor) -> tuple[torch.Tensor, Pyramid, torch.Tensor, Prior, torch.Tensor]:
@@ -93,7 +121,7 @@ def test_before_training_nothing_is_corrected() -> None:
     network = Hodor(replace(SMALL, match_channels=16)).eval()
     image, pyramid, logits, prior, keys = scene(network)
     with torch.no_grad():
-        found = network.refine(image, pyramid, logits, prior, keys, [places(keys)] * 2)
+        found = network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, [places(keys)] * 2)
     torch.testing.assert_close(found, logits)
 
 
@@ -105,9 +133,9 @@ def test_what_is_remembered_of_given_and_of_last_masks_counts(
     image, pyramid, logits, prior, keys = scene(network)
     kinds = [places(keys), places(keys)]
     with torch.no_grad():
-        straight = network.refine(image, pyramid, logits, prior, keys, kinds)
+        straight = network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, kinds)
         kinds[kind] = places(keys, flipped=True)
-        other = network.refine(image, pyramid, logits, prior, keys, kinds)
+        other = network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, kinds)
     torch.testing.assert_close(straight[:, :K], logits[:, :K], rtol=0, atol=0)
     assert (straight - other).abs().max() > 1e-3
 

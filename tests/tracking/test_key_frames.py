@@ -43,13 +43,29 @@ def test_masks_are_those_of_the_crop_at_stride_8(crop: Crop) -> None:
     assert geometry.padded[0] > geometry.inner[0]
 
 
+def test_a_place_of_the_frame_is_told_alike_by_any_crop() -> None:
+    """So that the last frame's places compare with those of a closer view."""
+    options = TrackerOptions(size=240)
+    whole = Geometry.of(FRAME, options, Crop.whole(FRAME)).places
+    close = Geometry.of(FRAME, options, Crop(120, 160, 240, 320)).places
+    # 16 pixels a cell of the whole frame, 8 of the crop, in 480 pixels.
+    np.testing.assert_allclose(whole[:, 0, 0], [8 / 480, 8 / 480], rtol=1e-6)
+    np.testing.assert_allclose(close[:, 0, 0], [124 / 480, 164 / 480], rtol=1e-6)
+    np.testing.assert_allclose(close[:, 1, 3], [132 / 480, 188 / 480], rtol=1e-6)
+
+
 def test_frames_of_any_size_stand_side_by_side_each_for_the_objects_it_tells_of() -> None:
-    one = KeyFrame(np.ones((4, 6), np.float32), {1: np.ones(6, np.float32)})
-    two = KeyFrame(np.ones((4, 2), np.float32), {2: np.full(2, 0.5, np.float32)})
+    one = KeyFrame(
+        np.ones((4, 6), np.float32), {1: np.ones(6, np.float32)}, np.zeros((2, 6), np.float32)
+    )
+    two = KeyFrame(
+        np.ones((4, 2), np.float32), {2: np.full(2, 0.5, np.float32)}, np.ones((2, 2), np.float32)
+    )
     told = RememberedPlaces.of([one, two], [1, 2])
     assert [keys.shape for keys in told.keys] == [(4, 6), (4, 2)]
     assert told.masks.tolist() == [[1] * 6 + [0] * 2, [0] * 6 + [0.5] * 2]
     assert told.valid.tolist() == [[1] * 6 + [0] * 2, [0] * 6 + [1] * 2]
+    assert told.places.tolist() == [[0] * 6 + [1] * 2] * 2
     assert RememberedPlaces.of([one, two], [3]).keys == []
 
 

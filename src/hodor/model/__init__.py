@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hodor.model.deform import deform_conv2d, deform_conv2d_plain
     from hodor.model.descriptors import Descriptors, History
     from hodor.model.inference import inference_copy
-    from hodor.model.matching import Remembered
+    from hodor.model.matching import Remembered, places_of
     from hodor.model.network import Hodor, normalise, object_probabilities
     from hodor.model.patches import (
         background_cells,
@@ -46,6 +46,7 @@ __all__ = [
     "object_probabilities",
     "objects_to_stride_8",
     "patch_masks",
+    "places_of",
     "released_name",
     "to_stride_8",
 ]
@@ -70,6 +71,7 @@ _FILE = {
     "object_probabilities": "network",
     "objects_to_stride_8": "patches",
     "patch_masks": "patches",
+    "places_of": "matching",
     "released_name": "released",
     "to_stride_8": "patches",
 }

@@ -6,10 +6,12 @@ remembered frames, those with given masks and the last one, are kept as maps of 
 keys, with the objects' masks beside them. A place q of the new frame listens to the places j of
 remembered frames that look like it, as in the space-time memory networks of the field::
 
-    a_qj = softmax_j(s * key_q . key_j)          cosines; s is learned
+    a_qj = softmax_j(s * key_q . key_j - |q - j|^2 / (2 r^2))   cosines; s is learned
     p_qo = sum_j a_qj valid_oj mask_oj / sum_j a_qj valid_oj
 
-and the refiner takes p as one more thing to go by. However long the video, there are as many maps.
+and the refiner takes p as one more thing to go by. How far q is from j, in r, counts for the last
+frame alone: a look-alike elsewhere is not taken for the object. However long the video, there are
+as many maps.
 """
 
 from typing import NamedTuple
@@ -22,6 +24,7 @@ from hodor.model.pyramid import Pyramid
 
 SHARPNESS = 16.0  # s before any training
 LEAST = 1e-6  # of what a place listens to, below which nothing is known
+NEAR = 0.1  # r, in shorter sides of the frame
 UNHEARD = -1e4  # a score that no two keys have
 AT_ONCE = 2048  # places of the new frame that are compared at a time: some 20 MB
 
@@ -36,6 +39,8 @@ class Remembered(NamedTuple):
     valid: Tensor
     """(B, O, J) of 0 and 1: whether the frame says where the object is; nobody hears a place that
     says nothing of any"""
+    places: Tensor | None = None
+    """(B, 2, J), rows and columns in shorter sides of the frame; None: near and far are alike"""
 
 
 class Matched(NamedTuple):
@@ -91,32 +96,51 @@ class Matcher(nn.Module):
         weighed = [own * (1 - share).sqrt(), F.normalize(meant, dim=1) * share.sqrt()]
         return torch.cat(weighed, 1)
 
-    def forward(self, keys: Tensor, remembered: Remembered) -> Matched:
+    def forward(self, keys: Tensor, places: Tensor, remembered: Remembered) -> Matched:
         """Read the masks of remembered frames.
 
         Args:
             keys: (B, C, y, x) of the new frame.
+            places: (B, 2, y, x) of them, as ``Remembered.places``.
             remembered: of O objects.
         """
         b, _c, y, x = keys.shape
-        places = keys.flatten(2).transpose(1, 2)  # (B, N, C)
+        asked = torch.cat([keys, places], 1).flatten(2).transpose(1, 2)  # (B, N, C + 2)
         masks, valid = remembered.masks, remembered.valid
         values = torch.cat([masks * valid, valid], 1).transpose(1, 2)  # (B, J, 2 O)
         # An export records one run, with gradients, and has to do for all sizes.
-        some = (places,) if torch.is_grad_enabled() else torch.split(places, AT_ONCE, 1)
+        some = (asked,) if torch.is_grad_enabled() else torch.split(asked, AT_ONCE, 1)
         silent = valid.amax(1, keepdim=True) == 0  # (B, 1, J)
         silent = silent & ~silent.all(2, keepdim=True)
-        parts = [self._read(part, remembered.keys, values, silent) for part in some]
+        parts = [self._read(part, remembered, values, silent) for part in some]
         read, likeness = (torch.cat(one, 1) for one in zip(*parts, strict=True))
         inside, heard = read.transpose(1, 2).chunk(2, 1)  # (B, O, N) each
         found, known = inside / heard.clamp(min=LEAST), valid.amax(2)
         return Matched(found.view(b, -1, y, x), known, likeness.view(b, 1, y, x))
 
     def _read(
-        self, places: Tensor, keys: Tensor, values: Tensor, silent: Tensor
+        self, asked: Tensor, remembered: Remembered, values: Tensor, silent: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What places (B, n, C) hear of values (B, J, V), and their greatest cosines (B, n)."""
+        """What keys and places (B, n, C + 2) hear of (B, J, V); greatest cosines (B, n)."""
         sharpness = self.sharpness.exp()
-        scores = (places * sharpness) @ keys  # (B, n, J)
+        keys, places = asked[..., :-2], asked[..., -2:]
+        scores = (keys * sharpness) @ remembered.keys  # (B, n, J)
         scores = scores.masked_fill(silent, UNHEARD)
-        return scores.softmax(2) @ values, scores.amax(2) / sharpness
+        likeness = scores.amax(2) / sharpness
+        if remembered.places is not None:
+            scores = scores - _squared(places, remembered.places) / (2 * NEAR**2)
+        return scores.softmax(2) @ values, likeness
+
+
+def places_of(size: tuple[int, int], like: Tensor) -> Tensor:
+    """Places (1, 2, y, x) of a whole frame's keys (y, x), in its shorter sides."""
+    y, x = size
+    rows = torch.arange(y, device=like.device, dtype=like.dtype) + 0.5
+    columns = torch.arange(x, device=like.device, dtype=like.dtype) + 0.5
+    return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None] / min(size)
+
+
+def _squared(asked: Tensor, remembered: Tensor) -> Tensor:
+    """Squared distances (B, n, J) of places (B, n, 2) and (B, 2, J)."""
+    across = asked.square().sum(2, keepdim=True) + remembered.square().sum(1, keepdim=True)
+    return across - 2 * asked @ remembered

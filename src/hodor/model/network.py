@@ -158,6 +158,7 @@ class Hodor(nn.Module):
         logits: Tensor,
         prior: Prior,
         keys: Tensor | None = None,
+        places: Tensor | None = None,
         remembered: Sequence[Remembered] = (),
     ) -> Tensor:
         """Correct what ``segment`` gave; without a refiner it stays as it is.
@@ -168,6 +169,7 @@ class Hodor(nn.Module):
             logits: (B, K + O, h/4, w/4).
             prior: of the O objects, in the same order.
             keys: of the frame, from ``keys``.
+            places: (B, 2, h/8, w/8) of the keys; see ``Remembered.places``.
             remembered: for a network that matches: frames with given masks, and the last one.
 
         Returns:
@@ -176,8 +178,8 @@ class Hodor(nn.Module):
         if self.refiner is None:
             return logits
         matched = []
-        if self.matcher is not None and keys is not None:
-            matched = [self.matcher(keys, one) for one in remembered]
+        if self.matcher is not None and keys is not None and places is not None:
+            matched = [self.matcher(keys, places, one) for one in remembered]
         return cast(Tensor, self.refiner(images, pyramid.f4, logits, prior, matched))
 
     def forward(self, images: Tensor, masks: Tensor, targets: Tensor) -> Tensor:

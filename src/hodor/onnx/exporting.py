@@ -104,9 +104,9 @@ class _Refine(nn.Module):
         pyramid = Pyramid(f4, f4)
         if not more:
             return self.network.refine(image, pyramid, logits, prior)
-        keys, places = more[0], more[1:]
-        remembered = [Remembered(*places[:3]), Remembered(*places[3:])]
-        return self.network.refine(image, pyramid, logits, prior, keys, remembered)
+        keys, places, given = more[0], more[1], more[2 : 2 + len(REMEMBERED[0])]
+        remembered = [Remembered(*given), Remembered(*more[2 + len(given) :])]
+        return self.network.refine(image, pyramid, logits, prior, keys, places, remembered)
 
 
 class _PlainDeformableConv(DeformableConv):
@@ -168,9 +168,9 @@ _PARTS = {
     ),
 }
 
-_MATCHING = {"keys": _STRIDE_8} | {
-    name: {2: f"{name} places"} if name.endswith("keys") else {1: "objects", 2: f"{name} places"}
-    for names in REMEMBERED
+_MATCHING = {"keys": _STRIDE_8, "places": _STRIDE_8} | {
+    name: {2: f"{kind} places"} | ({1: "objects"} if name.endswith(("masks", "valid")) else {})
+    for kind, names in zip(("given", "last"), REMEMBERED, strict=True)
     for name in names
 }
 
@@ -304,13 +304,14 @@ def _matching_example(
     c = network.config.match_channels
     if not c:
         return ()
-    values = [torch.randn(1, c, *size, generator=g)]
+    near = torch.rand(1, 2, *size, generator=g)
+    values = [torch.randn(1, c, *size, generator=g), near]
     for count in (frames, 1):
         places = count * size[0] * size[1]
         values.append(torch.randn(1, c, places, generator=g))
         values.append(torch.rand(1, objects, places, generator=g))
         values.append(torch.ones(1, objects, places))
-    return tuple(values)
+    return (*values, near.flatten(2))
 
 
 def _record(

@@ -16,7 +16,10 @@ REFINE = "refine"
 """A fourth part, of networks with a refiner"""
 PRIOR = ("masks", "known", "confidence", "change")
 """Its inputs: the last masks, carried along"""
-REMEMBERED = tuple((f"{kind}_keys", f"{kind}_masks", f"{kind}_valid") for kind in ("given", "last"))
+REMEMBERED = (
+    ("given_keys", "given_masks", "given_valid"),
+    ("last_keys", "last_masks", "last_valid", "last_places"),
+)
 """Its inputs for networks that match: the places of remembered frames"""
 
 

@@ -137,7 +137,8 @@ class OnnxNetwork:
         pyramid: OnnxPyramid,
         logits: Floats,
         prior: tuple[Floats, Floats, Floats, Floats],
-        remembered: Sequence[tuple[Floats, Floats, Floats]] = (),
+        places: Floats | None = None,
+        remembered: Sequence[tuple[Floats, ...]] = (),
     ) -> Floats:
         """Logits (1, K + O, h/4, w/4) with the objects' corrected, of a network with a refiner.
 
@@ -147,15 +148,19 @@ class OnnxNetwork:
             logits: (1, K + O, h/4, w/4).
             prior: masks carried from the frame before, (1, O, h/4, w/4); whether they are known,
                 (1, O) of 0 and 1; their confidence, (1, O); change, (1, 1, h/4, w/4).
-            remembered: for a network that matches: frames with given masks, and the last one, each
-                as keys (1, C, J), masks and whether they are valid (1, O, J).
+            places: for a network that matches, (2, h/8, w/8): where its keys lie in the frame, in
+                shorter sides of it.
+            remembered: for such a network: frames with given masks, and the last one, each as keys
+                (1, C, J), masks and whether they are valid (1, O, J), and places (1, 2, J).
         """
         inputs = {"image": image, "f4": pyramid.f4, "logits": logits}
         inputs |= dict(zip(PRIOR, prior, strict=True))
         if pyramid.keys is not None:
             inputs["keys"] = pyramid.keys
+        if places is not None:
+            inputs["places"] = places[None]
         for names, values in zip(REMEMBERED, remembered, strict=False):
-            inputs |= dict(zip(names, values, strict=True))
+            inputs |= dict(zip(names, values, strict=False))  # of given ones, no places
         (refined,) = self._run(REFINE, **inputs)
         return refined
 

@@ -11,6 +11,7 @@ from hodor.tracking.options import TrackerOptions
 from hodor.types import AnyArray
 
 STRIDE = 4  # of logits
+KEYS_STRIDE = 8  # of what is matched
 ANTIALIAS_FROM = 2.0  # shrinking by more than this, plain bilinear skips source pixels
 NEARLY_MOST = 0.999  # share of the greatest cover at which a vanished mask keeps a pixel
 
@@ -72,6 +73,19 @@ class Geometry:
     def cells(self) -> tuple[int, int]:
         """Size of the logits that hold some of the frame, the others are padding."""
         return -(-self.inner[0] // STRIDE), -(-self.inner[1] // STRIDE)
+
+    @property
+    def places(self) -> NDArray[np.float32]:
+        """Where the middles of stride 8's cells lie in the frame: (2, y, x), rows and columns.
+
+        In shorter sides of the frame, so that frames of different crops compare.
+        """
+        sides = []
+        for axis in (0, 1):
+            seen = (np.arange(self.padded[axis] // KEYS_STRIDE) + 0.5) * KEYS_STRIDE
+            pixels = self.crop[axis] + seen / self.inner[axis] * self.crop_size[axis]
+            sides.append((pixels / min(self.frame)).astype(np.float32))
+        return np.stack(np.meshgrid(*sides, indexing="ij"))
 
     @property
     def padding(self) -> tuple[int, int]:

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.tracking.geometry import Geometry
+from hodor.tracking.geometry import KEYS_STRIDE, Geometry
 from hodor.tracking.logits import ArrayT
 
-STRIDE = 8  # of keys
 MAX_GIVEN = 4  # frames with given masks kept as maps: the first and the latest
 
 
@@ -23,6 +22,8 @@ class KeyFrame(Generic[ArrayT]):
     """(C, J), of its J places at stride 8"""
     masks: dict[int, NDArray[np.float32]]
     """(J,) in [0, 1], by the id of each object of which the frame says something"""
+    places: NDArray[np.float32]
+    """(2, J), from ``Geometry.places``"""
 
     @classmethod
     def of(
@@ -43,12 +44,14 @@ class KeyFrame(Generic[ArrayT]):
         seen = label_map[geometry.crop.area]
         h, w = geometry.inner
         small = cv2.resize(seen, (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
-        return cls(keys, {i: _covered(small == i, geometry.padded) for i in ids})
+        masks = {i: _covered(small == i, geometry.padded) for i in ids}
+        return cls(keys, masks, geometry.places.reshape(2, -1))
 
     def without(self, ids: Iterable[int]) -> "KeyFrame[ArrayT]":
         """The same without some objects."""
         gone = set(ids)
-        return KeyFrame(self.keys, {i: m for i, m in self.masks.items() if i not in gone})
+        kept = {i: m for i, m in self.masks.items() if i not in gone}
+        return KeyFrame(self.keys, kept, self.places)
 
 
 class RememberedPlaces(NamedTuple, Generic[ArrayT]):
@@ -60,6 +63,8 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
     """(O, J of all frames)"""
     valid: NDArray[np.float32]
     """(O, J of all frames) of 0 and 1"""
+    places: NDArray[np.float32]
+    """(2, J of all frames)"""
 
     @classmethod
     def of(
@@ -69,7 +74,7 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
         told = [frame for frame in frames if frame.masks.keys() & set(ids)]
         if not told:
             nothing = np.zeros((len(ids), 0), np.float32)
-            return cls([], nothing, nothing)
+            return cls([], nothing, nothing, np.zeros((2, 0), np.float32))
         masks, valid = [], []
         for frame in told:
             blank = np.zeros_like(next(iter(frame.masks.values())))
@@ -77,7 +82,10 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
             known = np.array([i in frame.masks for i in ids], np.float32)
             valid.append(np.broadcast_to(known[:, None], masks[-1].shape))
         return cls(
-            [frame.keys for frame in told], np.concatenate(masks, 1), np.concatenate(valid, 1)
+            [frame.keys for frame in told],
+            np.concatenate(masks, 1),
+            np.concatenate(valid, 1),
+            np.concatenate([frame.places for frame in told], 1),
         )
 
 
@@ -86,5 +94,6 @@ def _covered(mask: NDArray[np.bool_], padded: tuple[int, int]) -> NDArray[np.flo
     h, w = padded
     full = np.zeros((h, w), np.float32)
     full[: mask.shape[0], : mask.shape[1]] = mask
-    small = cv2.resize(full, (w // STRIDE, h // STRIDE), interpolation=cv2.INTER_AREA)
+    size = (w // KEYS_STRIDE, h // KEYS_STRIDE)
+    small = cv2.resize(full, size, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32).ravel()

@@ -82,6 +82,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         logits: Logits[ArrayT],
         carried: CarriedMasks,
         remembered: Sequence[RememberedPlaces[ArrayT]],
+        geometry: Geometry,
     ) -> Logits[ArrayT]:
         """Logits (K + O, h/4, w/4), of networks with a refiner, corrected for the O objects.
 

@@ -102,7 +102,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
             last = [] if memory.last_map is None else [memory.last_map]
             kinds = (memory.given_maps, last)
             remembered = [RememberedPlaces.of(frames, logits.ids) for frames in kinds]
-        return self.runtime.refine(features, logits, carried, remembered)
+        return self.runtime.refine(features, logits, carried, remembered, geometry)
 
     def encode(
         self, features: FeaturesT, logits: Logits[ArrayT] | None, given: Given[ArrayT] | None

@@ -90,6 +90,7 @@ def _pack_maps(
     for number, frame in enumerate(frames):
         start = f"{kind}.{number:03d}"
         named[f"{start}.keys"] = to_numpy(frame.keys)
+        named[f"{start}.places"] = frame.places
         named[f"{start}.ids"] = np.array(list(frame.masks), np.int64)
         if frame.masks:
             named[f"{start}.masks"] = np.stack(list(frame.masks.values()))
@@ -106,7 +107,8 @@ def _unpack_maps(
         ids = arrays[f"{start}.ids"].tolist()
         masks = arrays.get(f"{start}.masks", np.empty(0))
         keys = from_numpy(arrays[f"{start}.keys"])
-        frames.append(KeyFrame(keys, dict(zip(ids, masks, strict=True))))
+        places = np.asarray(arrays[f"{start}.places"], np.float32)
+        frames.append(KeyFrame(keys, dict(zip(ids, masks, strict=True)), places))
     return frames
 
 

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from hodor.data import ClipMotion
 from hodor.errors import HodorError, RecipeError
-from hodor.model import Descriptors, History, Hodor, Prior, Pyramid, Remembered
+from hodor.model import Descriptors, History, Hodor, Prior, Pyramid, Remembered, places_of
 
 PRIOR_DROPPED = 0.15  # of clips and steps
 GIVEN_DROPPED = 0.1  # the same, of what the frame with given masks says in matching
@@ -212,6 +212,7 @@ class ClipModel(nn.Module):
                     logits,
                     _carried(last, step.target, motion),
                     keys.get(step.target),
+                    self._places(keys),
                     self._remembered(keys, masks, last),
                 )
             predictions.append(Prediction(step.target, logits, present))
@@ -227,6 +228,13 @@ class ClipModel(nn.Module):
         if keys is None:
             return {}
         return dict(zip(frames, keys.view(b, t, *keys.shape[1:]).unbind(1), strict=True))
+
+    def _places(self, keys: Mapping[int, Tensor]) -> Tensor | None:
+        """Places (B, 2, h/8, w/8) of keys by frame; None of none."""
+        some = next(iter(keys.values()), None)
+        if some is None:
+            return None
+        return places_of((some.shape[-2], some.shape[-1]), some).expand(len(some), -1, -1, -1)
 
     @property
     def _only_refines(self) -> bool:
@@ -294,7 +302,9 @@ class ClipModel(nn.Module):
             drawn = torch.rand(len(seen), 1, device=seen.device)
             seen = seen * (drawn >= GIVEN_DROPPED)
         pairs = ((0, first, seen), (last.frame, last.masks, last.known))
-        return [_places(keys[n], m, known, near=self.training) for n, m, known in pairs]
+        given_, last_ = (_places(keys[n], m, known, near=self.training) for n, m, known in pairs)
+        where = self._places(keys)
+        return [given_, last_._replace(places=None if where is None else where.flatten(2))]
 
     def _masks(self, logits: Tensor) -> Tensor:
         """Objects' masks at stride 8 from a frame's own soft prediction."""

@@ -102,13 +102,14 @@ class OnnxRuntime(Runtime[Floats, Features]):
         logits: Logits[Floats],
         carried: CarriedMasks,
         remembered: Sequence[RememberedPlaces[Floats]],
+        geometry: Geometry,
     ) -> Logits[Floats]:
         """See ``Runtime``: (K + O, h/4, w/4)."""
         masks, known, confidence, change = (values[None] for values in carried)
         prior = (masks, known, confidence, change[:, None])
-        places = [_places(one, features.keys) for one in remembered]
+        told = [_places(one, features.keys) for one in remembered]
         refined = self.network.refine(
-            features.image, features.pyramid, logits.values[None], prior, places
+            features.image, features.pyramid, logits.values[None], prior, geometry.places, told
         )
         return logits.with_values(np.asarray(refined[0]))
 
@@ -204,13 +205,13 @@ class OnnxRuntime(Runtime[Floats, Features]):
         )
 
 
-def _places(told: RememberedPlaces[Floats], like: Floats | None) -> tuple[Floats, Floats, Floats]:
+def _places(told: RememberedPlaces[Floats], like: Floats | None) -> tuple[Floats, ...]:
     """Remembered frames as a batch; where there is none, a place that says nothing."""
     if not told.keys:
         some = np.zeros((1, 1 if like is None else like.shape[1], 1), np.float32)
         nothing = np.zeros((1, len(told.masks), 1), np.float32)
-        return some, nothing, nothing
-    return np.concatenate(told.keys, 1)[None], told.masks[None], told.valid[None]
+        return some, nothing, nothing, np.zeros((1, 2, 1), np.float32)
+    return np.concatenate(told.keys, 1)[None], told.masks[None], told.valid[None], told.places[None]
 
 
 def _filled(row: Sequence[Floats | None], like: Floats) -> list[Floats]:

@@ -123,19 +123,25 @@ class TorchRuntime(Runtime[Tensor, Features]):
         logits: Logits[Tensor],
         carried: CarriedMasks,
         remembered: Sequence[RememberedPlaces[Tensor]],
+        geometry: Geometry,
     ) -> Logits[Tensor]:
         """See ``Runtime``."""
         masks, known, confidence, change = (
             torch.from_numpy(values).to(logits.values.device)[None] for values in carried
         )
         prior = Prior(masks, known, confidence, change[:, None])
+        told, places = [self._places(one, features.keys) for one in remembered], None
+        if features.keys is not None:
+            places = torch.from_numpy(geometry.places).to(features.keys)[None]
+            told[0] = told[0]._replace(places=None)  # given masks are looked for everywhere
         refined = self._ready.refine(
             features.image,
             features.pyramid,
             logits.values[None],
             prior,
             features.keys,
-            [self._places(one, features.keys) for one in remembered],
+            places,
+            told,
         )
         return logits.with_values(refined[0].float())
 
@@ -144,9 +150,9 @@ class TorchRuntime(Runtime[Tensor, Features]):
         if not told.keys:
             some = torch.zeros(1, 1 if like is None else like.shape[1], 1, device=self.device)
             nothing = some.new_zeros(1, len(told.masks), 1)
-            return Remembered(some, nothing, nothing)
-        masks, valid = (torch.from_numpy(v).to(self.device)[None] for v in told[1:])
-        return Remembered(torch.cat(told.keys, 1)[None], masks, valid)
+            return Remembered(some, nothing, nothing, some.new_zeros(1, 2, 1))
+        masks, valid, places = (torch.from_numpy(v).to(self.device)[None] for v in told[1:])
+        return Remembered(torch.cat(told.keys, 1)[None], masks, valid, places)
 
     def encode_given(
         self, features: Features, masks: Mapping[int, Tensor]
