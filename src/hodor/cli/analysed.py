@@ -83,6 +83,7 @@ def _own_video(name: str, video: str, masks: Path | None) -> AnalysedVideo:
     maps: dict[str, LabelMap | None] = {}
 
     def frames() -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """Names and pixels (H, W, 3) in RGB; on the way the given masks of each are noted."""
         with open_source(video) as source:
             for frame in source.frames():
                 maps[frame.name] = given.for_frame(frame) if given else None

@@ -134,6 +134,7 @@ def fetcher(url: str, token: str, root: Path | None) -> Fetch:
     """
 
     def fetch(address: str) -> NDArray[np.uint8]:
+        """The frame (H, W, 3) in RGB at an address."""
         if root is not None and urlsplit(address).path.startswith("/data/local-files"):
             file = (root / _file_of(address)).resolve()
             if not file.is_relative_to(root.resolve()):

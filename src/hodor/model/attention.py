@@ -28,7 +28,10 @@ def join_heads(x: Tensor) -> Tensor:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Softmax and sampling positions need more digits than bfloat16 has."""
+    """``x``, any (..., C), in float32, or as it is if that is wider.
+
+    Softmax and sampling positions need more digits than bfloat16 has.
+    """
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -82,7 +85,14 @@ class MaskedCrossAttention(nn.Module):
         return cast(Tensor, self.output(join_heads(self.dropout(weights) @ v)))
 
     def weights(self, descriptors: Tensor, keys: Tensor, masks: Tensor) -> Tensor:
-        """Where each descriptor looks, for analyses: (B, heads, P, N), a sum of 1 over pixels."""
+        """Where each descriptor looks, for analyses.
+
+        Args:
+            descriptors, keys, masks: as for ``forward``.
+
+        Returns:
+            (B, heads, P, N) in [0, 1], with a sum of 1 over the N pixels.
+        """
         q = split_heads(self.query(descriptors), self.heads)
         k = split_heads(self.key(keys), self.heads)
         logits = at_least_float32(q @ k.transpose(-2, -1)) / math.sqrt(q.shape[-1])
@@ -174,15 +184,24 @@ class DescriptorAttention(nn.Module):
 def sine_positions(
     h: int, w: int, channels: int, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """Sine code of pixel positions: (h * w, channels), the y half first, then the x half.
+    """Sine code of pixel positions, the y half first, then the x half.
 
     Positions are counted from 1 and scaled to 2 pi over each axis; sine and cosine interleave.
+
+    Args:
+        h, w: rows and columns of the map.
+        channels: C, divisible by 4.
+        device, dtype: of the result.
+
+    Returns:
+        (N, C) in [-1, 1], for the N = h * w pixels row by row.
     """
     half = channels // 2
     exponent = 2 * (torch.arange(half, device=device) // 2) / half
     frequency = TEMPERATURE**exponent
 
     def code(n: int) -> Tensor:
+        """(n, C/2): the code of n places along one axis."""
         steps = torch.arange(1, n + 1, device=device, dtype=torch.float32)
         angle = (steps / (n + 1e-6) * 2 * math.pi)[:, None] / frequency
         return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], -1).flatten(1)

@@ -138,6 +138,12 @@ def compare(f4: Tensor, history: History, scale: float) -> Tensor:
     """The same as ``compare_plain``; in inference on processors some pixels at a time.
 
     Products with the whole history, many times the result, then stay in the cache.
+
+    Args:
+        f4, history, scale: as for ``compare_plain``.
+
+    Returns:
+        (B, G + O, y, x), background first, at least float32.
     """
     if torch.is_grad_enabled() or f4.device.type != "cpu":
         return at_least_float32(compare_plain(f4, history, scale))

@@ -49,7 +49,14 @@ def deform_conv2d_plain(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor
 
 
 def deform_conv2d(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The same as ``deform_conv2d_plain``, by the fastest way that the device has."""
+    """The same as ``deform_conv2d_plain``, by the fastest way that the device has.
+
+    Args:
+        x, offsets, weight, bias: as for ``deform_conv2d_plain``.
+
+    Returns:
+        (B, D, h, w).
+    """
     if x.device.type == "cpu":
         return deform_conv2d_rows(x, offsets, weight, bias)
     if x.device.type == "cuda":
@@ -65,6 +72,12 @@ def deform_conv2d_rows(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor)
     Channels-last, a map is a table with one row of C values for each pixel. A sample is a weighted
     sum of four rows, which PyTorch's embedding bags compute with vectors, also in bfloat16.
     Channels-last tensors are not copied.
+
+    Args:
+        x, offsets, weight, bias: as for ``deform_conv2d_plain``.
+
+    Returns:
+        (B, D, h, w), channels-last.
     """
     rows, shares = corners(at_least_float32(offsets))
     b, _, h, w = x.shape
@@ -126,7 +139,10 @@ class _RowsProduct(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of ``x``, of the shares, of weight and bias."""
+        """Gradients of ``x`` (B, C, h, w), shares, weight (D, C, 3, 3) and bias (D,).
+
+        ``rows``, which are integers, get None. ``gradients`` is that of the result, (B, h * w, D).
+        """
         x, rows, shares, weight = ctx.saved_tensors
         c, h, w = x.shape[1:]
         kernel = _matrix(weight, x.dtype)

@@ -29,12 +29,16 @@ class History(NamedTuple):
 
     @classmethod
     def of(cls, *frames: Descriptors) -> "History":
-        """A history in which everything is described in every frame."""
+        """A history of T frames, each (B, O, C) and (B, G, C), all described in all of them."""
         objects = torch.stack([d.objects for d in frames], 1)
         return cls(objects, torch.stack([d.background for d in frames], 1))
 
     def valid_keys(self) -> Tensor | None:
-        """Which of all descriptors may be listened to, background first: (B, T * (G + O)) bool."""
+        """Which of the N = T * (G + O) descriptors may be listened to, background first.
+
+        Returns:
+            (B, N) bool; None: all of them.
+        """
         if self.object_valid is None and self.background_valid is None:
             return None
         b, t, o, _ = self.objects.shape

@@ -229,7 +229,15 @@ def _one_at_a_time(history: History, cells: int) -> History:
 
 
 def normalise(config: HodorConfig, frames: Tensor) -> Tensor:
-    """RGB values in 0..255, (..., 3, h, w), to what ``config``'s backbone expects."""
+    """Bring pixels into the range that the backbone was trained with.
+
+    Args:
+        config: whose ``pixel_mean`` and ``pixel_std`` count.
+        frames: float RGB in 0..255, (B, 3, h, w) with any axes before the last three.
+
+    Returns:
+        The same shape, with a mean of about 0 and a deviation of about 1.
+    """
     mean = frames.new_tensor(config.pixel_mean)[:, None, None]
     std = frames.new_tensor(config.pixel_std)[:, None, None]
     return (frames - mean) / std

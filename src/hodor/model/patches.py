@@ -8,9 +8,17 @@ STRIDE = 8  # encoder and descriptors work on F8
 
 
 def background_cells(h: int, w: int, grid: tuple[int, int], device: torch.device) -> Tensor:
-    """Indicator of each grid cell, row-major: (rows * columns, h, w) float of 0 and 1.
+    """Indicator of each grid cell, row-major.
 
     Cells have floor(h / rows) x floor(w / columns) pixels; the last row and column take the rest.
+
+    Args:
+        h, w: pixels of the masks that are cut.
+        grid: rows and columns.
+        device: of the result.
+
+    Returns:
+        (G, h, w) float of 0 and 1, for the G = rows * columns cells.
     """
     rows, columns = grid
     row = (torch.arange(h, device=device) // max(h // rows, 1)).clamp(max=rows - 1)
@@ -45,7 +53,7 @@ def to_stride_8(masks: Tensor) -> Tensor:
 
 
 def objects_to_stride_8(masks: Tensor) -> Tensor:
-    """``to_stride_8`` for objects, none of which gets lost.
+    """``to_stride_8`` for objects, none of which gets lost: (B, O, h, w) to (B, O, h/8, w/8).
 
     A mask that misses every central 2 x 2 though it is not empty (the released code drops such an
     object) keeps its place: its area average, scaled to a maximum of 1.
@@ -84,7 +92,15 @@ def pool_hard(f8: Tensor, masks: Tensor, objects: int) -> Tensor:
 
 
 def pool_soft(f8: Tensor, masks: Tensor) -> Tensor:
-    """First descriptors as the paper has them: the mean of F8 weighted by the mask: (B, P, C)."""
+    """First descriptors as the paper has them: the mean of F8 weighted by the mask.
+
+    Args:
+        f8: (B, C, y, x).
+        masks: (B, P, y, x) in [0, 1].
+
+    Returns:
+        (B, P, C); of an empty mask the zero vector.
+    """
     flat = masks.flatten(2)
     weights = flat / flat.sum(-1, keepdim=True).clamp(min=1e-4)
     return weights.to(f8.dtype) @ f8.flatten(2).transpose(1, 2)

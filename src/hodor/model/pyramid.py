@@ -35,7 +35,11 @@ class FeaturePyramid(nn.Module):
         self.norms = nn.ModuleList(nn.GroupNorm(LEVEL_NORM_GROUPS, c) for c in levels)
 
     def forward(self, features: Sequence[Tensor]) -> Pyramid:
-        """Merge ``features`` (fine to coarse) into a pyramid."""
+        """Merge the backbone's features into a pyramid.
+
+        Args:
+            features: each (B, C_i, h/stride, w/stride), at strides 4, 8, 16 (, 32).
+        """
         levels = [lateral(f) for lateral, f in zip(self.lateral, features, strict=True)]
         merged = levels[-1]
         fine = []

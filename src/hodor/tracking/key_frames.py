@@ -48,7 +48,7 @@ class KeyFrame(Generic[ArrayT]):
         return cls(keys, masks, geometry.places.reshape(2, -1))
 
     def without(self, ids: Iterable[int]) -> "KeyFrame[ArrayT]":
-        """The same without some objects."""
+        """The same keys (C, J), without the masks of some objects."""
         gone = set(ids)
         kept = {i: m for i, m in self.masks.items() if i not in gone}
         return KeyFrame(self.keys, kept, self.places)
@@ -70,7 +70,12 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
     def of(
         cls, frames: Sequence[KeyFrame[ArrayT]], ids: Sequence[int]
     ) -> "RememberedPlaces[ArrayT]":
-        """What frames say of the O objects ``ids``."""
+        """What frames say of objects.
+
+        Args:
+            frames: each with keys (C, J); those that say nothing of any are left out.
+            ids: of the O objects, in the order of the result's rows.
+        """
         told = [frame for frame in frames if frame.masks.keys() & set(ids)]
         if not told:
             nothing = np.zeros((len(ids), 0), np.float32)

@@ -123,7 +123,7 @@ class Memory(Generic[ArrayT]):
         """Take in the newest frame as a map.
 
         Args:
-            frame: with masks of all objects.
+            frame: keys (C, J), with masks (J,) of all objects.
             given: those whose masks were given: it is kept for them.
             visible: those that were found, or given.
         """

@@ -177,7 +177,15 @@ class Stages(Generic[ArrayT, FeaturesT]):
         given: Given[ArrayT] | None,
         geometry: Geometry,
     ) -> None:
-        """Take in a frame, and let the window slide."""
+        """Take in a frame, and let the window slide.
+
+        Args:
+            features: of the frame; a network that matches keeps its keys.
+            frame: its descriptors, (C,) an object.
+            result: what was found in it, its label map (H, W).
+            given: masks (h, w) that the user gave for it; None: there are none.
+            geometry: of the frame.
+        """
         memory, options = self.memory, self.options
         sure = given.masks if given else {}
         if sure:

@@ -64,6 +64,7 @@ def memory_from(
     """Fill an empty memory from ``memory_arrays``; ``from_numpy`` is the way back, for (C,)."""
 
     def unpacked(kind: str) -> list[FrameDescriptors[ArrayT]]:
+        """Frames of one kind, (C,) an object, in the order in which they were kept."""
         return [frame.converted(from_numpy) for frame in _unpack(kind, arrays)]
 
     empty.recent = unpacked("recent")

@@ -65,7 +65,7 @@ class Loss(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """Dice plus cross-entropy, both weighted by one (S4)."""
+        """Scalar: Dice plus cross-entropy, both weighted by one (S4)."""
         return self.dice + self.cross_entropy
 
 

@@ -77,11 +77,11 @@ class Processes:
         return self.fabric.no_backward_sync(module)  # type: ignore[no-any-return]
 
     def backward(self, loss: Tensor) -> None:
-        """Gradients of a loss."""
+        """Gradients of a loss, a scalar, into the module's parameters."""
         self.fabric.backward(loss)
 
     def sum(self, value: Tensor) -> Tensor:
-        """A tensor's sum over all processes."""
+        """The sum over all processes of a tensor that has the same shape in each."""
         if self.count == 1:
             return value
         return self.fabric.all_reduce(value, reduce_op="sum")  # type: ignore[no-any-return]

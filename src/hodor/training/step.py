@@ -183,7 +183,16 @@ def _apply(run: Run, finite: bool) -> float:
 
 @torch.no_grad()
 def iou(predictions: Sequence[Prediction], labels: Tensor, objects: int) -> tuple[Tensor, Tensor]:
-    """Sum and number of the IoUs of objects in sight, over all predictions, at stride 4."""
+    """Sum and number of the IoUs of objects in sight, over all predictions, at stride 4.
+
+    Args:
+        predictions: of one batch of clips.
+        labels: (B, T, h, w) integer; objects 1..O.
+        objects: O.
+
+    Returns:
+        Two scalars, float32.
+    """
     overlaps = labels.new_zeros((), dtype=torch.float32)
     count = overlaps.clone()
     for prediction in predictions:

@@ -30,6 +30,9 @@ class Backbone(nn.Module):
     def load_published(self, weights: Mapping[str, Tensor]) -> None:
         """Fill it with pretrained float32 weights in the layout in which they are published.
 
+        Args:
+            weights: by name, each in the shape that its parameter has.
+
         Raises:
             WeightsError: a tensor is missing or has another shape.
         """

@@ -34,7 +34,15 @@ class WindowAttention(nn.Module):
         )
 
     def forward(self, windows: Tensor, shift_mask: Tensor | None) -> Tensor:
-        """Attend within ``windows`` (N, 49, C); ``shift_mask`` is (windows per image, 49, 49)."""
+        """Attend within windows.
+
+        Args:
+            windows: (N, 49, C).
+            shift_mask: (windows per image, 49, 49), added to the logits; None: nothing is.
+
+        Returns:
+            (N, 49, C).
+        """
         return cast(Tensor, self.proj(self.attend(self.qkv(windows), shift_mask)))
 
     def attend(self, qkv: Tensor, shift_mask: Tensor | None) -> Tensor:
@@ -168,7 +176,7 @@ class SwinBlock(nn.Module):
         return x + self._dropped(self.mlp(self.norm2(x)))
 
     def infer(self, x: Tensor) -> Tensor:
-        """The same as ``forward`` without gradients, with fewer copies.
+        """The same as ``forward``, (B, H, W, C) to that, without gradients and with fewer copies.
 
         Layers around the attention see no padding, and padding, shifting and cutting into windows
         are one gathering of rows.

@@ -69,7 +69,7 @@ class OnnxRuntime(Runtime[Floats, Features]):
         return Features(pyramid, image, pyramid.keys)
 
     def keys(self, features: Features) -> Floats | None:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C, J)."""
         return (
             None if features.keys is None else features.keys[0].reshape(features.keys.shape[1], -1)
         )

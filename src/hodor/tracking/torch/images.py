@@ -25,7 +25,7 @@ def image_of(
 
 
 def pad(inner: Tensor, geometry: Geometry) -> Tensor:
-    """Zeros right and bottom, to the padded size."""
+    """Zeros right and bottom: (B, C, y, x) at ``geometry.inner`` to (B, C, h, w)."""
     below, right = geometry.padding
     return F.pad(inner, (0, right, 0, below))
 

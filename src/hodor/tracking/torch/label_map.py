@@ -34,8 +34,11 @@ def fast_label_map(
     outlines where many objects meet.
 
     Args:
-        logits: of the frame.
+        logits: (K + O, h/4, w/4) of the frame.
         geometry: of the frame.
+
+    Returns:
+        (H', W') of the crop, in the type that holds the greatest id.
     """
     values, background = logits.values, logits.backgrounds
     if values.device.type == "mps":

@@ -96,24 +96,24 @@ class TorchRuntime(Runtime[Tensor, Features]):
         return image_of(frame, geometry, self.config, self.device)
 
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
-        """See ``Runtime``."""
+        """See ``Runtime``: pyramid and image (1, 3, h, w)."""
         image = self.image(frame, geometry)
         pyramid = self._ready.extract(image)
         return Features(pyramid, image, self._ready.keys(image, pyramid))
 
     def keys(self, features: Features) -> Tensor | None:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C, J)."""
         return None if features.keys is None else features.keys[0].flatten(1)
 
     def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Tensor, bool]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (H', W') to (h, w)."""
         mask, vanished = mask_of(region, geometry, self.device)
         return mask, vanished or not bool(to_stride_8(mask[None, None]).amax() > 0.5)
 
     def decode(
         self, features: Features, recalled: Recalled[Tensor], ids: Sequence[int]
     ) -> Logits[Tensor]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, h/4, w/4)."""
         values = self._ready.segment(features.pyramid, history_of(recalled))[0].float()
         return Logits(values, tuple(ids), self.config.background_channels)
 
@@ -125,7 +125,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
         remembered: Sequence[RememberedPlaces[Tensor]],
         geometry: Geometry,
     ) -> Logits[Tensor]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, h/4, w/4)."""
         masks, known, confidence, change = (
             torch.from_numpy(values).to(logits.values.device)[None] for values in carried
         )
@@ -157,13 +157,13 @@ class TorchRuntime(Runtime[Tensor, Features]):
     def encode_given(
         self, features: Features, masks: Mapping[int, Tensor]
     ) -> FrameDescriptors[Tensor]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C,) an object, from masks (h, w)."""
         return self._encode(features, list(masks), torch.stack(list(masks.values())))
 
     def encode(
         self, features: Features, logits: Logits[Tensor], given: Given[Tensor] | None
     ) -> FrameDescriptors[Tensor]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C,) an object."""
         p = logits.values.softmax(0)
         if given is None:
             small = F.avg_pool2d(p[logits.backgrounds :][None], 2)[0]  # (O, h/4, w/4) to stride 8
@@ -185,7 +185,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
     def lower_outside(
         self, logits: Logits[Tensor], areas: Sequence[Area | None], amount: float
     ) -> Logits[Tensor]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, h/4, w/4)."""
         added = torch.zeros_like(logits.values)
         for plane, area in enumerate(areas, logits.backgrounds):
             if area is not None:
@@ -194,17 +194,17 @@ class TorchRuntime(Runtime[Tensor, Features]):
         return logits.with_values(logits.values + added)
 
     def shift(self, logits: Logits[Tensor], amounts: Sequence[float]) -> Logits[Tensor]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, h/4, w/4)."""
         added = torch.tensor(amounts, dtype=torch.float32, device=logits.values.device)
         return logits.with_values(logits.values + added[:, None, None])
 
     def confidences(self, logits: Logits[Tensor], geometry: Geometry) -> list[float]:
-        """See ``Runtime``."""
+        """See ``Runtime``: of (K + O, h/4, w/4)."""
         h, w = geometry.cells
         return confidences(logits.values[:, :h, :w].softmax(0), logits.backgrounds)
 
     def similarity(self, found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> list[float]:
-        """See ``Runtime``."""
+        """See ``Runtime``: of (C,)."""
         ours = [one for one, those in zip(found, given, strict=True) for _ in those]
         theirs = [one for those in given for one in those]
         cosines = F.cosine_similarity(torch.stack(ours).float(), torch.stack(theirs).float())
@@ -214,22 +214,22 @@ class TorchRuntime(Runtime[Tensor, Features]):
     def label_map(
         self, logits: Logits[Tensor], geometry: Geometry
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (H', W')."""
         return fast_label_map(logits, geometry)
 
     def probabilities(
         self, logits: Logits[Tensor] | None, geometry: Geometry, given: Given[Tensor] | None
     ) -> NDArray[np.float32]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (K + O, H', W')."""
         p = crop_probabilities(logits, geometry, given)
         return np.asarray(p.cpu().numpy(), np.float32)
 
     def to_numpy(self, array: Tensor) -> NDArray[np.float32]:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C,)."""
         return np.array(array.float().cpu().numpy(), np.float32)
 
     def from_numpy(self, array: NDArray[np.float32]) -> Tensor:
-        """See ``Runtime``."""
+        """See ``Runtime``: (C,)."""
         return torch.from_numpy(array).to(self.device)
 
 
@@ -244,7 +244,15 @@ def network_fingerprint(network: Hodor) -> str:
 
 
 def history_of(recalled: Recalled[Tensor]) -> History:
-    """What is remembered as the network takes it (batch of one); zeros stand for what is not."""
+    """What is remembered as the network takes it; zeros stand for what is not.
+
+    Args:
+        recalled: of T frames and O objects; None stands where a frame does not describe one.
+
+    Returns:
+        A batch of one: (1, T, O, C) and (1, T, G, C), or (1, T, O * G, C) for networks that take
+        objects one at a time, with masks of what is known if not all is.
+    """
     some = next(d for row in recalled.objects for d in row if d is not None)
     scene = next(d for row in recalled.background for d in row if d is not None)
     return History(
