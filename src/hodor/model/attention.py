@@ -18,13 +18,13 @@ TEMPERATURE = 10_000.0  # of the sine code
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """(B, N, C) to (B, heads, N, C/heads)."""
     b, n, c = x.shape
-    return x.view(b, n, heads, c // heads).transpose(1, 2)
+    return x.view(b, n, heads, c // heads).transpose(1, 2)  # (B, N, heads, C/heads) between
 
 
 def join_heads(x: Tensor) -> Tensor:
     """(B, heads, N, C/heads) to (B, N, C)."""
     b, heads, n, width = x.shape
-    return x.transpose(1, 2).reshape(b, n, heads * width)
+    return x.transpose(1, 2).reshape(b, n, heads * width)  # (B, N, heads, C/heads) between
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -38,8 +38,30 @@ def at_least_float32(x: Tensor) -> Tensor:
 class MaskedCrossAttention(nn.Module):
     """Descriptors absorb pixels of their patches: soft-masked attention, Eq. 2 of the paper.
 
-    softmax(K^T Q / sqrt(d) - alpha (1 - M)) V with d the width of a head and one learned alpha for
-    each head. Adding alpha M instead gives the same softmax. Gradients reach Q, K, V, alpha and M.
+    softmax((K^T Q + alpha M) / sqrt(C)) V, here with a row for each descriptor and a column for
+    each pixel, in every head by itself::
+
+        descriptors         keys               masks              values
+        (B, P, C)           (B, N, C)          (B, P, N)          (B, N, C)
+            | query             | key              |                  | value
+            v                   v                  v                  v
+        Q = q               K = k              alpha (M - 1)      V = v
+        (B, heads, P, d)    (B, heads, N, d)   = bias             (B, heads, N, d)
+            |                   |              (B, heads, P, N)       |
+            +--------+----------+                  |                  |
+                     v                             |                  |
+        K^T Q / sqrt(d) = logits ------> + <-------+                  |
+        (B, heads, P, N)                 |                            |
+                                         v                            |
+                        softmax over N = weights -----> @ <-----------+
+                        (B, heads, P, N)                | join heads, output
+                                                        v
+                                                   (B, P, C)
+
+    P are the patches (the paper's O + B), N the pixels of F8, d = C / heads the width of a head,
+    by whose root logits are divided; alpha (heads,) is learned. Adding alpha (M - 1) instead of
+    alpha M gives the same softmax, and stays small. As released, it is added after the division;
+    with ``alpha_inside_scaling``, as in Eq. 2, before it. Gradients reach Q, K, V, alpha and M.
     """
 
     def __init__(self, config: HodorConfig) -> None:
@@ -69,8 +91,8 @@ class MaskedCrossAttention(nn.Module):
         Returns:
             (B, P, C).
         """
-        q = split_heads(self.query(descriptors), self.heads)
-        k = split_heads(self.key(keys), self.heads)
+        q = split_heads(self.query(descriptors), self.heads)  # (B, heads, P, C/heads)
+        k = split_heads(self.key(keys), self.heads)  # (B, heads, N, C/heads)
         v = split_heads(self.value(values), self.heads)
         bias = self._bias(masks)
         if not torch.is_grad_enabled() and not self.training:
@@ -148,10 +170,10 @@ class DescriptorAttention(nn.Module):
         """
         keys = torch.cat([self.background_key(background[0]), self.object_key(objects[0])], 1)
         values = torch.cat([self.background_value(background[1]), self.object_value(objects[1])], 1)
-        q = split_heads(self.query(pixels), self.heads)
-        k = split_heads(keys, self.heads)
+        q = split_heads(self.query(pixels), self.heads)  # (B, heads, N, C/heads)
+        k = split_heads(keys, self.heads)  # (B, heads, T * (G + O), C/heads)
         v = split_heads(values, self.heads)
-        allowed = None if valid is None else valid[:, None, None]
+        allowed = None if valid is None else valid[:, None, None]  # (B, 1, 1, T * (G + O))
         if not self.training or self.dropout == 0:
             return join_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=allowed))
         # The released network drops logits before the softmax, not weights after it.
@@ -203,12 +225,13 @@ def sine_positions(
     def code(n: int) -> Tensor:
         """(n, C/2): the code of n places along one axis."""
         steps = torch.arange(1, n + 1, device=device, dtype=torch.float32)
-        angle = (steps / (n + 1e-6) * 2 * math.pi)[:, None] / frequency
-        return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], -1).flatten(1)
+        angle = (steps / (n + 1e-6) * 2 * math.pi)[:, None] / frequency  # (n, C/2)
+        pairs = torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], -1)  # (n, C/4, 2)
+        return pairs.flatten(1)
 
     y = code(h)[:, None].expand(h, w, half)
     x = code(w)[None].expand(h, w, half)
-    return torch.cat([y, x], -1).flatten(0, 1).to(dtype)
+    return torch.cat([y, x], -1).flatten(0, 1).to(dtype)  # (h, w, C) before
 
 
 class FeedForward(nn.Module):

@@ -60,7 +60,7 @@ class DecoderLayer(nn.Module):
             x = x + cast(Tensor, self.ffn_norm(self.ffn(x)))
         else:
             x = cast(Tensor, self.ffn_norm(self.ffn(x, plus=x)))
-        return x.reshape(b, h, w, c).permute(0, 3, 1, 2)  # channels-last
+        return x.reshape(b, h, w, c).permute(0, 3, 1, 2)  # (B, C, y, x), channels-last
 
 
 class Head(nn.Module):
@@ -150,15 +150,17 @@ def compare(f4: Tensor, history: History, scale: float) -> Tensor:
     b, c, h, w = f4.shape
     t, g = history.background.shape[1:3]
     p = g + history.objects.shape[2]
+    # (B, T * P, C), all background first
     keys = torch.cat([history.background.flatten(1, 2), history.objects.flatten(1, 2)], 1)
-    valid = history.valid_keys()
+    valid = history.valid_keys()  # (B, T * P)
     out = torch.empty(b, p, h * w, dtype=torch.promote_types(f4.dtype, torch.float32))
-    for i, pixels in enumerate(f4.permute(0, 2, 3, 1).reshape(b, h * w, c)):
+    for i, pixels in enumerate(f4.permute(0, 2, 3, 1).reshape(b, h * w, c)):  # (N, C)
         for start in range(0, h * w, COMPARED):
             part = slice(start, start + COMPARED)
             products = linear(keys[i], pixels[part], None)  # (T * P, pixels)
             if valid is not None:
                 products = products.masked_fill(~valid[i, :, None], -math.inf)
+            # (T * G, pixels) to (T, G, pixels), and so the objects
             out[i, :g, part] = products[: t * g].view(t, g, -1).amax(0)
             out[i, g:, part] = products[t * g :].view(t, p - g, -1).amax(0)
     return out.mul_(scale).view(b, p, h, w)
@@ -168,7 +170,8 @@ def _product(f4: Tensor, descriptors: Tensor) -> Tensor:
     """(B, C, y, x) and (B, T, P, C) to (B, T, P, y, x)."""
     b, t, p, c = descriptors.shape
     h, w = f4.shape[-2:]
-    return (descriptors.reshape(b, t * p, c) @ f4.flatten(2)).view(b, t, p, h, w)
+    products = descriptors.reshape(b, t * p, c) @ f4.flatten(2)  # (B, T * P, N)
+    return products.view(b, t, p, h, w)
 
 
 def _added_to_first(x: Tensor, part: Tensor) -> Tensor:
@@ -231,6 +234,7 @@ class Decoder(nn.Module):
         if self.config.decoder_positions:
             positions = sine_positions(h, w, f8.shape[1], f8.device, f8.dtype)
         o, g = history.objects, history.background
+        # (B, T, O, C) to (B, T * O, C), and so the background
         objects = ((o + object_embedding).flatten(1, 2), o.flatten(1, 2))
         background = ((g + background_embedding).flatten(1, 2), g.flatten(1, 2))
         valid = history.valid_keys()

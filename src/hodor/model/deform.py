@@ -35,17 +35,17 @@ def deform_conv2d_plain(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor
     b, c, h, w = x.shape
     offset = at_least_float32(offsets).reshape(b, TAPS, 2, h, w)
     tap = torch.arange(TAPS, device=x.device)
+    # Where taps are without offsets: (1, 9, h, 1) and (1, 9, 1, w)
     y = torch.arange(h, device=x.device).view(1, 1, h, 1) + (tap // 3 - 1).view(1, TAPS, 1, 1)
     z = torch.arange(w, device=x.device).view(1, 1, 1, w) + (tap % 3 - 1).view(1, TAPS, 1, 1)
     grid_y = (2 * (offset[:, :, 0] + y) + 1) / h - 1
     grid_x = (2 * (offset[:, :, 1] + z) + 1) / w - 1
-    grid = torch.stack([grid_x, grid_y], -1).view(b, TAPS * h, w, 2)
+    grid = torch.stack([grid_x, grid_y], -1).view(b, TAPS * h, w, 2)  # (B, 9, h, w, 2) before
     sampled = F.grid_sample(x.to(grid.dtype), grid, align_corners=False).view(b, c, TAPS, h * w)
-    columns = sampled.flatten(1, 2).to(x.dtype)
+    columns = sampled.flatten(1, 2).to(x.dtype)  # (B, C * 9, h * w)
     weight, bias = weight.to(x.dtype), bias.to(x.dtype)
-    return torch.baddbmm(bias[None, :, None], weight.flatten(1).expand(b, -1, -1), columns).view(
-        b, -1, h, w
-    )
+    kernel = weight.flatten(1).expand(b, -1, -1)  # (B, D, C * 9)
+    return torch.baddbmm(bias[None, :, None], kernel, columns).view(b, -1, h, w)
 
 
 def deform_conv2d(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def deform_conv2d_rows(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor)
     b, _, h, w = x.shape
     with torch.autocast("cpu", enabled=False):
         out = cast(Tensor, _RowsProduct.apply(x, rows, shares, weight, bias))
-    return out.view(b, h, w, -1).permute(0, 3, 1, 2)
+    return out.view(b, h, w, -1).permute(0, 3, 1, 2)  # (B, h * w, D) before
 
 
 def corners(offsets: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,7 +99,7 @@ def corners(offsets: Tensor) -> tuple[Tensor, Tensor]:
     b, _, h, w = offsets.shape
     tap = torch.arange(TAPS, device=offsets.device)
     pixel = torch.arange(h * w, device=offsets.device)[:, None]
-    moved = offsets.permute(0, 2, 3, 1).reshape(b, h * w, TAPS, 2)
+    moved = offsets.permute(0, 2, 3, 1).reshape(b, h * w, TAPS, 2)  # (B, h, w, 18) before
     # Beyond these limits all corners are outside: clamping changes no sample, and keeps far
     # offsets within the integers.
     y = (moved[..., 0] + (pixel // w + tap // 3 - 1)).clamp(-1, h)
@@ -112,7 +112,8 @@ def corners(offsets: Tensor) -> tuple[Tensor, Tensor]:
     shares = torch.stack([above * beside, above * right, below * beside, below * right], -1)
     rows = torch.stack([top, top + 1], -1).int().clamp(0, h - 1) * w
     columns = torch.stack([left, left + 1], -1).int().clamp(0, w - 1)
-    return (rows[..., :, None] + columns[..., None, :]).flatten(-2), shares
+    around = rows[..., :, None] + columns[..., None, :]  # (B, h * w, 9, 2, 2)
+    return around.flatten(-2), shares
 
 
 class _RowsProduct(torch.autograd.Function):
@@ -161,8 +162,8 @@ class _RowsProduct(torch.autograd.Function):
                 (d_shares[i, part],) = torch.autograd.grad(columns, share, d_columns)
                 d_kernel += upstream[i, part].t() @ columns.detach().to(x.dtype)
                 d_tables[i] += _spread(d_columns, rows[i, part], share.detach(), h * w)
-        d_x = d_tables.view(-1, h, w, c).permute(0, 3, 1, 2).to(x.dtype)
-        d_weight = d_kernel.view(-1, 3, 3, c).permute(0, 3, 1, 2)
+        d_x = d_tables.view(-1, h, w, c).permute(0, 3, 1, 2).to(x.dtype)  # (B, h * w, C) before
+        d_weight = d_kernel.view(-1, 3, 3, c).permute(0, 3, 1, 2)  # (D, 9 * C) before
         return d_x, None, d_shares, d_weight, upstream.sum((0, 1)).to(weight.dtype)
 
 
@@ -185,7 +186,7 @@ def _chunks(pixels: int, channels: int) -> Iterator[slice]:
 
 def _sample(table: Tensor, rows: Tensor, shares: Tensor) -> Tensor:
     """Weighted sums of rows of ``table`` (N, C) by (n, 9, 4) rows and shares: (n, 9 * C)."""
-    samples = F.embedding_bag(
+    samples = F.embedding_bag(  # (n * 9, C)
         rows.view(-1, CORNERS),
         table,
         per_sample_weights=shares.view(-1, CORNERS).to(table.dtype),
@@ -204,7 +205,7 @@ def _spread(d_columns: Tensor, rows: Tensor, shares: Tensor, pixels: int) -> Ten
     starts = torch.searchsorted(row, torch.arange(pixels, dtype=row.dtype), out_int32=True)
     return F.embedding_bag(
         (order // CORNERS).int(),
-        d_columns.view(len(rows) * TAPS, -1),
+        d_columns.view(len(rows) * TAPS, -1),  # (n * 9, C)
         starts,
         per_sample_weights=shares.flatten()[order],
         mode="sum",

@@ -49,5 +49,5 @@ class History(NamedTuple):
         background = self.background_valid
         if background is None:
             background = torch.ones(b, t, dtype=torch.bool, device=device)
-        background = background[..., None].expand(-1, -1, self.background.shape[2])
+        background = background[..., None].expand(-1, -1, self.background.shape[2])  # (B, T, G)
         return torch.cat([background.flatten(1), objects.flatten(1)], 1)

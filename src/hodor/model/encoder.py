@@ -91,7 +91,7 @@ class Encoder(nn.Module):
             h, w = f8.shape[-2:]
             keys = pixels + sine_positions(h, w, f8.shape[1], f8.device, f8.dtype)
         for layer in self.layers:
-            d = layer(d, embedding, keys, pixels, masks.flatten(2))
+            d = layer(d, embedding, keys, pixels, masks.flatten(2))  # masks (B, P, N)
         return cast(Tensor, self.stand_in(self.norm(d)))
 
 

@@ -59,11 +59,11 @@ def linear(
         bias = None if bias is None else bias.to(dtype)
     if plus is not None and (activation != "none" or plus.dtype != x.dtype):
         return plus + linear(x, weight, bias, activation)
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.reshape(-1, x.shape[-1])  # (n, C)
     if plus is None:
         y = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, activation, [], "none")
     else:
-        before = plus.reshape(-1, len(weight))
+        before = plus.reshape(-1, len(weight))  # (n, D)
         y = torch.ops.mkldnn._linear_pointwise.binary(rows, before, weight, bias, "add")
     return cast(Tensor, y).view(*x.shape[:-1], len(weight))
 

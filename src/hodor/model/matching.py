@@ -116,6 +116,7 @@ class Matcher(nn.Module):
         read, likeness = (torch.cat(one, 1) for one in zip(*parts, strict=True))
         inside, heard = read.transpose(1, 2).chunk(2, 1)  # (B, O, N) each
         found, known = inside / heard.clamp(min=LEAST), valid.amax(2)
+        # (B, O, N) and (B, N) before
         return Matched(found.view(b, -1, y, x), known, likeness.view(b, 1, y, x))
 
     def _read(

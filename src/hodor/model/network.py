@@ -89,10 +89,11 @@ class Hodor(nn.Module):
         if self.config.joint_objects:
             return self._describe(pyramid.f8, masks)
         b, o = masks.shape[:2]
+        # Each object as a clip of its own: (B * O, C, h/8, w/8) and (B * O, 1, y, x)
         d = self._describe(pyramid.f8.repeat_interleave(o, 0), masks.flatten(0, 1)[:, None])
         return Descriptors(
-            d.objects.reshape(b, o, -1),
-            d.background.reshape(b, o * self.config.cells, -1),
+            d.objects.reshape(b, o, -1),  # (B * O, 1, C) before
+            d.background.reshape(b, o * self.config.cells, -1),  # (B * O, G, C) before
         )
 
     def describe_patches(self, f8: Tensor, objects: Tensor, cells: Tensor) -> Descriptors:
@@ -136,7 +137,8 @@ class Hodor(nn.Module):
         repeated = Pyramid(*(f.repeat_interleave(o, 0) for f in pyramid))
         logits = self._segment(repeated, alone)  # (B * O, K' + 1, y, x)
         # Each pass has a background of its own; what counts is how far the object beats it.
-        ahead = (logits[:, -1] - logits[:, :-1].amax(1)).view(b, o, *logits.shape[-2:])
+        ahead = logits[:, -1] - logits[:, :-1].amax(1)  # (B * O, y, x)
+        ahead = ahead.view(b, o, *ahead.shape[-2:])
         return torch.cat([torch.zeros_like(ahead[:, :1]), ahead], 1)
 
     def keys(self, images: Tensor, pyramid: Pyramid) -> Tensor | None:
@@ -222,7 +224,7 @@ def _one_at_a_time(history: History, cells: int) -> History:
         valid = valid.transpose(1, 2).reshape(b * o, t)  # (B, T, O) to (B * O, T)
     return History(
         objects,
-        background.reshape(b * o, t, cells, c),
+        background.reshape(b * o, t, cells, c),  # (B, O, T, G, C) before
         None if valid is None else valid[..., None],
         valid,
     )

@@ -101,6 +101,6 @@ def pool_soft(f8: Tensor, masks: Tensor) -> Tensor:
     Returns:
         (B, P, C); of an empty mask the zero vector.
     """
-    flat = masks.flatten(2)
+    flat = masks.flatten(2)  # (B, P, N)
     weights = flat / flat.sum(-1, keepdim=True).clamp(min=1e-4)
-    return weights.to(f8.dtype) @ f8.flatten(2).transpose(1, 2)
+    return weights.to(f8.dtype) @ f8.flatten(2).transpose(1, 2)  # (B, P, N) @ (B, N, C)

@@ -107,11 +107,13 @@ class Refiner(nn.Module):
         own = self.own(planes.flatten(0, 1))  # (B * O, C, y, x)
         if self.matched is not None:
             found = torch.cat([matched_planes(one) for one in matched], 2)
-            own = own + self.matched(found.flatten(0, 1))
-        x = F.relu(own.unflatten(0, (b, o)) + shared[:, None]).flatten(0, 1)
+            own = own + self.matched(found.flatten(0, 1))  # (B, O, 4 * kinds, y, x) before
+        own = own.unflatten(0, (b, o))  # (B, O, C, y, x)
+        x = F.relu(own + shared[:, None]).flatten(0, 1)  # (B * O, C, y, x)
         for conv in self.body:
             x = x + F.relu(conv(x))
-        correction = self.out(x).unflatten(0, (b, o))[:, :, 0].to(logits.dtype)
+        correction = self.out(x).unflatten(0, (b, o))[:, :, 0]  # (B, O, 1, y, x) to (B, O, y, x)
+        correction = correction.to(logits.dtype)
         k = logits.shape[1] - o
         return torch.cat([logits[:, :k], logits[:, k:] + correction], 1)
 
@@ -158,7 +160,7 @@ def matched_planes(matched: Matched) -> Tensor:
     small = torch.stack(planes, 2)  # (B, O, 4, h/8, w/8)
     b, o = small.shape[:2]
     up = F.interpolate(small.flatten(0, 1), scale_factor=2, mode="bilinear", align_corners=False)
-    return up.view(b, o, *up.shape[1:])
+    return up.view(b, o, *up.shape[1:])  # (B * O, 4, h/4, w/4) before
 
 
 def _greatest_of_others(values: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Tokens(nn.Module):
         y, x = (max(1, round(side / PATCH)) for side in images.shape[-2:])
         sized = F.interpolate(images, (y * PATCH, x * PATCH), mode="bilinear", align_corners=False)
         seen = self.body.forward_features(sized * self.scale + self.shift)
-        patches = seen[:, 1:]  # the first stands for the whole picture
+        patches = seen[:, 1:]  # (B, y * x, 384); the first stands for the whole picture
         return patches.transpose(1, 2).reshape(-1, CHANNELS, y, x)
 
     def load_published(self, weights: Mapping[str, Tensor]) -> None:

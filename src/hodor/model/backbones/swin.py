@@ -48,7 +48,7 @@ class WindowAttention(nn.Module):
     def attend(self, qkv: Tensor, shift_mask: Tensor | None) -> Tensor:
         """From (N, 49, 3C) to (N, 49, C), without the layers before and after."""
         n, tokens, width = qkv.shape
-        qkv = qkv.view(n, tokens, 3, self.heads, width // 3 // self.heads)
+        qkv = qkv.view(n, tokens, 3, self.heads, width // 3 // self.heads)  # (N, 49, 3C) before
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (N, heads, 49, C/heads)
         bias = self.relative_position_bias_table[self.relative_position_index.flatten()]
         # (1 or N, heads, 49, 49): PyTorch has its fast kernel for biases with four dimensions only.
@@ -57,7 +57,7 @@ class WindowAttention(nn.Module):
             per_image = shift_mask.shape[0]
             bias = (bias + shift_mask[:, None]).repeat(n // per_image, 1, 1, 1)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
-        return attended.transpose(1, 2).reshape(n, tokens, width // 3)
+        return attended.transpose(1, 2).reshape(n, tokens, width // 3)  # (N, heads, 49, .) before
 
 
 def _relative_position_index() -> Tensor:
@@ -105,11 +105,11 @@ def _window_plan(b: int, h: int, w: int, shift: int, device: torch.device) -> _W
         inner, mask = len(windows), None
         if shift:
             mask = _shift_mask(rows, columns, shift, device).repeat(b, 1, 1)
-            mixed = mask.flatten(1).any(1)
+            mixed = mask.flatten(1).any(1)  # (windows,)
             order = mixed.int().argsort(stable=True)
             inner = int((~mixed).sum())
             windows, mask = windows[order], mask[order[inner:]]
-        sources = windows.flatten()
+        sources = windows.flatten()  # (windows * 49,)
         padding = sources < 0
         targets = torch.empty(b * h * w, dtype=torch.int64, device=device)
         token = torch.arange(len(sources), device=device)
@@ -121,14 +121,16 @@ def _to_windows(x: Tensor) -> Tensor:
     """(B, H, W, C) to (B * windows, 49, C)."""
     b, h, w, c = x.shape
     x = x.view(b, h // WINDOW, WINDOW, w // WINDOW, WINDOW, c)
-    return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, WINDOW * WINDOW, c)
+    x = x.permute(0, 1, 3, 2, 4, 5)  # (B, H/7, W/7, 7, 7, C)
+    return x.reshape(-1, WINDOW * WINDOW, c)
 
 
 def _from_windows(windows: Tensor, h: int, w: int) -> Tensor:
     """(B * windows, 49, C) to (B, H, W, C)."""
     c = windows.shape[-1]
     x = windows.view(-1, h // WINDOW, w // WINDOW, WINDOW, WINDOW, c)
-    return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, h, w, c)
+    x = x.permute(0, 1, 3, 2, 4, 5)  # (B, H/7, 7, W/7, 7, C)
+    return x.reshape(-1, h, w, c)
 
 
 class Mlp(nn.Module):
@@ -188,13 +190,13 @@ class SwinBlock(nn.Module):
         windows = qkv.index_select(0, plan.sources)
         # Padding is zero before the layer, so its bias comes out.
         windows[plan.padding] = self.attn.qkv.bias.to(windows.dtype)
-        windows = windows.view(-1, WINDOW * WINDOW, 3 * c)
+        windows = windows.view(-1, WINDOW * WINDOW, 3 * c)  # (windows * 49, 3C) before
         inner = plan.inner_windows
         attended = self.attn.attend(windows[:inner], None)
         if inner < len(windows):
             mixed = self.attn.attend(windows[inner:], plan.mask)
             attended = torch.cat([attended, mixed])
-        attended = attended.view(-1, c).index_select(0, plan.targets)
+        attended = attended.view(-1, c).index_select(0, plan.targets)  # (B * H * W, C)
         rows = self.attn.proj(attended, plus=rows)
         return _in_chunks(self.mlp, self.norm2(rows), rows).view(b, h, w, c)
 
@@ -263,7 +265,8 @@ class PatchEmbed(nn.Module):
         """Map (B, 3, h, w) to (B, ceil(h/4), ceil(w/4), C)."""
         h, w = images.shape[-2:]
         images = F.pad(images, (0, -w % 4, 0, -h % 4))
-        return cast(Tensor, self.norm(self.proj(images).permute(0, 2, 3, 1)))
+        tokens = self.proj(images).permute(0, 2, 3, 1)  # (B, C, y, x) before
+        return cast(Tensor, self.norm(tokens))
 
 
 class SwinTiny(Backbone):
@@ -289,7 +292,7 @@ class SwinTiny(Backbone):
         features = []
         for i, stage in enumerate(cast(Iterable[SwinStage], self.layers)):
             x = stage.blocks(x)
-            features.append(self.get_submodule(f"norm{i}")(x).permute(0, 3, 1, 2))
+            features.append(self.get_submodule(f"norm{i}")(x).permute(0, 3, 1, 2))  # (B, C_i, ., .)
             if stage.downsample is not None:
                 x = stage.downsample(x)
         return features
