@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -15,9 +16,13 @@ from hodor.analysis.export import AnalysedVideo
 from hodor.analysis.figures import canvas, save
 from hodor.errors import DataError
 from hodor.model import History, Hodor, Pyramid
+from hodor.model.attention import DescriptorAttention, MaskedCrossAttention
 from hodor.tracking import FrameDescriptors, Geometry, Tracker, image_of, mask_of
 from hodor.types import Untyped
 from hodor.video import LabelMap, draw_overlay
+
+if TYPE_CHECKING:  # an extra
+    from matplotlib.axes import Axes
 
 STRIDE = 8
 
@@ -100,7 +105,7 @@ def _listens(
     ids: tuple[int, ...],
 ) -> NDArray[np.float32]:
     history = _history(past, ids)
-    attending: Untyped = network.decoder.layers[-1].attention
+    attending = cast(DescriptorAttention, network.decoder.layers[-1].attention)
     with _inputs_of(attending) as seen:
         network.segment(pyramid, history)
     weights = attending.weights(*seen[0])[0].mean(0)  # (N, T * (G + O))
@@ -112,7 +117,7 @@ def _listens(
 
 
 def _looks(network: Hodor, pyramid: Pyramid, masks: torch.Tensor) -> NDArray[np.float32]:
-    attending: Untyped = network.encoder.layers[-1].cross_attention
+    attending = cast(MaskedCrossAttention, network.encoder.layers[-1].cross_attention)
     with _inputs_of(attending) as seen:
         network.describe(pyramid, masks)
     descriptors, keys, _, patches = seen[0]
@@ -137,9 +142,9 @@ def _history(past: list[FrameDescriptors[torch.Tensor]], ids: tuple[int, ...]) -
 
 
 @contextmanager
-def _inputs_of(module: torch.nn.Module) -> Iterator[list[tuple[torch.Tensor, ...]]]:
+def _inputs_of(module: torch.nn.Module) -> Iterator[list[tuple[Untyped, ...]]]:
     """The arguments of a module's calls while this lasts."""
-    seen: list[tuple[torch.Tensor, ...]] = []
+    seen: list[tuple[Untyped, ...]] = []
     handle = module.register_forward_pre_hook(lambda _, arguments: seen.append(arguments))
     try:
         yield seen
@@ -197,9 +202,7 @@ def _resized(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.f
     return np.asarray(cv2.resize(values, (size[1], size[0])), np.float32)
 
 
-def _layer(
-    axis: Untyped, shade: NDArray[np.uint8], values: NDArray[np.float32], title: str
-) -> None:
+def _layer(axis: "Axes", shade: NDArray[np.uint8], values: NDArray[np.float32], title: str) -> None:
     axis.imshow(shade, cmap="gray", vmin=0, vmax=255)
     axis.imshow(values, cmap="inferno", vmin=0, vmax=1, alpha=np.clip(values * 2, 0, 1))
     axis.set_title(title, fontsize=7)

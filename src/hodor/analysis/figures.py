@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +10,11 @@ from numpy.typing import NDArray
 from hodor.analysis.retrieval import Retrieval
 from hodor.extras import needed
 from hodor.files import whole_file
-from hodor.types import Untyped
+from hodor.types import AnyArray
 from hodor.video import LabelMap, draw_overlay
+
+if TYPE_CHECKING:  # an extra
+    from matplotlib.figure import Figure
 
 DPI = 160
 PANEL = 2.6  # inches, width of a frame in a grid
@@ -20,7 +24,7 @@ HUES = 20
 PAPER_WINDOWS = {1: 74.3, 4: 77.2, 7: 77.5}
 
 
-def canvas(rows: int, columns: int, aspect: float) -> tuple[Untyped, Untyped]:
+def canvas(rows: int, columns: int, aspect: float) -> "tuple[Figure, AnyArray]":
     """A figure and (rows, columns) axes for frames whose height is ``aspect`` times their width."""
     needed("matplotlib", "analysis").use("Agg")
     plt = needed("matplotlib.pyplot", "analysis")
@@ -29,7 +33,7 @@ def canvas(rows: int, columns: int, aspect: float) -> tuple[Untyped, Untyped]:
     return figure, axes
 
 
-def save(figure: Untyped, path: Path) -> None:
+def save(figure: "Figure", path: Path) -> None:
     """Write a figure as its name says: .png, .pdf, .svg."""
     with whole_file(path) as fresh:
         figure.savefig(fresh, dpi=DPI, format=path.suffix[1:].lower() or "png")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import torch
@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from hodor.data.batches import Batch, ClipBatches
 from hodor.errors import DataError
-from hodor.types import Untyped
+
+MadeT = TypeVar("MadeT")
 
 AHEAD = 3  # steps that wait in memory where threads make them
 AHEAD_EACH = 2  # steps that wait for each process
@@ -133,7 +134,7 @@ def in_processes(
             tell(f"a process that makes clips died at step {first} ({reason}); it is replaced")
 
 
-def _as_it_is(made: Untyped) -> Untyped:
+def _as_it_is(made: MadeT) -> MadeT:
     return made
 
 

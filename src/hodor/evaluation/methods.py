@@ -6,11 +6,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hodor.errors import HodorError
-from hodor.evaluation.baselines import copy_masks, optical_flow
+from hodor.evaluation.baselines import Baseline, copy_masks, optical_flow
 from hodor.evaluation.benchmark import BenchmarkSequence
 from hodor.evaluation.tracked import Step, track_sequence
 from hodor.tracking import TrackerOverrides
-from hodor.types import JsonObject, Untyped
+from hodor.types import JsonObject
 
 if TYPE_CHECKING:  # PyTorch takes seconds to load, and copying a mask does without
     from hodor.tracking import Tracker
@@ -93,7 +93,7 @@ def _propagated(method: Method, sequence: BenchmarkSequence) -> Iterator[Step]:
         from hodor.evaluation.nearest_features import NearestFeatures
 
         tracker = tracker_of(method)
-        propagate: Untyped = NearestFeatures(tracker.network, tracker.options)
+        propagate: Baseline = NearestFeatures(tracker.network, tracker.options)
     else:
         propagate = {"copy": copy_masks, "flow": optical_flow}[method.baseline or "copy"]
     given = (sequence.given_masks(name) for name in sequence.names)

@@ -11,6 +11,7 @@ tracker where the others are. `hodor.integrations.cvat_frames` follows all at on
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,27 @@ from hodor.errors import HodorError
 from hodor.formats import joined, outline
 from hodor.integrations.needed import needed
 from hodor.tracking import Tracker
-from hodor.types import JsonObject, Untyped
+from hodor.types import JsonObject
 from hodor.video import fill_polygons
 from hodor.weights import DEFAULT
 
 OBJECT = 1  # the only id: every shape has a memory of its own
+
+
+class DrawnShape(Protocol):
+    """What is used of CVAT's ``TrackableShape``."""
+
+    type: str
+    """``mask`` or ``polygon``"""
+    points: list[float]
+    """Corners x, y in pixels of the frame, or CVAT's runs of a mask"""
+
+
+class ShapeContext(Protocol):
+    """What is used of CVAT's ``TrackingFunctionShapeContext``."""
+
+    original_shape_type: str
+    """``mask`` or ``polygon``"""
 
 
 @dataclass
@@ -52,16 +69,16 @@ class TrackingFunction:
         self._masks = needed("cvat_sdk.masks", "cvat")
 
     @property
-    def spec(self) -> Untyped:
+    def spec(self) -> object:
         """What CVAT is told: shapes are masks and polygons."""
         return self._cvat.TrackingFunctionSpec(supported_shape_types={"mask", "polygon"})
 
-    def preprocess_image(self, _: Untyped, image: Image.Image) -> NDArray[np.uint8]:
+    def preprocess_image(self, _: object, image: Image.Image) -> NDArray[np.uint8]:
         """The frame (H, W, 3)."""
         return np.asarray(image.convert("RGB"))
 
     def init_tracking_state(
-        self, _: Untyped, pp_image: NDArray[np.uint8], shape: Untyped
+        self, _: object, pp_image: NDArray[np.uint8], shape: DrawnShape
     ) -> ShapeState:
         """Describe a shape in its frame (H, W, 3). Raises HodorError if it has no pixel."""
         height, width = pp_image.shape[:2]
@@ -72,7 +89,9 @@ class TrackingFunction:
         self._tracker.step(pp_image, mask.astype(np.uint8) * OBJECT)
         return ShapeState(self._tracker.state_dict())
 
-    def track(self, context: Untyped, pp_image: NDArray[np.uint8], state: ShapeState) -> Untyped:
+    def track(
+        self, context: ShapeContext, pp_image: NDArray[np.uint8], state: ShapeState
+    ) -> object:
         """The shape in the next frame (H, W, 3); None where it is not seen; it is looked for on."""
         self._tracker.load_state_dict(state.memory)
         mask = self._tracker.step(pp_image).mask(OBJECT)
@@ -85,7 +104,7 @@ class TrackingFunction:
             points = self._masks.encode_mask(mask)
         return self._cvat.TrackableShape(type=context.original_shape_type, points=points)
 
-    def _pixels(self, shape: Untyped, height: int, width: int) -> NDArray[np.bool_]:
+    def _pixels(self, shape: DrawnShape, height: int, width: int) -> NDArray[np.bool_]:
         if shape.type == "polygon":
             return fill_polygons([np.reshape(shape.points, (-1, 2))], (height, width))
         found = self._masks.decode_mask(shape.points, image_width=width, image_height=height)

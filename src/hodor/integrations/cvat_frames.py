@@ -10,6 +10,7 @@ CVAT gives a task's frames in their order, and what one frame shows is used in t
 """
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -18,8 +19,16 @@ from hodor.errors import HodorError
 from hodor.formats import joined, outline
 from hodor.integrations.needed import needed
 from hodor.tracking import References, Tracker
-from hodor.types import Json, Untyped
 from hodor.weights import DEFAULT
+
+
+class DetectionContext(Protocol):
+    """What is used of CVAT's ``DetectionFunctionContext``."""
+
+    conf_threshold: float | None
+    """In [0, 1]; what is found with less confidence is not wanted"""
+    conv_mask_to_poly: bool
+    """Whether CVAT takes polygons for masks"""
 
 
 class DetectionFunction:
@@ -47,15 +56,15 @@ class DetectionFunction:
         )
 
     @property
-    def spec(self) -> Untyped:
+    def spec(self) -> object:
         """What CVAT is told: the labels."""
         return self._spec
 
-    def detect(self, context: Untyped, image: Image.Image) -> list[Json]:
+    def detect(self, context: DetectionContext, image: Image.Image) -> list[object]:
         """The objects in the next frame, as masks, or as polygons where CVAT asks for them."""
         result = self._tracker.step(np.asarray(image.convert("RGB")))
         least = context.conf_threshold or 0.0
-        found = []
+        found: list[object] = []
         for i in result.ids:
             mask = result.mask(i)
             if not mask.any() or result.confidence[i] < least:

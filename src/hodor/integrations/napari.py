@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hodor.errors import HodorError, MaskError, SourceError
 from hodor.formats import guess_format, read_track
 from hodor.tracking import Tracker
-from hodor.types import AnyArray, JsonObject, Untyped
+from hodor.types import AnyArray, JsonObject
 from hodor.video import LabelMap
 from hodor.weights import DEFAULT
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Layer = tuple[AnyArray, JsonObject, str]
 
 
-def get_reader(path: str | Sequence[str]) -> Callable[[Untyped], list[Layer]] | None:
+def get_reader(path: str | Sequence[str]) -> Callable[[str | Path], list[Layer]] | None:
     """napari's reader contribution: one for a file or folder that looks like masks, else None."""
     if not isinstance(path, str | Path) or not Path(path).exists():
         return None
@@ -94,7 +94,7 @@ def _tracker(model: str) -> Tracker:
     return Tracker.from_pretrained(model)
 
 
-def _check(video: Untyped, labels: Untyped, start: int) -> None:
+def _check(video: "napari.types.ImageData", labels: "napari.types.LabelsData", start: int) -> None:
     shape = tuple(video.shape[:3])
     if len(labels.shape) != 3 or shape != tuple(labels.shape):
         raise HodorError(
@@ -107,14 +107,14 @@ def _check(video: Untyped, labels: Untyped, start: int) -> None:
         raise HodorError(f"nothing is painted in frame {start}; paint there or change start")
 
 
-def _label_map(labels: Untyped) -> LabelMap:
+def _label_map(labels: AnyArray) -> LabelMap:
     values = np.asarray(labels)
     if values.min() < 0 or values.max() > 65535:
         raise MaskError(f"labels run from {values.min()} to {values.max()}; ids are 1 to 65535")
     return values.astype(np.uint16)
 
 
-def _frame(pixels: Untyped) -> NDArray[np.uint8]:
+def _frame(pixels: ArrayLike) -> NDArray[np.uint8]:
     frame = np.asarray(pixels)
     if frame.dtype != np.uint8:
         raise SourceError(f"the video is {frame.dtype}; convert it to uint8 (0 to 255) first")

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hodor.extras import needed
 from hodor.files import whole_file
 from hodor.measuring.measurement import Measurement, Units, as_written
-from hodor.types import Untyped
 from hodor.video import object_colour
+
+if TYPE_CHECKING:  # an extra
+    from matplotlib.axes import Axes
 
 DPI = 130
 WIDE = 9.0
@@ -51,7 +54,7 @@ def curves_figure(rows: Sequence[Measurement], path: str | Path, units: Units) -
     plt.close(figure)
 
 
-def _draw(axis: Untyped, rows: Iterable[Measurement], name: str, units: Units) -> None:
+def _draw(axis: "Axes", rows: Iterable[Measurement], name: str, units: Units) -> None:
     by_object: dict[int, list[Measurement]] = {}
     for row in rows:
         by_object.setdefault(row.object, []).append(row)

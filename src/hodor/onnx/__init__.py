@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from hodor.onnx.files import FILES, ExportInfo, files_of
 from hodor.onnx.network import OnnxNetwork, OnnxPyramid
-from hodor.onnx.sessions import open_sessions
+from hodor.onnx.sessions import Session, open_sessions
 
 if TYPE_CHECKING:
     from hodor.onnx.exporting import export
@@ -15,6 +15,7 @@ __all__ = [
     "ExportInfo",
     "OnnxNetwork",
     "OnnxPyramid",
+    "Session",
     "export",
     "files_of",
     "open_sessions",

@@ -18,8 +18,8 @@ from hodor.onnx.files import (
     export_folder,
     files_of,
 )
-from hodor.onnx.sessions import open_sessions
-from hodor.types import AnyArray, JsonObject
+from hodor.onnx.sessions import Session, open_sessions
+from hodor.types import AnyArray
 
 Floats = NDArray[np.float32]
 
@@ -41,7 +41,7 @@ class OnnxNetwork:
 
     info: ExportInfo
     device: str
-    sessions: JsonObject
+    sessions: dict[str, Session]
     """onnxruntime's sessions by part"""
 
     @classmethod
@@ -174,7 +174,7 @@ class OnnxNetwork:
         return found
 
 
-def _info(sessions: JsonObject, files: dict[str, Path], part: str) -> ExportInfo:
+def _info(sessions: dict[str, Session], files: dict[str, Path], part: str) -> ExportInfo:
     """What a part's file says of itself. Raises WeightsError for another kind of file."""
     metadata = sessions[part].get_modelmeta().custom_metadata_map
     return ExportInfo.from_metadata(files[part], metadata, part)

@@ -1,19 +1,55 @@
 """onnxruntime's sessions: opened in one way, with errors that say what to do."""
 
 import os
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Protocol
 
 from hodor.errors import HodorError, WeightsError
-from hodor.types import JsonObject, Untyped
+from hodor.types import AnyArray, Untyped
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 QUIET = 3  # onnxruntime's level for errors
 
 
+class NamedInput(Protocol):
+    """What a network asks for."""
+
+    @property
+    def name(self) -> str:
+        """As the file calls it."""
+
+
+class ModelMetadata(Protocol):
+    """What a file says of itself."""
+
+    @property
+    def custom_metadata_map(self) -> dict[str, str]:
+        """By key."""
+
+
+class Session(Protocol):
+    """What is used of onnxruntime's ``InferenceSession``, which states no types."""
+
+    def run(
+        self, output_names: Sequence[str] | None, input_feed: Mapping[str, AnyArray]
+    ) -> list[AnyArray]:
+        """Outputs, those named or all, of arrays by the inputs' names."""
+
+    def get_inputs(self) -> Sequence[NamedInput]:
+        """What it asks for."""
+
+    def get_providers(self) -> list[str]:
+        """What it runs on, the first choice first."""
+
+    def get_modelmeta(self) -> ModelMetadata:
+        """What the file says of itself."""
+
+
 def open_sessions(
     files: dict[str, Path], device: str = "cpu", threads: int | None = None
-) -> JsonObject:
+) -> dict[str, Session]:
     """A session for each file, under the same name.
 
     Args:
@@ -64,9 +100,9 @@ def _provider(ort: Untyped, device: str) -> str:
     return PROVIDERS[kind]
 
 
-def _session(ort: Untyped, path: Path, options: Untyped, provider: str) -> Untyped:
+def _session(ort: Untyped, path: Path, options: Untyped, provider: str) -> Session:
     try:
-        session = ort.InferenceSession(str(path), options, providers=[provider])
+        session: Session = ort.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:  # onnxruntime's own errors have no base but this
         first = str(error).strip().splitlines()[0]
         raise WeightsError(f"{path}: onnxruntime cannot load it ({first})") from error

@@ -1,18 +1,18 @@
 """Counting floating-point operations: convolutions, matrix products, attention, and deformables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_flop
 
 from hodor.model.deform import DeformableConv
 from hodor.profiling.timing import metered
-from hodor.types import JsonObject, Untyped
 
 
 def _linear_flop(x: Tensor, *_args: object, out_val: Tensor, **_options: object) -> float:
@@ -26,7 +26,7 @@ def _convolution_flop(
 
 
 # PyTorch's own counter leaves out attention on a CPU and oneDNN's fused layers.
-_FORMULAS: dict[Untyped, Callable[..., float]] = flop_registry | {
+_FORMULAS: dict[object, Callable[..., float]] = flop_registry | {
     torch.ops.aten.scaled_dot_product_attention: sdpa_flop,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: sdpa_flop,
     getattr(torch.ops.mkldnn, "_linear_pointwise", None): _linear_flop,
@@ -86,8 +86,12 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.total = 0.0
 
     def __torch_dispatch__(
-        self, func: Untyped, types: Untyped, args: Untyped = (), kwargs: JsonObject | None = None
-    ) -> Untyped:
+        self,
+        func: OpOverload,
+        types: Collection[type],
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         options = kwargs or {}
         formula = _FORMULAS.get(func._overloadpacket)
         if formula is None:

@@ -86,7 +86,7 @@ def metered(
     plain = getattr(owner, name)
 
     @functools.wraps(plain)
-    def watched(self: Untyped, *args: Untyped, **options: Untyped) -> Untyped:
+    def watched(self: object, *args: object, **options: object) -> object:
         before = meter()
         result = plain(self, *args, **options)
         add(self, result, meter() - before)

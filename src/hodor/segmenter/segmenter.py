@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from hodor.onnx import open_sessions
 from hodor.segmenter.prompts import Box, Prompts
-from hodor.types import Untyped
 from hodor.weights import verify
 
 SIDE = 1024
@@ -95,7 +94,7 @@ class Segmenter:
         files = {part: folder / f"{part}.onnx" for part in digests}
         for part, path in files.items():
             verify(path, digests[part])
-        self._sessions: dict[str, Untyped] = open_sessions(files, threads=threads)
+        self._sessions = open_sessions(files, threads=threads)
 
     def embed(self, frame: NDArray[np.uint8]) -> Embedding:
         """Describe a frame (H, W, 3) uint8 RGB. What takes long: a second or more on one core."""

@@ -7,11 +7,9 @@ attacker makes point to this machine (DNS rebinding) is not among the hosts that
 import hmac
 import ipaddress
 import socket
-from collections.abc import MutableMapping
 from urllib.parse import urlsplit
 
-from hodor.studio.limits import App, Receive, Scope, Send
-from hodor.types import Json
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
@@ -50,7 +48,7 @@ def allowed(host: str, bound: str) -> bool:
 class Guard:
     """Passes on what may come in, with the token taken off its path, and refuses the rest."""
 
-    def __init__(self, app: App, *, token: str, bound: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, bound: str, port: int) -> None:
         self._app, self._token, self._bound, self._port = app, token, bound, port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +96,7 @@ async def _refuse(scope: Scope, send: Send, why: str) -> None:
 
 
 def _with_headers(send: Send) -> Send:
-    async def wrapped(message: MutableMapping[str, Json]) -> None:
+    async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
             extra = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
             message = {**message, "headers": [*message["headers"], *extra]}

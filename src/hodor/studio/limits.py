@@ -1,16 +1,9 @@
 """What a client may cost: bodies are limited, and connections that say nothing are closed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
-
-from hodor.types import Json
-
-Scope = MutableMapping[str, Json]
-Receive = Callable[[], Awaitable[MutableMapping[str, Json]]]
-Send = Callable[[MutableMapping[str, Json]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LARGEST_MASK = 64 * 2**20
 """Bytes of a PUT: runs of a mask take 8 for each. 8 million runs are noise of 4K."""
@@ -28,7 +21,7 @@ LONGEST_MESSAGE = 2**16
 class Limits:
     """Passes on requests whose bodies are small enough, and refuses others before they are read."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +35,7 @@ class Limits:
             return
         came, refused = 0, False
 
-        async def counted() -> MutableMapping[str, Json]:
+        async def counted() -> Message:
             nonlocal came, refused
             message = await receive()
             came += len(message.get("body", b""))
@@ -53,7 +46,7 @@ class Limits:
                 await _refuse(send, most)
             return {"type": "http.disconnect"}
 
-        async def unless_refused(message: MutableMapping[str, Json]) -> None:
+        async def unless_refused(message: Message) -> None:
             if not refused:
                 await send(message)
 

@@ -25,7 +25,7 @@ from hodor.studio.opening import Studio
 from hodor.studio.runs import decode_runs, encode_runs
 from hodor.studio.segmenters import Prompt
 from hodor.studio.session import Conflict, Event
-from hodor.types import Json, JsonObject
+from hodor.types import JsonObject
 
 PAGE = Path(__file__).parent / "page"
 WAITING = 2000
@@ -43,7 +43,7 @@ Coordinate = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=Fal
 class PlainJson(JSONResponse):
     """JSON in ASCII: names of files need not be text, and then have no form in UTF-8."""
 
-    def render(self, content: Json) -> bytes:
+    def render(self, content: object) -> bytes:
         """As bytes."""
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
