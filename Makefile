@@ -10,13 +10,16 @@ else
 BIN := .venv/bin
 endif
 
+PAGE := tools/page
+TSC := $(PAGE)/node_modules/typescript/bin/tsc
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lint format test test-fast fuzz docs pictures bench clean
 
 help:  ## Show these lines.
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1	\2/p' Makefile | expand -t 12
 
-setup: .venv/.ready  ## Make .venv with all that tests and docs need.
+setup: .venv/.ready $(PAGE)/node_modules/.ready  ## Make .venv with all that tests and docs need.
 
 .venv/.ready: requirements-dev.txt pyproject.toml
 	@echo "Installing what requirements-dev.txt pins into .venv: some minutes, and 7 GB on Linux with"
@@ -29,6 +32,12 @@ endif
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
+# TypeScript, which checks the scripts of the studio's page. Nothing else needs it or npm.
+$(PAGE)/node_modules/.ready: $(PAGE)/package-lock.json
+	@if command -v npm >/dev/null; then \
+		npm ci --silent --fetch-retries=0 --fetch-timeout=20000 --prefix $(PAGE) && touch $@ || \
+		echo "npm could not get TypeScript: the scripts of the studio's page stay unchecked."; fi
+
 demo: setup  ## Follow the objects of a sample clip, into demo-out/.
 	$(BIN)/hodor demo --out demo-out
 
@@ -37,6 +46,8 @@ lint: setup  ## Check style, types and who imports whom.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if [ -f $(TSC) ] && command -v node >/dev/null; then echo "node $(TSC) -p $(PAGE)" && node $(TSC) -p $(PAGE); \
+		else echo "The studio page's scripts were not checked: that needs node and npm."; fi
 
 format: setup  ## Write code as ruff would, and mend what it can.
 	$(BIN)/ruff check --fix .
@@ -61,4 +72,4 @@ bench: setup  ## Measure the tracker on this machine.
 	$(BIN)/hodor bench
 
 clean:  ## Remove .venv and everything built.
-	rm -rf .venv demo-out site dist build
+	rm -rf .venv $(PAGE)/node_modules demo-out site dist build

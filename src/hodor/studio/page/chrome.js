@@ -2,13 +2,12 @@
 
 import * as api from "./api.js";
 import { attempt, redo, sendAll, undo } from "./edits.js";
+import { all, byId } from "./elements.js";
 import { on, state, update } from "./store.js";
 import { trackFrom } from "./tracking.js";
 
-const byId = (id) => document.getElementById(id);
-
 export function startChrome() {
-  for (const button of document.querySelectorAll("[data-tool]")) {
+  for (const button of all("[data-tool]")) {
     button.onclick = () => update({ tool: button.dataset.tool });
   }
   byId("undo").onclick = undo;
@@ -34,6 +33,7 @@ function drawTitle() {
   byId("video-name").title = state.video.path;
 }
 
+/** @type {Record<Tool, string>} */
 const HINTS = {
   click: "Click the object; right button or Alt for what is not; drag a box. Enter takes the mask, M shows others, Backspace takes a click back.",
   hand: "Drag to move, wheel to zoom.",
@@ -45,13 +45,13 @@ const HINTS = {
 };
 
 function drawTools() {
-  for (const button of document.querySelectorAll("[data-tool]")) {
+  for (const button of all("[data-tool]")) {
     button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
   }
   byId("hint").textContent = state.news || HINTS[state.tool];
   byId("hint").title = HINTS[state.tool];
-  for (const button of document.querySelectorAll("[data-tool=box]")) button.hidden = state.clicks;
-  for (const button of document.querySelectorAll("[data-tool=click]")) button.hidden = !state.clicks;
+  for (const button of all("[data-tool=box]")) button.hidden = state.clicks;
+  for (const button of all("[data-tool=click]")) button.hidden = !state.clicks;
   byId("brush-size").value = state.brush;
   byId("brush-figure").textContent = `${state.brush} px`;
   byId("opacity").value = state.opacity;

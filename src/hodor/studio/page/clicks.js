@@ -10,8 +10,11 @@ import { goodNews, on, selectedObject, state, update } from "./store.js";
 const REST = 200; // ms that a frame is shown before it is looked at: who steps on does not wait for it
 const NAMES = ["as a whole", "whole", "part", "smaller part"];
 const canvas = document.createElement("canvas"); // the mask that is offered
+/** @type {Click[]} */
 let prompts = []; // {x, y, on} or {box}, in the order in which they were given
+/** @type {{frame?: number, id?: number}} */
 let place = {}; // {frame, id} that they belong to
+/** @type {{bits: Uint8Array, best: number} | null} */
 let offered = null; // {bits, best}: four masks, one in each bit
 let chosen = null; // which of them, if the user said so
 let first = null; // which mask the first prompt was taken to mean, if the user said so
@@ -24,14 +27,16 @@ export function startClicks() {
   drawOver(paint);
 }
 
-/** A click; on: whether it is on the object. */
+/** A click; on: whether it is on the object.
+ * @type {(at: Point, onObject: boolean) => void} */
 export function addClick(at, onObject) {
   const { width, height } = state.video;
   if (at.x < 0 || at.y < 0 || at.x > width || at.y > height) return;
   add({ x: at.x, y: at.y, on: onObject });
 }
 
-/** A box {left, top, right, bottom}; it takes the place of an earlier one. */
+/** A box; it takes the place of an earlier one.
+ * @type {(box: Box) => void} */
 export function addBox(box) {
   add({ box });
 }
@@ -96,6 +101,7 @@ function ask() {
 
 async function answer() {
   const question = ++round;
+  /** @type {[number, number, boolean][]} */
   const points = prompts.filter((p) => !p.box).map((p) => [p.x, p.y, p.on]);
   const box = prompts.findLast((p) => p.box)?.box ?? null;
   chosen = null;
@@ -103,7 +109,7 @@ async function answer() {
     offered = null;
     return show();
   }
-  update({ segmenting: (state.segmenting ?? 0) + 1 });
+  update({ segmenting: state.segmenting + 1 });
   const found = await attempt(() => maskOfClicks(place.frame, { points, box, first }));
   update({ segmenting: state.segmenting - 1 });
   if (question !== round) return;
@@ -149,7 +155,7 @@ async function lookNow(frame) {
 }
 
 function show() {
-  document.body.dataset.offered = offered ? prompts.length : 0;
+  document.body.dataset.offered = String(offered ? prompts.length : 0);
   if (!offered) return draw();
   const { width, height } = state.video;
   canvas.width = width;
@@ -190,7 +196,8 @@ function paintBox(pen, [left, top, right, bottom], thin) {
   }
 }
 
-/** A dot with its sign: green with a plus, red with a minus. */
+/** A dot with its sign: green with a plus, red with a minus.
+ * @type {(pen: Pen, click: Click, thin: number) => void} */
 function paintDot(pen, { x, y, on: onObject }, thin) {
   pen.beginPath();
   pen.arc(x, y, 5.5 * thin, 0, 7);

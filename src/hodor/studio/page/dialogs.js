@@ -2,15 +2,15 @@
 
 import * as api from "./api.js";
 import { attempt } from "./edits.js";
+import { all, byId } from "./elements.js";
 import { cancel } from "./tracking.js";
 import { isBusy, on, state } from "./store.js";
 
-const byId = (id) => document.getElementById(id);
 let asked = []; // formats of the last export from this page
 
 export function startDialogs(keys) {
   fillKeys(keys);
-  for (const dialog of document.querySelectorAll("dialog")) {
+  for (const dialog of all("dialog")) {
     dialog.querySelector("[data-close]").onclick = () => dialog.close();
     // A click beside a dialog closes it.
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

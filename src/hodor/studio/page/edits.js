@@ -14,6 +14,7 @@ let adding = null; // the object that is being made: what is drawn meanwhile is 
 // hand. What was painted by hand, or came from elsewhere, is neither, and no prompt takes it away.
 const FOUND = 1;
 const ERASED = 2;
+/** @type {Map<string, Uint8Array>} */
 const made = new Map();
 
 /** How the pixels of the selected object's mask in the frame that is shown came to be. */
@@ -23,7 +24,8 @@ export function making() {
   return made.get(key);
 }
 
-/** Notes that a pixel was painted, or erased, by hand. */
+/** Notes that a pixel was painted, or erased, by hand.
+ * @type {(how: Uint8Array, i: number, erased: boolean) => void} */
 export function byHand(how, i, erased) {
   how[i] = erased ? ERASED : 0;
 }
@@ -34,7 +36,8 @@ export const readyToShow = () => ready();
 const ready = () => shown?.exact && shown.frame === state.frame && !state.playing;
 
 /** Makes the frame that is shown ready to be drawn on, with an object to draw unless there need be
- * `noObject` yet; false if it isn't. */
+ * `noObject` yet; false if it isn't.
+ * @type {(tool?: {noObject?: boolean}) => Promise<boolean>} */
 export async function prepareEdit({ noObject = false } = {}) {
   if (!ready()) return false;
   update({ follow: false });
@@ -114,7 +117,8 @@ function refused(problem) {
 }
 
 /** Gives the selected object a mask that was found in the frame that is shown, and sends it.
- * What was painted by hand stays, what was erased by hand stays away. */
+ * What was painted by hand stays, what was erased by hand stays away.
+ * @type {(mask: Uint8Array) => void} */
 export function replaceMask(mask) {
   const { labels, about } = shown;
   const id = state.selected;
@@ -131,7 +135,8 @@ export function replaceMask(mask) {
   save();
 }
 
-/** Does what the server is asked for; a refusal is told. */
+/** Does what the server is asked for; a refusal is told.
+ * @type {<T>(request: () => T) => Promise<Awaited<T> | null>} */
 export async function attempt(request) {
   try {
     return await request();

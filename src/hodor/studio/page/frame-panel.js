@@ -2,14 +2,15 @@
 
 import * as api from "./api.js";
 import { attempt } from "./edits.js";
+import { byId } from "./elements.js";
 import { encodeMask } from "./runs.js";
 import { shown } from "./stage.js";
 import { on, selectedObject, state } from "./store.js";
 
-const text = document.getElementById("standing");
-const keep = document.getElementById("keep");
-const back = document.getElementById("take-back");
-const leave = document.getElementById("gone");
+const text = byId("standing");
+const keep = byId("keep");
+const back = byId("take-back");
+const leave = byId("gone");
 
 export function startFramePanel() {
   keep.onclick = keepMask;

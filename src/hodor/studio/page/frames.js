@@ -6,7 +6,8 @@ import { state } from "./store.js";
 const KEPT = 32;
 const AHEAD = 4;
 const QUICK_WIDTH = 640; // while scrubbing
-const kept = new Map(); // frame -> {number, bitmap}
+/** @type {Map<number, Picture>} */
+const kept = new Map(); // by frame
 let width = 960;
 
 /** Frames are asked for at the width at which they are shown, in coarse steps. */
@@ -18,7 +19,8 @@ export function setWidth(pixels) {
   }
 }
 
-/** A frame's {number, bitmap}; while scrubbing the number may be of a frame near it. */
+/** A frame's {number, bitmap}; while scrubbing the number may be of a frame near it.
+ * @type {(frame: number, quick?: boolean) => Promise<Picture>} */
 export async function pictureOf(frame, quick = false) {
   const found = kept.get(frame);
   if (found) {

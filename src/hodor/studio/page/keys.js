@@ -2,6 +2,7 @@
 
 import { dropPrompt, forgetPrompts, nextMask, takeMask } from "./clicks.js";
 import { addObject, redo, settled, undo } from "./edits.js";
+import { byId } from "./elements.js";
 import { keepMask, sayGone, takeBack } from "./frame-panel.js";
 import { openExport } from "./dialogs.js";
 import { foldPanel } from "./panels.js";
@@ -15,11 +16,12 @@ import { togglePause, trackFrom } from "./tracking.js";
 import { togglePlay } from "./transport.js";
 import { fit, zoom } from "./view.js";
 
-const canvas = document.getElementById("stage");
+const canvas = byId("stage");
 const step = (by) => goTo(state.frame + by, { playing: false, follow: false });
 const jump = (frame) => frame !== null && goTo(frame, { playing: false, follow: false });
+/** @type {(tool: Tool) => void} */
 const take = (tool) => update({ tool });
-const size = (by) => update({ brush: Math.max(1, Math.min(400, Math.round(state.brush * by) + Math.sign(by - 1) * (state.brush < 6))), brushChosen: true });
+const size = (by) => update({ brush: Math.max(1, Math.min(400, Math.round(state.brush * by) + Math.sign(by - 1) * Number(state.brush < 6))), brushChosen: true });
 
 function zoomBy(factor) {
   zoom(factor, canvas.width / 2, canvas.height / 2);
@@ -56,7 +58,8 @@ const enter = async () => {
   if (!closePolygon() && !(await takeMask())) keepMask();
 };
 
-/** Groups of [names, {key: what it does}, what is said of it]. */
+/** Groups of [names, {key: what it does}, what is said of it].
+ * @type {[string, [string, Record<string, () => void>, string][]][]} */
 export const KEYS = [
   ["Moving", [
     ["← / →", { ArrowLeft: () => step(-1), ArrowRight: () => step(1) }, "One frame back or on"],
@@ -102,20 +105,21 @@ export const KEYS = [
     ["+ / − / 0", { "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: showAll }, "Zoom in, out, show all (also the wheel)"],
     ["Shift B / Shift L", { "Shift+B": () => foldPanel("side"), "Shift+L": () => foldPanel("timeline") }, "Show or fold the side bar, the timeline's lanes"],
     ["X", { x: openExport }, "Export"],
-    ["?", { "?": () => document.getElementById("keys").showModal() }, "This list"],
+    ["?", { "?": () => byId("keys").showModal() }, "This list"],
   ]],
 ];
 
 export function startKeys() {
   const actions = Object.assign({}, ...KEYS.flatMap(([, keys]) => keys.map(([, map]) => map)));
-  document.getElementById("fit").onclick = showAll;
+  byId("fit").onclick = showAll;
   document.addEventListener("keyup", (event) => event.key.toLowerCase() === "o" && update({ bare: false }));
   document.addEventListener("keydown", (event) => {
     if (!state.video || document.querySelector("dialog[open]")) return;
-    if (event.target.matches("input[type=text], input[type=number]")) return;
+    const at = /** @type {Element} */ (event.target);
+    if (at.matches("input[type=text], input[type=number]")) return;
     // Buttons and sliders keep the keys that are theirs.
-    const own = event.target.matches("button, a") && [" ", "Enter"].includes(event.key);
-    const slides = event.target.matches("input[type=range]") && event.key.startsWith("Arrow");
+    const own = at.matches("button, a") && [" ", "Enter"].includes(event.key);
+    const slides = at.matches("input[type=range]") && event.key.startsWith("Arrow");
     if (own || slides) return;
     const action = actions[name(event)];
     if (!action) return;

@@ -4,13 +4,16 @@ import * as api from "./api.js";
 import { decode } from "./runs.js";
 import { state, update } from "./store.js";
 
-/** Drawn, and not saved yet: {frame, id, runs, base}, in order; the first one is on its way. */
+/** Drawn, and not saved yet, in order; the first one is on its way.
+ * @type {Waiting[]} */
 export const waiting = [];
 
 const KEPT = 24;
-const kept = new Map(); // frame -> promise of {labels, about}
+/** @type {Map<number, Promise<Labels>>} */
+const kept = new Map(); // by frame
 
-/** A frame's {labels, about}. */
+/** A frame's {labels, about}.
+ * @type {(frame: number) => Promise<Labels>} */
 export function labelsOf(frame) {
   let found = kept.get(frame);
   kept.delete(frame);
@@ -33,7 +36,8 @@ async function load(frame) {
   return { labels, about };
 }
 
-/** Replaces an object's mask in a label map. */
+/** Replaces an object's mask in a label map.
+ * @type {(labels: Uint8Array, id: number, mask: Uint8Array) => void} */
 export function setMask(labels, id, mask) {
   for (let i = 0; i < labels.length; i++) {
     if (mask[i]) labels[i] = id;
@@ -41,7 +45,8 @@ export function setMask(labels, id, mask) {
   }
 }
 
-/** Frames whose masks have changed are read anew; without a number, all. */
+/** Frames whose masks have changed are read anew; without a number, all.
+ * @type {(frame?: number) => void} */
 export function forgetLabels(frame = null) {
   if (frame === null) kept.clear();
   else kept.delete(frame);

@@ -31,13 +31,15 @@ export function connect(arrived) {
 
 /** Reads the whole state, as after opening the page. */
 export async function readAll() {
-  const [all, curves] = await Promise.all([api.getState(), api.getCurves()]);
+  const [all, known] = await Promise.all([api.getState(), api.getCurves()]);
   const { video, folder, model, job, exports, clicks } = all;
   const begins = !state.video;
   update({ video, folder, model, job, exports, clicks, lookedAt: null });
   if (begins && clicks) update({ tool: "click" });
-  for (const id of Object.keys(curves)) {
-    curves[id] = Float32Array.from(curves[id], (value) => value ?? NaN);
+  /** @type {ById<Float32Array>} */
+  const curves = {};
+  for (const [id, values] of Object.entries(known)) {
+    curves[id] = Float32Array.from(values, (value) => value ?? NaN);
   }
   update({ curves });
   takeObjects(all.objects);

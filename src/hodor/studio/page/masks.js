@@ -2,7 +2,8 @@
 
 const sketch = document.createElement("canvas");
 
-/** Sets a disc and the way to it. `apply(index)` is called for every pixel touched. */
+/** Sets a disc and the way to it. `apply(index)` is called for every pixel touched.
+ * @type {(size: {width: number, height: number}, from: Point, to: Point, radius: number, apply: (i: number) => void) => void} */
 export function stroke(size, from, to, radius, apply) {
   const { width, height } = size;
   const length = Math.hypot(to.x - from.x, to.y - from.y);
@@ -26,7 +27,8 @@ function disc(width, height, x, y, radius, apply) {
   }
 }
 
-/** Calls `apply(index)` for every pixel whose centre is in a polygon. */
+/** Calls `apply(index)` for every pixel whose centre is in a polygon.
+ * @type {(size: {width: number, height: number}, points: Point[], apply: (i: number) => void) => void} */
 export function polygon(size, points, apply) {
   const { width, height } = size;
   sketch.width = width;

@@ -1,9 +1,12 @@
 // Short messages that come and go.
 
-const STAYS = { info: 4000, error: 9000 }; // ms
-const region = document.getElementById("notices");
+import { byId } from "./elements.js";
 
-/** Shows a message for a while; the same one is not shown twice at once. */
+const STAYS = { info: 4000, error: 9000 }; // ms
+const region = byId("notices");
+
+/** Shows a message for a while; the same one is not shown twice at once.
+ * @type {(text: string, kind?: "info" | "error") => void} */
 export function tell(text, kind = "info") {
   for (const other of region.children) if (other.dataset.text === text) other.remove();
   const notice = document.createElement("div");

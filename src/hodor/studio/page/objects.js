@@ -2,14 +2,15 @@
 
 import * as api from "./api.js";
 import { addObject, attempt } from "./edits.js";
+import { byId } from "./elements.js";
 import { on, state, update } from "./store.js";
 
-const list = document.getElementById("objects");
-const lanes = document.getElementById("lane-names");
-const template = document.getElementById("object-row");
+const list = byId("objects");
+const lanes = byId("lane-names");
+const template = byId("object-row");
 
 export function startObjects() {
-  document.getElementById("add-object").onclick = addObject;
+  byId("add-object").onclick = addObject;
   on(["objects", "selected", "hidden"], drawList);
   on(["objects", "selected", "hidden", "about"], drawFigures);
 }
@@ -39,7 +40,7 @@ function drawList() {
   }
   list.replaceChildren(...state.objects.map(row));
   lanes.replaceChildren(...state.objects.map(laneName));
-  document.getElementById("no-objects").hidden = state.objects.length > 0;
+  byId("no-objects").hidden = state.objects.length > 0;
 }
 
 function markSelected() {

@@ -1,6 +1,7 @@
 // Side bar and timeline: dragged by their edges, folded, and beside a portrait video where that is
 // taller. What was chosen is kept in the browser.
 
+import { byId } from "./elements.js";
 import { on, state } from "./store.js";
 
 const KEPT = "hodor-panels";
@@ -8,7 +9,6 @@ const STEP = 16; // px, of an arrow key
 const LEAST_STAGE = 240; // px that stay for the frame, across
 const kept = { sizes: {}, folded: {}, ...read() };
 
-const byId = (id) => document.getElementById(id);
 const isPortrait = () => Boolean(state.video && state.video.height > state.video.width);
 
 /** By name: the part, its edge, its button, the variable of the style sheet, and its bounds. */

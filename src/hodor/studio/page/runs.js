@@ -1,6 +1,7 @@
 // Label maps as runs of equal values: [value, count, value, count, ...], row by row.
 
-/** A label map of `pixels` pixels. */
+/** A label map of `pixels` pixels.
+ * @type {(runs: Uint32Array, pixels: number) => Uint8Array} */
 export function decode(runs, pixels) {
   const labels = new Uint8Array(pixels);
   let at = 0;
@@ -12,7 +13,8 @@ export function decode(runs, pixels) {
   return labels;
 }
 
-/** The runs of one object's mask in a label map. */
+/** The runs of one object's mask in a label map.
+ * @type {(labels: Uint8Array, id: number) => Uint32Array} */
 export function encodeMask(labels, id) {
   const runs = [];
   let inside = labels[0] === id;

@@ -1,19 +1,24 @@
 // The frame with its masks, and the tools' marks on it.
 
+import { byId } from "./elements.js";
 import { fetchAhead, pictureOf, setWidth } from "./frames.js";
 import { labelsOf } from "./labels.js";
 import { tell } from "./notices.js";
 import { on, state, update } from "./store.js";
 import { fit, view } from "./view.js";
 
-const canvas = document.getElementById("stage");
+const canvas = byId("stage");
+/** @type {Pen} */
 const context = canvas.getContext("2d");
 const masks = document.createElement("canvas");
-const zoomFigure = document.getElementById("zoom");
+const zoomFigure = byId("zoom");
+/** @type {((pen: Pen, scale: number) => void)[]} */
 const overlays = []; // functions that draw over the frame
+/** @type {ImageData | null} */
 let image = null;
 
-/** What is on the screen: {frame, bitmap, labels, about, exact}. */
+/** What is on the screen.
+ * @type {Shown | null} */
 export let shown = null;
 let loading = false;
 let wanted = false;
@@ -26,7 +31,8 @@ export function startStage() {
   on(["tool", "brush", "bare"], draw);
 }
 
-/** Lets a tool draw over the frame, in pixels of the frame. */
+/** Lets a tool draw over the frame, in pixels of the frame.
+ * @type {(paint: (pen: Pen, scale: number) => void) => void} */
 export function drawOver(paint) {
   overlays.push(paint);
 }
@@ -82,7 +88,7 @@ async function show(frame, quick) {
   const first = shown === null;
   shown = { frame: picture.number, bitmap: picture.bitmap, labels, about, exact: !quick };
   if (first) resize();
-  document.body.dataset.shown = picture.number;
+  document.body.dataset.shown = String(picture.number);
   update({ about: picture.number === state.frame ? about : null, problem: null });
   repaint();
   if (!quick && !state.playing) fetchAhead(frame, frame >= lastFrame ? 1 : -1);

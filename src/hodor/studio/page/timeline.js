@@ -1,5 +1,6 @@
 // A lane for each object: confidence as height, given masks as diamonds, what is out of date hatched.
 
+import { byId } from "./elements.js";
 import { tell } from "./notices.js";
 import { goTo, on, selectedObject, state, update } from "./store.js";
 
@@ -7,19 +8,19 @@ export const LANE = 34; // px
 const RULER = 24;
 const EDGE = 8; // px beside the first and the last frame, for marks that are wider than a frame
 const DOUBT = 0.5; // confidence under which a frame is marked
-const canvas = document.getElementById("lanes");
+const canvas = byId("lanes");
+/** @type {Pen} */
 const pen = canvas.getContext("2d");
-const box = document.getElementById("timeline");
-const names = document.getElementById("lane-names");
+const box = byId("timeline");
+const names = byId("lane-names");
 const GAP = 8; // px between names and lanes
 const span = { first: 0, last: 1 }; // frames shown, zoomed by the wheel
 
 export function startTimeline() {
   new ResizeObserver(resize).observe(box);
-  const keys = ["objects", "given", "gone", "stale", "curves", "frame", "selected", "hidden", "theme"];
   on(["video"], () => Object.assign(span, { first: 0, last: state.video.frames }));
   on(["objects", "video"], resize);
-  on(keys, draw);
+  on(["objects", "given", "gone", "stale", "curves", "frame", "selected", "hidden", "theme"], draw);
   canvas.addEventListener("pointerdown", down);
   canvas.addEventListener("pointermove", (event) => event.buttons & 1 && scrub(event));
   for (const end of ["pointerup", "pointercancel"]) {
@@ -107,8 +108,8 @@ function draw() {
   drawRuler(colour);
   state.objects.forEach((object, i) => drawLane(object, RULER + i * LANE, colour));
   drawHead(colour);
-  canvas.setAttribute("aria-valuenow", state.frame);
-  canvas.setAttribute("aria-valuemax", state.video.frames - 1);
+  canvas.setAttribute("aria-valuenow", String(state.frame));
+  canvas.setAttribute("aria-valuemax", String(state.video.frames - 1));
 }
 
 function drawRuler(colour) {

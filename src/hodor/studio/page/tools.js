@@ -3,22 +3,27 @@
 import { segment } from "./api.js";
 import { addBox, addClick, forgetPrompts } from "./clicks.js";
 import { attempt, byHand, making, prepareEdit, replaceMask, save } from "./edits.js";
+import { byId } from "./elements.js";
 import { decode } from "./runs.js";
 import { polygon, stroke } from "./masks.js";
 import { draw, drawOver, repaint, shown, sizeBrush } from "./stage.js";
 import { on, selectedObject, state, update } from "./store.js";
 import { pan, place, view, zoom } from "./view.js";
 
-const canvas = document.getElementById("stage");
+const canvas = byId("stage");
+/** @type {Place | null} */
 let pointer = null; // where it is over the stage
-let dragging = null; // {tool, last} while a button is down
+/** @type {{tool: Use | null, last: Place, begun?: boolean, way?: Place[], ended?: boolean} | null} */
+let dragging = null; // while a button is down
+/** @type {Point[]} */
 let corners = []; // of the polygon that is being drawn
 let prompt = emptyPrompt(); // box and strokes for the frame and object that are shown
 let busy = 0;
 
 const colour = () => selectedObject()?.colour ?? "#3ea6ff";
 
-/** Brush and eraser: the erasing one also with the right button or Alt. */
+/** Brush and eraser: the erasing one also with the right button or Alt.
+ * @type {Use} */
 const brush = {
   down(at, erase) {
     this.erase = erase;
@@ -39,7 +44,8 @@ const brush = {
   up: save,
 };
 
-/** Clicks and boxes of the promptable network; nothing is drawn before it is taken. */
+/** Clicks and boxes of the promptable network; nothing is drawn before it is taken.
+ * @type {Use} */
 const click = {
   noObject: true,
   down(at, outside) {
@@ -58,6 +64,7 @@ const click = {
   },
 };
 
+/** @type {Record<Tool, Use>} */
 const tools = {
   hand: {},
   click,
@@ -120,6 +127,7 @@ export function startTools() {
 }
 
 /** Marks belong to one object in one frame; a box and strokes together. */
+/** @type {{frame?: number, selected?: number, tool?: Tool}} */
 let left = {};
 function leaveMarks() {
   const { frame, selected, tool } = state;
@@ -171,6 +179,7 @@ async function fillPolygon(points) {
   save();
 }
 
+/** @type {() => Drawn} */
 function emptyPrompt() {
   return { box: null, inside: [], outside: [] };
 }
@@ -275,18 +284,22 @@ function drawPrompt(pen, thin) {
     outline(pen, () => pen.rect(left, top, right - left, bottom - top), thin);
   }
   if (state.tool !== "strokes") return;
-  for (const [lines, ink] of [[prompt.inside, "#3ddc84"], [prompt.outside, "#ff5252"]]) {
-    pen.strokeStyle = ink;
-    pen.globalAlpha = 0.55;
-    for (const { points, width } of lines) {
-      pen.lineWidth = width;
-      pen.beginPath();
-      points.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
-      if (points.length === 1) pen.lineTo(points[0][0] + 0.01, points[0][1]);
-      pen.stroke();
-    }
-    pen.globalAlpha = 1;
+  drawStrokes(pen, prompt.inside, "#3ddc84");
+  drawStrokes(pen, prompt.outside, "#ff5252");
+}
+
+/** @type {(pen: Pen, strokes: Stroke[], ink: string) => void} */
+function drawStrokes(pen, strokes, ink) {
+  pen.strokeStyle = ink;
+  pen.globalAlpha = 0.55;
+  for (const { points, width } of strokes) {
+    pen.lineWidth = width;
+    pen.beginPath();
+    points.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+    if (points.length === 1) pen.lineTo(points[0][0] + 0.01, points[0][1]);
+    pen.stroke();
   }
+  pen.globalAlpha = 1;
 }
 
 /** A line that can be seen on anything: dark around the object's colour. */

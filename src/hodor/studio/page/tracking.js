@@ -2,12 +2,13 @@
 
 import * as api from "./api.js";
 import { attempt } from "./edits.js";
+import { byId } from "./elements.js";
 import { tell } from "./notices.js";
 import { isBusy, on, state, update } from "./store.js";
 
-const byId = (id) => document.getElementById(id);
+/** @type {Record<string, "forward" | "backward" | "both">} */
 const ways = { "track-back": "backward", "track-all": "both", "track-on": "forward" };
-let told = null;
+let told = null; // how the last job that was told of ended
 
 export function startTracking() {
   for (const [id, way] of Object.entries(ways)) byId(id).onclick = () => trackFrom(way);
@@ -17,7 +18,8 @@ export function startTracking() {
   on(["job", "stale", "objects", "follow", "online", "frame"], draw);
 }
 
-/** Tracks forward, backward or both ways from the frame that is shown. */
+/** Tracks forward, backward or both ways from the frame that is shown.
+ * @type {(way: "forward" | "backward" | "both") => Promise<unknown>} */
 export function trackFrom(way) {
   update({ follow: true });
   return attempt(() => api.track(way, state.frame));

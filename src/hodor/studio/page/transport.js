@@ -1,11 +1,12 @@
 // Playing, and the numbers beside it.
 
+import { byId } from "./elements.js";
 import { goTo, on, state, update } from "./store.js";
 import { shown } from "./stage.js";
 import { nextDoubt, nextGiven } from "./timeline.js";
 
-const byId = (id) => document.getElementById(id);
-let began = null; // {time, frame} of playing
+/** @type {{time: number, frame: number} | null} */
+let began = null; // of playing
 
 export function startTransport() {
   const step = (by) => () => goTo(state.frame + by, { playing: false, follow: false });

@@ -1,8 +1,10 @@
 // Where the frame is on the canvas: zoom and pan, and from the pointer to pixels of the frame.
 
+/** @type {{scale: number, left: number, top: number, fitted: boolean}} */
 export const view = { scale: 1, left: 0, top: 0, fitted: true };
 
-/** Shows the whole frame, centred. */
+/** Shows the whole frame, centred.
+ * @type {(canvas: HTMLCanvasElement, video: Video) => void} */
 export function fit(canvas, video) {
   const margin = 16 * devicePixelRatio;
   const across = (canvas.width - 2 * margin) / video.width;
@@ -13,7 +15,8 @@ export function fit(canvas, video) {
   view.fitted = true;
 }
 
-/** Zooms by a factor about a point of the canvas, in device pixels. */
+/** Zooms by a factor about a point of the canvas, in device pixels.
+ * @type {(factor: number, x: number, y: number) => void} */
 export function zoom(factor, x, y) {
   const scale = Math.max(0.05, Math.min(40, view.scale * factor));
   view.left = x - ((x - view.left) * scale) / view.scale;
@@ -22,13 +25,15 @@ export function zoom(factor, x, y) {
   view.fitted = false;
 }
 
+/** @type {(dx: number, dy: number) => void} */
 export function pan(dx, dy) {
   view.left += dx;
   view.top += dy;
   view.fitted = false;
 }
 
-/** A pointer's place: on the canvas in device pixels, and in the frame in its pixels. */
+/** A pointer's place: on the canvas in device pixels, and in the frame in its pixels.
+ * @type {(event: MouseEvent, canvas: HTMLCanvasElement) => Place} */
 export function place(event, canvas) {
   const box = canvas.getBoundingClientRect();
   const cx = (event.clientX - box.left) * devicePixelRatio;
