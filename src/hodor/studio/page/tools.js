@@ -18,7 +18,6 @@ let dragging = null; // while a button is down
 /** @type {Point[]} */
 let corners = []; // of the polygon that is being drawn
 let prompt = emptyPrompt(); // box and strokes for the frame and object that are shown
-let busy = 0;
 
 const colour = () => selectedObject()?.colour ?? "#3ea6ff";
 
@@ -243,9 +242,9 @@ function wheel(event) {
 
 async function askForMask(more = {}) {
   const [frame, id] = [state.frame, state.selected];
-  update({ segmenting: ++busy });
+  update({ segmenting: state.segmenting + 1 });
   const runs = await attempt(() => segment(frame, { ...prompt, ...more }));
-  update({ segmenting: --busy });
+  update({ segmenting: state.segmenting - 1 });
   const still = runs && state.frame === frame && state.selected === id && shown?.frame === frame;
   if (still && (await prepareEdit())) replaceMask(decode(runs, shown.labels.length));
 }
