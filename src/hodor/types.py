@@ -9,7 +9,10 @@ Json: TypeAlias = Any
 """A value of JSON or YAML: a text, number, list or object. Its reader checks which."""
 
 JsonObject: TypeAlias = dict[str, Json]
-"""An object of JSON or YAML"""
+"""An object of JSON or YAML, as it is read"""
+
+PlainValues: TypeAlias = dict[str, object]
+"""An object of JSON that is made to be written: texts, numbers, lists and objects, no more"""
 
 AnyArray: TypeAlias = NDArray[Any]
 """An array of NumPy's with elements of whatever type"""

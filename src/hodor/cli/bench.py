@@ -10,6 +10,7 @@ from hodor.cli.app import App
 from hodor.errors import HodorError, reason
 from hodor.files import write_json
 from hodor.profiling import BenchOptions, Stepper, bench_table, measure, operations_table
+from hodor.types import PlainValues
 from hodor.weights import DEFAULT
 
 app = App()
@@ -61,5 +62,5 @@ def bench(
             ) from error
 
 
-def _named(counts: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+def _named(counts: Mapping[str, tuple[int, int]]) -> PlainValues:
     return {s: {"operations": asked, "reads": read} for s, (asked, read) in counts.items()}

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,23 @@ from hodor.data.held_out import is_held_out
 from hodor.data.objects import OURS, Index, ObjectRules
 from hodor.data.stills import Still, make_still, read_rgb, shape_of, some
 from hodor.errors import DataError
-from hodor.types import Json, JsonObject
+from hodor.types import JsonObject
 from hodor.video import decode_rle, fill_polygons
+from hodor.video.coco_rle import Segmentation
+
+
+class Annotation(TypedDict):
+    """What is used of an object's entry."""
+
+    id: NotRequired[int]
+    image_id: int
+    segmentation: Segmentation
+    area: NotRequired[float]
+    """In pixels"""
+    bbox: NotRequired[list[float]]
+    """x, y, width, height in pixels"""
+    iscrowd: NotRequired[int]
+
 
 MAX_OBJECTS = 255  # of one image, in a label map of bytes
 
@@ -75,9 +91,9 @@ class CocoInstances:
                 f"{some(missing)}"
             )
 
-    def _objects(self, annotations: Sequence[Mapping[str, Json]]) -> dict[Json, list[Json]]:
+    def _objects(self, annotations: Sequence[Annotation]) -> dict[int, list[Annotation]]:
         """Annotations that can be learned from, by image."""
-        by_image: dict[Json, list[Json]] = defaultdict(list)
+        by_image: dict[int, list[Annotation]] = defaultdict(list)
         for annotation in annotations:
             if annotation.get("iscrowd"):
                 self.left_out["annotations of crowds"] += 1
@@ -110,7 +126,7 @@ class CocoInstances:
                 ) from error
         return make_still(image, labels, self.short_side, path, self.rules)
 
-    def _ordered(self, image: Json) -> list[Json]:
+    def _ordered(self, image: int) -> list[Annotation]:
         """An image's annotations from the back to the front."""
         if self.rules.front == "later":
             return self.objects[image]
@@ -142,18 +158,18 @@ class CocoInstances:
         return shape_of(self.paths[0])
 
 
-def has_shape(segmentation: Json) -> bool:
+def has_shape(segmentation: object) -> bool:
     """Whether there is a polygon with an area, or an RLE with counts."""
     if isinstance(segmentation, Mapping):
         return bool(segmentation.get("counts"))
     return isinstance(segmentation, list) and any(map(_is_polygon, segmentation))
 
 
-def _is_polygon(part: Json) -> bool:
+def _is_polygon(part: object) -> bool:
     return isinstance(part, list) and len(part) >= 6
 
 
-def decode(segmentation: Json, h: int, w: int) -> NDArray[np.bool_]:
+def decode(segmentation: Segmentation, h: int, w: int) -> NDArray[np.bool_]:
     """A mask (h, w) from polygons, RLE or uncompressed RLE. Raises ValueError if it is none."""
     if isinstance(segmentation, list):
         return fill_polygons([part for part in segmentation if _is_polygon(part)], (h, w))
@@ -163,7 +179,7 @@ def decode(segmentation: Json, h: int, w: int) -> NDArray[np.bool_]:
     return mask
 
 
-def area_of(annotation: Mapping[str, Json]) -> float:
+def area_of(annotation: Annotation) -> float:
     """An annotation's area in pixels: as written, or else that of its box."""
     if annotation.get("area") is not None:
         return float(annotation["area"])
@@ -171,7 +187,7 @@ def area_of(annotation: Mapping[str, Json]) -> float:
     return w * h
 
 
-def box_of(annotation: Mapping[str, Json]) -> tuple[float, float, float, float]:
+def box_of(annotation: Annotation) -> tuple[float, float, float, float]:
     """An annotation's box (x, y, w, h): as written, or else that of its polygons."""
     if annotation.get("bbox"):
         x, y, w, h = map(float, annotation["bbox"])
@@ -185,7 +201,7 @@ def box_of(annotation: Mapping[str, Json]) -> tuple[float, float, float, float]:
     return float(x), float(y), float(right - x), float(bottom - y)
 
 
-def _large(annotation: Mapping[str, Json], pixels: int, rules: ObjectRules) -> bool:
+def _large(annotation: Annotation, pixels: int, rules: ObjectRules) -> bool:
     _, _, w, h = box_of(annotation)
     area = area_of(annotation)
     return area > rules.area and area >= rules.share * pixels and min(w, h) > rules.side
@@ -203,7 +219,7 @@ def _content(annotations: Path) -> JsonObject:
     return dict(content)
 
 
-def _named(entry: Mapping[str, Json], annotations: Path) -> str:
+def _named(entry: JsonObject, annotations: Path) -> str:
     name = entry.get("file_name") or entry.get("coco_url")
     if not name:
         raise DataError(

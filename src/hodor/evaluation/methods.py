@@ -10,7 +10,7 @@ from hodor.evaluation.baselines import Baseline, copy_masks, optical_flow
 from hodor.evaluation.benchmark import BenchmarkSequence
 from hodor.evaluation.tracked import Step, track_sequence
 from hodor.tracking import TrackerOverrides
-from hodor.types import JsonObject
+from hodor.types import PlainValues
 
 if TYPE_CHECKING:  # PyTorch takes seconds to load, and copying a mask does without
     from hodor.tracking import Tracker
@@ -62,7 +62,7 @@ class Method(TrackerOverrides):
             return f"baseline: {BASELINES[self.baseline]}"
         return f"model {self.model or 'default'}"
 
-    def settings(self) -> JsonObject:
+    def settings(self) -> PlainValues:
         """All that makes its results what they are: options as used, and the weights' sha256."""
         if not self.uses_model:
             return {"name": self.name, "baseline": self.baseline}

@@ -26,7 +26,7 @@ from hodor.evaluation.label_map_files import LabelMap, read_frame
 from hodor.evaluation.runs import SequenceNote
 from hodor.evaluation.scores import ObjectScores, Scores, as_columns
 from hodor.files import write_text
-from hodor.types import Json, JsonObject
+from hodor.types import PlainValues
 from hodor.video import draw_overlay
 
 TEMPLATE = "page.html.j2"
@@ -51,7 +51,7 @@ class MethodResults:
     folder: Path
     scores: Scores
     notes: Mapping[str, SequenceNote] = field(default_factory=dict)
-    settings: Mapping[str, Json] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def write_page(path: Path, dataset: Benchmark, methods: Sequence[MethodResults])
     write_text(path, text)
 
 
-def _content(dataset: Benchmark, methods: Sequence[MethodResults]) -> JsonObject:
+def _content(dataset: Benchmark, methods: Sequence[MethodResults]) -> PlainValues:
     first, *others = methods
     means = {one.name: sequence_means(one.scores) for one in methods}
     ranked = sorted(means[first.name], key=means[first.name].__getitem__)
@@ -115,7 +115,7 @@ def _content(dataset: Benchmark, methods: Sequence[MethodResults]) -> JsonObject
     }
 
 
-def _summary(one: MethodResults) -> JsonObject:
+def _summary(one: MethodResults) -> PlainValues:
     seconds = sum(note.seconds for note in one.notes.values())
     frames = sum(note.frames for note in one.notes.values())
     return {
@@ -129,7 +129,7 @@ def _summary(one: MethodResults) -> JsonObject:
     }
 
 
-def _flat(settings: Mapping[str, Json]) -> dict[str, str]:
+def _flat(settings: Mapping[str, object]) -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
@@ -149,7 +149,7 @@ def _versions() -> dict[str, str]:
     return found | {"machine": f"{platform.system()} {platform.machine()}"}
 
 
-def _sequence(sequence: BenchmarkSequence, methods: Sequence[MethodResults]) -> JsonObject:
+def _sequence(sequence: BenchmarkSequence, methods: Sequence[MethodResults]) -> PlainValues:
     """Curves and numbers of each of a sequence's objects."""
     name, objects = sequence.name, []
     for i in methods[0].scores.sequences[name]:
@@ -179,7 +179,7 @@ def _points(values: Sequence[float]) -> str:
 
 def _shown(
     one: MethodResults, sequence: BenchmarkSequence, means: Mapping[str, Mapping[str, float]]
-) -> JsonObject:
+) -> PlainValues:
     """Pictures of a sequence: evenly spread moments, and the one that is worst."""
     frames = _mean_j(one.scores.sequences[sequence.name])
     names = list(frames)

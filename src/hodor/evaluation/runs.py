@@ -17,7 +17,7 @@ from hodor.evaluation.methods import Method, steps
 from hodor.evaluation.tracked import write_steps
 from hodor.files import write_json
 from hodor.jobs import run_jobs
-from hodor.types import JsonObject
+from hodor.types import JsonObject, PlainValues
 
 NOTES = ".hodor"
 
@@ -32,7 +32,7 @@ class SequenceNote:
     confidence: dict[int, list[float]]
     """Object -> confidence in each frame, in [0, 1]; NaN before it was given"""
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> PlainValues:
         """Plain values; None stands for NaN, which JSON does not have."""
         plain = {
             str(i): [None if math.isnan(v) else round(v, 4) for v in values]
@@ -179,7 +179,7 @@ def _note_path(folder: Path, sequence: BenchmarkSequence) -> Path:
     return folder / NOTES / f"{sequence.name}.json"
 
 
-def _begin(folder: Path, settings: JsonObject, *, resume: bool) -> None:
+def _begin(folder: Path, settings: PlainValues, *, resume: bool) -> None:
     before = read_settings(folder)
     holds = folder.is_dir() and any(folder.iterdir())
     if holds and not resume:

@@ -7,6 +7,7 @@ their authors describe them; see docs/guides/evaluate.md for what was taken from
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from hodor.errors import DataError, one_line
 from hodor.evaluation.benchmark import BenchmarkSequence, present_ids, read_reference
@@ -21,8 +22,31 @@ from hodor.evaluation.folders import (
 from hodor.evaluation.metrics import FRAMES_AT_LEAST
 from hodor.evaluation.problems import data_error, named
 from hodor.files import read_text
-from hodor.types import Json, JsonObject
 from hodor.video.layouts import VideoFolders, described_videos
+
+
+class _Span(TypedDict):
+    """LVOS: numbers of the frames in which an object is first and last."""
+
+    start: int
+    end: int
+
+
+class _Object(TypedDict, total=False):
+    """What a split's JSON file says of an object."""
+
+    category: str
+    frames: list[str]
+    """YouTube-VOS: names of the frames that it is in"""
+    frame_range: _Span
+
+
+class _Video(TypedDict):
+    """What it says of a video."""
+
+    objects: dict[str, _Object]
+    """By id"""
+
 
 SEEN, UNSEEN = "seen", "unseen"
 LVOS_EVERY = 5  # the toolkit of LVOS looks at every fifth frame, counted from an object's first
@@ -194,7 +218,7 @@ def _finish(
 
 
 def _youtube_vos_sequence(
-    files: _Files, objects: Mapping[str, Json], seen: frozenset[str], problems: list[str]
+    files: _Files, objects: Mapping[str, _Object], seen: frozenset[str], problems: list[str]
 ) -> BenchmarkSequence | None:
     listed_in = {int(i): tuple(entry["frames"]) for i, entry in objects.items()}
     if nowhere := [i for i, names in listed_in.items() if not names]:
@@ -233,7 +257,7 @@ def _mose_sequence(files: _Files, problems: list[str]) -> BenchmarkSequence | No
 
 
 def _lvos_sequence(
-    files: _Files, objects: Mapping[str, Json], group: str | None, problems: list[str]
+    files: _Files, objects: Mapping[str, _Object], group: str | None, problems: list[str]
 ) -> BenchmarkSequence | None:
     by_number = {int(name): name for name in files.names}
     spans = {
@@ -302,7 +326,7 @@ def _files(
     return _Files(name, maps, frames, size)
 
 
-def _videos(path: Path) -> JsonObject:
+def _videos(path: Path) -> dict[str, _Video]:
     """Video name -> entry of a JSON file of objects, by name."""
     entries = described_videos(path)
     try:

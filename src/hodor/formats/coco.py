@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 
@@ -27,9 +27,9 @@ from hodor.formats.track import (
 )
 from hodor.formats.videos import of_one_video
 from hodor.formats.writing import WriteOptions, line
-from hodor.types import Json, JsonObject
+from hodor.types import Json, JsonObject, PlainValues
 from hodor.video import area_and_box, box_of_rle, decode_rle, encode_rle, fill_polygons
-from hodor.video.coco_rle import LEAST_CORNERS
+from hodor.video.coco_rle import LEAST_CORNERS, Rle, Runs, Segmentation
 from hodor.video.limits import frame_index, frame_size, rate_of
 
 
@@ -56,7 +56,7 @@ def _write_instances(track: Track, path: Path, options: WriteOptions, *, polygon
         file.write("\n]}\n")
 
 
-def _image(number: int, frame: Labelled, options: WriteOptions) -> JsonObject:
+def _image(number: int, frame: Labelled, options: WriteOptions) -> PlainValues:
     height, width = frame.label_map.shape
     return {
         "id": number,
@@ -70,14 +70,14 @@ def _image(number: int, frame: Labelled, options: WriteOptions) -> JsonObject:
 
 def _instances(
     track: Track, classes: dict[str, int], tolerance: float | None
-) -> Iterator[JsonObject]:
+) -> Iterator[PlainValues]:
     number = 0
     for image, frame in enumerate(track.frames(), 1):
         for i, mask in masks_of(frame.label_map):
             number += 1
             rle = encode_rle(mask)
             area, box = area_and_box(rle)
-            one: JsonObject = {
+            one: PlainValues = {
                 "id": number,
                 "image_id": image,
                 "category_id": classes[track.name_of(i)],
@@ -97,11 +97,11 @@ def _polygons(mask: Mask, tolerance: float) -> list[list[float]]:
     return [polygon.ravel().tolist() for polygon in outline(mask, tolerance)]
 
 
-def _categories(classes: dict[str, int]) -> list[JsonObject]:
+def _categories(classes: dict[str, int]) -> list[PlainValues]:
     return [{"id": number, "name": name} for name, number in classes.items()]
 
 
-def _write_lines(file: IO[str], records: Iterable[JsonObject]) -> None:
+def _write_lines(file: IO[str], records: Iterable[PlainValues]) -> None:
     for number, record in enumerate(records):
         file.write((",\n" if number else "") + line(record))
 
@@ -113,7 +113,7 @@ class _Annotation:
     image: object
     category: str
     track: object
-    segmentation: Json
+    segmentation: Segmentation
     confidence: float | None
 
 
@@ -166,10 +166,10 @@ def _in_order(
 
 
 def _by_image(
-    path: Path, annotations: Iterable[JsonObject], classes: dict[Json, str], warnings: list[str]
-) -> dict[Json, list[_Annotation]]:
+    path: Path, annotations: Iterable[JsonObject], classes: dict[object, str], warnings: list[str]
+) -> dict[object, list[_Annotation]]:
     annotations = list(annotations)
-    listed: dict[Json, list[_Annotation]] = defaultdict(list)
+    listed: dict[object, list[_Annotation]] = defaultdict(list)
     left_out = LeftOut()
     crowds_are_objects = _crowds_are_objects(annotations)
     taken = 0
@@ -217,10 +217,10 @@ def _crowds_are_objects(annotations: Iterable[JsonObject]) -> bool:
     return of_cvat or all(one.get("iscrowd") for one in masks)
 
 
-def _with_pixels(segmentation: Json) -> Json:
+def _with_pixels(segmentation: Json) -> Segmentation | None:
     """RLE, or a list of polygons that have corners; None for neither."""
     if isinstance(segmentation, dict):
-        return segmentation
+        return cast(Rle | Runs, segmentation)  # what is in it is looked at where it is read
     if not segmentation or not isinstance(segmentation, list):
         return None
     if not isinstance(segmentation[0], list):
@@ -231,7 +231,7 @@ def _with_pixels(segmentation: Json) -> Json:
 
 def _tell_strays(
     path: Path,
-    annotations: dict[Json, list[_Annotation]],
+    annotations: dict[object, list[_Annotation]],
     images: Iterable[object],
     warnings: list[str],
 ) -> None:
@@ -241,7 +241,7 @@ def _tell_strays(
     left_out.tell(path.name, warnings)
 
 
-def _track_id(annotation: JsonObject) -> Json:
+def _track_id(annotation: JsonObject) -> object:
     return annotation.get("track_id", (annotation.get("attributes") or {}).get("track_id"))
 
 
@@ -259,14 +259,14 @@ def _shapes(
     )
 
 
-def segmentation_mask(segmentation: Json, size: tuple[int, int]) -> Mask:
+def segmentation_mask(segmentation: Segmentation, size: tuple[int, int]) -> Mask:
     """A mask (H, W) of RLE, or of a list of polygons. Raises ValueError if it is neither."""
     if isinstance(segmentation, dict):
         return decode_rle(segmentation)
     return fill_polygons(segmentation, size)
 
 
-def box_of_segmentation(segmentation: Json) -> Box | None:
+def box_of_segmentation(segmentation: Segmentation) -> Box | None:
     """Where RLE or a list of polygons is. Raises ValueError if it is neither."""
     if isinstance(segmentation, dict):
         return box_of_rle(segmentation)

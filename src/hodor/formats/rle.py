@@ -10,8 +10,9 @@ from hodor.formats.format import Format
 from hodor.formats.reading import Look, ReadOptions, read_json
 from hodor.formats.track import Labelled, Shapes, Track, flattened, masks_of, some_frames
 from hodor.formats.writing import WriteOptions, line
-from hodor.types import JsonObject
+from hodor.types import JsonObject, PlainValues
 from hodor.video import area_and_box, decode_rle, encode_rle
+from hodor.video.coco_rle import FrameRecord, ObjectRecord
 from hodor.video.limits import frame_index, frame_size, rate_of, whole
 
 
@@ -30,22 +31,27 @@ def write_rle(track: Track, path: Path, _: WriteOptions) -> None:
 
 
 def _begin(track: Track, size: list[int]) -> str:
-    head: JsonObject = {"video": track.video, "size": size, "fps": track.fps}
+    head: PlainValues = {"video": track.video, "size": size, "fps": track.fps}
     if track.names:
         head["names"] = {str(number): name for number, name in track.names.items()}
     return json.dumps(head, ensure_ascii=False)[:-1] + ', "frames": [\n'
 
 
-def _record(frame: Labelled, size: list[int]) -> JsonObject:
-    objects = []
+def _record(frame: Labelled, size: list[int]) -> PlainValues:
+    objects: list[ObjectRecord] = []
     for number, mask in masks_of(frame.label_map):
         segmentation = encode_rle(mask)
         area, box = area_and_box(segmentation)
-        one = {"id": number, "area": area, "bbox": box, "segmentation": segmentation}
+        one: ObjectRecord = {
+            "id": number,
+            "area": area,
+            "bbox": box,
+            "segmentation": segmentation,
+        }
         if number in frame.confidence:
             one["confidence"] = round(frame.confidence[number], 4)
         objects.append(one)
-    record: JsonObject = {
+    record: PlainValues = {
         "index": frame.index,
         "name": frame.name,
         "time": round(frame.time, 6),
@@ -72,7 +78,7 @@ def read_rle(path: Path, options: ReadOptions) -> Track:
     return Track(flattened(frames, warnings), video, rate, names, warnings, timed)
 
 
-def _shapes(record: JsonObject, head: JsonObject) -> Shapes:
+def _shapes(record: FrameRecord, head: JsonObject) -> Shapes:
     objects = record["objects"]
     confidence = {
         whole(one["id"], "an object"): float(one["confidence"])
@@ -101,7 +107,7 @@ def _head(path: Path) -> JsonObject:
     return head
 
 
-def _records(path: Path, head: JsonObject) -> Iterator[JsonObject]:
+def _records(path: Path, head: JsonObject) -> Iterator[FrameRecord]:
     yield from head["frames"]
     if head["frames"]:
         return

@@ -16,7 +16,7 @@ from hodor.profiling.operations import OperationMeter, read_meter
 from hodor.profiling.scenes import clip, grid_of_boxes, write_video
 from hodor.profiling.timing import Meter, by_stage, medians, seconds_meter
 from hodor.tracking import Geometry, Tracker, TrackerOptions
-from hodor.types import JsonObject
+from hodor.types import JsonObject, PlainValues
 from hodor.video import open_source
 from hodor.weights import DEFAULT, load_model
 
@@ -67,7 +67,7 @@ class Measurement:
     machine: dict[str, str | int]
     versions: dict[str, str]
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> PlainValues:
         """Plain values."""
         return asdict(self)
 

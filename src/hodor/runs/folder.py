@@ -14,7 +14,7 @@ from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
 from hodor.runs.pipeline import Progress, resume, track_video, write_summary
 from hodor.runs.summary import Summary
 from hodor.tracking import References, Tracker
-from hodor.types import JsonObject
+from hodor.types import JsonObject, PlainValues
 from hodor.video import (
     AUTO,
     Colour,
@@ -187,9 +187,9 @@ class _Inputs:
         """The video, from its beginning."""
         return open_source(self.source, intensity=self.intensity)
 
-    def settings(self, tracker: Tracker) -> JsonObject:
+    def settings(self, tracker: Tracker) -> PlainValues:
         """What a run that goes on must have in common with the one that was killed."""
-        settings: JsonObject = {
+        settings: PlainValues = {
             "source": self.source,
             "masks": None if self.masks is None else str(self.masks),
             "references": None if self.references is None else str(self.references),

@@ -16,7 +16,7 @@ from hodor.runs.look_alikes import LookAlikes
 from hodor.runs.soft_masks import soft_masks
 from hodor.runs.summary import Summary
 from hodor.tracking import Result, Tracker, load_state, save_state
-from hodor.types import JsonObject
+from hodor.types import PlainValues
 from hodor.video import (
     Frame,
     LabelMap,
@@ -51,7 +51,7 @@ class Progress:
         return cls(frame, result, done, total, late)
 
 
-def _setup(tracker: Tracker) -> JsonObject:
+def _setup(tracker: Tracker) -> PlainValues:
     """What tracks, as plain values."""
     runtime = tracker.runtime
     return {
@@ -188,7 +188,7 @@ def resume(tracker: Tracker, state: Path) -> Summary:
     return summary
 
 
-def write_summary(path: Path, values: JsonObject) -> None:
+def write_summary(path: Path, values: PlainValues) -> None:
     """Write ``summary.json``, whole or not at all."""
     write_json(path, values)
 

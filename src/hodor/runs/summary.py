@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from hodor.runs.adapting import Adaptation
 from hodor.tracking import Result
-from hodor.types import Json, JsonObject
+from hodor.types import JsonObject, PlainValues
 from hodor.video import LabelMap, label_map_objects
 
 
@@ -25,7 +25,7 @@ class Summary:
     """What tuning the model to the given masks came to, where that was asked for"""
     confidence: "dict[int, array[float]]" = field(default_factory=dict)
     """By id, one value a frame; NaN before the object was known"""
-    setup: JsonObject = field(default_factory=dict)
+    setup: PlainValues = field(default_factory=dict)
     """Model, options, runtime, device and precision, as plain values"""
     inputs: dict[str, str | None] = field(default_factory=dict)
     """Where video, masks, references and model came from, for whoever opens the results again"""
@@ -74,7 +74,7 @@ class Summary:
         }
 
 
-def _by_text(values: Mapping[int, Json]) -> JsonObject:
+def _by_text(values: Mapping[int, object]) -> PlainValues:
     """With keys as JSON has them."""
     return {str(i): values[i] for i in sorted(values)}
 

@@ -23,7 +23,7 @@ from hodor.files import open_to_append, replacing, stays_inside, write_json
 from hodor.locks import FolderLock
 from hodor.studio.plan import Origins
 from hodor.studio.runs import HIGHEST
-from hodor.types import Json, JsonObject
+from hodor.types import Json, JsonObject, PlainValues
 from hodor.video import LabelMap, read_label_map, write_label_map
 
 SETTINGS = "session.json"
@@ -106,7 +106,7 @@ class SessionFolder:
             raise HodorError(f"{path}: no session of this version of hodor (format {FORMAT})")
         return settings
 
-    def write_settings(self, settings: JsonObject) -> None:
+    def write_settings(self, settings: PlainValues) -> None:
         """Replace ``session.json``."""
         write_json(self.root / SETTINGS, {"format": FORMAT, **settings}, flush=True)
 
@@ -206,7 +206,7 @@ class SessionFolder:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def write_server(self, values: JsonObject) -> None:
+    def write_server(self, values: PlainValues) -> None:
         """Note port, token and address, for this user's eyes only."""
         write_json(self.root / ".server.json", values, mode=0o600, flush=True)
 

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from hodor.errors import HodorError
-from hodor.types import JsonObject
+from hodor.types import PlainValues
 
-Status = JsonObject
+Status = PlainValues
 TOLD_SECONDS = 0.1
 """So often, at most, progress is told."""
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 from hodor.errors import HodorError
 from hodor.studio.runs import HIGHEST
-from hodor.types import JsonObject
+from hodor.types import PlainValues
 
 COLOURS = (
     "#3ea6ff", "#ff6b5e", "#5fd38d", "#ffc247", "#b78bff",
@@ -40,7 +40,7 @@ class Object:
             raise HodorError("an object's name has a control character, or one that is none, in it")
         return replace(self, name=(name or self.name).strip(), colour=colour or self.colour)
 
-    def to_dict(self) -> JsonObject:
+    def to_dict(self) -> PlainValues:
         """Plain values for JSON."""
         return asdict(self)
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hodor.errors import HodorError, one_line
-from hodor.types import JsonObject
+from hodor.types import JsonObject, PlainValues
 from hodor.weights import HUB
 
 
@@ -21,7 +21,7 @@ class Video:
     fps: float
     intensity: str = "auto"
 
-    def to_dict(self) -> JsonObject:
+    def to_dict(self) -> PlainValues:
         """As ``session.json`` has it."""
         return asdict(self)
 

@@ -20,7 +20,7 @@ from hodor.tracking.logits import ArrayT
 from hodor.tracking.memory import Memory, RunningConfidence
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.prior import LastFrame
-from hodor.types import AnyArray, Json, JsonObject
+from hodor.types import AnyArray, JsonObject
 
 STATE_FORMAT = "hodor-state-3"
 REFERENCES_FORMAT = "hodor-references-1"
@@ -199,7 +199,7 @@ class References:
         return cls(tuple(_unpack("references", arrays)), metadata["network"])
 
 
-def save_state(path: Path, state: State, extra: Mapping[str, Json]) -> None:
+def save_state(path: Path, state: State, extra: Mapping[str, object]) -> None:
     """Write a tracker's ``state_dict`` and plain values beside it, whole or not at all.
 
     Raises:

@@ -1,16 +1,63 @@
 """COCO's run-length masks: masks to runs and back, and what runs tell without a mask being made."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from importlib import import_module
+from typing import NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.types import Json, JsonObject, Untyped
+from hodor.types import Untyped
 from hodor.video.limits import corners_of, filling_runs, frame_size
 
 LEAST_CORNERS = 3
 """Of a polygon that covers anything."""
+
+
+class Rle(TypedDict):
+    """COCO's runs of a mask as JSON has them."""
+
+    size: Sequence[int]
+    """H and W of the mask, in pixels"""
+    counts: str
+    """Lengths of runs down the columns, of background first, packed into a text"""
+
+
+class Runs(TypedDict):
+    """The same with the lengths themselves."""
+
+    size: Sequence[int]
+    """H and W"""
+    counts: list[int]
+
+
+Segmentation: TypeAlias = list[list[float]] | Rle | Runs
+"""A mask in COCO's files: polygons, each x and y in pixels in turn, or runs"""
+
+
+class ObjectRecord(TypedDict):
+    """An object in a frame, as ``masks.json`` has it."""
+
+    id: int
+    area: int
+    """In pixels"""
+    bbox: list[int]
+    """x, y, width, height in pixels"""
+    segmentation: Rle
+    confidence: NotRequired[float]
+    """In [0, 1], where it is known"""
+
+
+class FrameRecord(TypedDict):
+    """A frame, as ``masks.json`` has it."""
+
+    index: int
+    name: str
+    time: float
+    """In seconds"""
+    size: NotRequired[list[int]]
+    """[H, W], of a frame whose size is not the file's"""
+    objects: list[ObjectRecord]
 
 
 def _coco() -> Untyped:
@@ -18,14 +65,14 @@ def _coco() -> Untyped:
     return import_module("pycocotools.mask")
 
 
-def encode_rle(mask: NDArray[np.bool_]) -> JsonObject:
+def encode_rle(mask: NDArray[np.bool_]) -> Rle:
     """A mask (H, W) as COCO RLE for JSON: {"size": [H, W], "counts": "..."}."""
     # COCO counts runs down the columns.
     rle = _coco().encode(np.asfortranarray(mask).view(np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
-def decode_rle(rle: Mapping[str, Json]) -> NDArray[np.bool_]:
+def decode_rle(rle: Rle | Runs) -> NDArray[np.bool_]:
     """The mask (H, W) of COCO RLE, compressed or a list of counts.
 
     Raises ValueError if the runs do not fill it: pycocotools would give what happens to be in
@@ -36,13 +83,13 @@ def decode_rle(rle: Mapping[str, Json]) -> NDArray[np.bool_]:
     return np.repeat(inside, runs).reshape(width, height).T
 
 
-def area_and_box(rle: Mapping[str, Json]) -> tuple[int, list[int]]:
+def area_and_box(rle: Rle) -> tuple[int, list[int]]:
     """Area in pixels, and x, y, width, height, of what `encode_rle` gave."""
     packed = {"size": rle["size"], "counts": rle["counts"].encode("ascii")}
     return int(_coco().area(packed)), [int(edge) for edge in _coco().toBbox(packed)]
 
 
-def box_of_rle(rle: Mapping[str, Json]) -> tuple[float, float, float, float] | None:
+def box_of_rle(rle: Rle | Runs) -> tuple[float, float, float, float] | None:
     """Columns and rows (left, top, right, bottom), ends excluded, of COCO RLE; None for no pixel.
 
     Raises ValueError as `decode_rle`, which takes the memory that this does not need.
@@ -79,7 +126,7 @@ def fill_polygons(polygons: Iterable[object], size: tuple[int, int]) -> NDArray[
     return np.asarray(_coco().decode(together), np.bool_)
 
 
-def _unpacked(rle: Mapping[str, Json]) -> tuple[tuple[int, int], NDArray[np.int64]]:
+def _unpacked(rle: Rle | Runs) -> tuple[tuple[int, int], NDArray[np.int64]]:
     """Size (H, W) and run lengths, which fill it."""
     height, width = rle["size"]
     size = frame_size(height, width)

@@ -18,8 +18,8 @@ import numpy as np
 
 from hodor.errors import HodorError, explained, one_line
 from hodor.files import make_folder, make_room, open_to_append, replacing, sweep, whole_lines
-from hodor.types import JsonObject
-from hodor.video.coco_rle import area_and_box, encode_rle
+from hodor.types import PlainValues
+from hodor.video.coco_rle import ObjectRecord, area_and_box, encode_rle
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.label_maps import write_label_map
 
@@ -138,7 +138,7 @@ class RleSink(Finishing):
             if file.tell() == 0:
                 self._size = [height, width]
                 file.write(_line({"video": self._video, "size": self._size}))
-            line: JsonObject = {
+            line: PlainValues = {
                 "index": frame.index,
                 "name": frame.name,
                 "time": round(frame.time, 6),
@@ -223,9 +223,9 @@ def damaged(notes: Path, error: Exception) -> HodorError:
     )
 
 
-def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[JsonObject]:
+def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[ObjectRecord]:
     turned = np.asfortranarray(label_map)  # once; COCO counts runs down the columns
-    objects = []
+    objects: list[ObjectRecord] = []
     for number in ids:
         segmentation = encode_rle(turned == number)
         area, box = area_and_box(segmentation)
@@ -236,5 +236,5 @@ def _objects(label_map: LabelMap, ids: Sequence[int]) -> list[JsonObject]:
     return objects
 
 
-def _line(record: JsonObject) -> bytes:
+def _line(record: PlainValues) -> bytes:
     return json.dumps(record).encode() + b"\n"
