@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Required, TypedDict
 from urllib.parse import unquote
 
 import numpy as np
@@ -38,6 +39,45 @@ from hodor.types import JsonObject
 from hodor.video import LabelMap, fill_polygons
 from hodor.video.limits import frame_index, frame_size
 
+
+class Region(TypedDict, total=False):
+    """What is used of something drawn."""
+
+    id: str
+    type: str
+    """Such as brushlabels, polygon, videorectangle"""
+    from_name: str
+    to_name: str
+    original_width: int
+    original_height: int
+    """Of the image, in pixels"""
+    image_rotation: int
+    value: Required[JsonObject]
+    """What is drawn, and its labels: each type has fields of its own"""
+    score: float
+    """In [0, 1]"""
+
+
+class Drawn(TypedDict, total=False):
+    """What is used of an annotation or a prediction."""
+
+    result: list[Region]
+    was_cancelled: bool
+    model_version: str
+    score: float
+    """In [0, 1], mean of the regions'"""
+
+
+class Task(TypedDict, total=False):
+    """What is used of a task."""
+
+    data: JsonObject
+    """Addresses and numbers, under names that the project chooses"""
+    annotations: list[Drawn] | None
+    drafts: list[Drawn] | None
+    predictions: list[Drawn] | None
+
+
 MODEL = "hodor"
 REGION = re.compile(r"object-([0-9]+)-frame-[0-9]+")
 """Ids of regions carry the ids of objects: a brush mask has no other place for one that the
@@ -64,7 +104,7 @@ def write_label_studio(track: Track, path: Path, options: WriteOptions) -> None:
         file.write("\n]\n")
 
 
-def _task(track: Track, frame: Labelled, options: WriteOptions) -> JsonObject:
+def _task(track: Track, frame: Labelled, options: WriteOptions) -> Task:
     data = {
         "image": options.file_of(frame.name, frame.index),
         "video": track.video,
@@ -80,7 +120,7 @@ def _task(track: Track, frame: Labelled, options: WriteOptions) -> JsonObject:
         for i, mask in masks_of(frame.label_map)
     ]
     scores = [frame.confidence[i] for i in sorted(frame.confidence)]
-    prediction: JsonObject = {"model_version": MODEL, "result": regions}
+    prediction: Drawn = {"model_version": MODEL, "result": regions}
     if scores:
         prediction["score"] = round(sum(scores) / len(scores), 4)
     return {"data": data, "predictions": [prediction]}
@@ -93,10 +133,10 @@ def brush_region(
     confidence: float | None = None,
     *,
     tags: tuple[str, str] = ("tag", "image"),
-) -> JsonObject:
+) -> Region:
     """One brush mask (H, W) as a region; tags: names of BrushLabels and Image in the project."""
     height, width = mask.shape
-    one: JsonObject = {
+    one: Region = {
         "id": region,
         "type": "brushlabels",
         "from_name": tags[0],
@@ -117,8 +157,8 @@ class BrushTasks:
     names: labels by object id. Raises MaskError if an annotation cannot be read.
     """
 
-    def __init__(self, tasks: Sequence[JsonObject]) -> None:
-        self._tasks = [{"annotations": task.get("annotations")} for task in tasks]
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks: list[Task] = [{"annotations": task.get("annotations")} for task in tasks]
         with readable(SENT, "list of annotations"):
             self.names = _names(self._tasks)
         self._ids = {name: number for number, name in self.names.items()}
@@ -173,7 +213,7 @@ class _Picture:
     """A task's image and what is drawn on it."""
 
     data: JsonObject
-    regions: list[JsonObject]
+    regions: list[Region]
 
     @property
     def file(self) -> str:
@@ -185,7 +225,7 @@ class _Picture:
         return f"{folder}/{name}" if folder else name
 
 
-def _one_video(path: Path, tasks: list[JsonObject], options: ReadOptions) -> tuple[list[int], str]:
+def _one_video(path: Path, tasks: list[Task], options: ReadOptions) -> tuple[list[int], str]:
     """Places of the tasks of one video, and its name."""
     told = [str(task["data"].get("video", "")) for task in tasks]
     videos = list(dict.fromkeys(told))
@@ -209,12 +249,12 @@ def _in_order(
     return sorted(zip(indices, pictures, strict=True), key=lambda one: one[0])
 
 
-def regions_of(task: JsonObject, kind: str) -> list[JsonObject]:
+def regions_of(task: Task, kind: str) -> list[Region]:
     """Regions of a kind in a task's annotation that counts, or else its latest prediction."""
     return [one for one in chosen(task, LeftOut()) if one.get("type") == kind]
 
 
-def chosen(task: JsonObject, left_out: LeftOut) -> list[JsonObject]:
+def chosen(task: Task, left_out: LeftOut) -> list[Region]:
     """Regions of the annotation that counts: the last one that was not skipped."""
     given = list(task.get("annotations") or ())
     submitted = [one for one in given if not one.get("was_cancelled")]
@@ -229,12 +269,12 @@ def chosen(task: JsonObject, left_out: LeftOut) -> list[JsonObject]:
 KINDS = ("brush", "polygon", "ellipse")
 
 
-def _kind(region: JsonObject) -> str:
+def _kind(region: Region) -> str:
     """ "brush" of "brushlabels", as which a region counts that has its label from elsewhere."""
     return str(region.get("type", "")).removesuffix("labels")
 
 
-def _with_pixels(regions: list[JsonObject], left_out: LeftOut) -> list[JsonObject]:
+def _with_pixels(regions: list[Region], left_out: LeftOut) -> list[Region]:
     kept = []
     for one in regions:
         kind = _kind(one)
@@ -245,12 +285,12 @@ def _with_pixels(regions: list[JsonObject], left_out: LeftOut) -> list[JsonObjec
     return kept
 
 
-def _number(region: JsonObject) -> int | None:
+def _number(region: Region) -> int | None:
     told = REGION.fullmatch(str(region.get("id", "")))
     return int(told[1]) if told and len(told[1]) < 9 else None
 
 
-def _names(tasks: list[JsonObject]) -> dict[int, str]:
+def _names(tasks: list[Task]) -> dict[int, str]:
     """Labels by object id; labels of regions without one get the next free ids."""
     regions = [one for task in tasks for one in regions_of(task, "brushlabels")]
     names: dict[int, str] = {}
@@ -264,22 +304,22 @@ def _names(tasks: list[JsonObject]) -> dict[int, str]:
     return names
 
 
-def _id_of(region: JsonObject, ids: Mapping[str, int]) -> int:
+def _id_of(region: Region, ids: Mapping[str, int]) -> int:
     number = _number(region)
     return ids[_label(region)] if number is None else number
 
 
-def _label(region: JsonObject) -> str:
+def _label(region: Region) -> str:
     value = region["value"]
     labels = value.get(region["type"]) or value.get("labels")
     return str(labels[0]) if labels else UNNAMED
 
 
-def _region_size(region: JsonObject) -> tuple[int, int]:
+def _region_size(region: Region) -> tuple[int, int]:
     return frame_size(region["original_height"], region["original_width"])
 
 
-def _mask(region: JsonObject, size: tuple[int, int]) -> Mask:
+def _mask(region: Region, size: tuple[int, int]) -> Mask:
     """The pixels (H, W) of a region."""
     value = region["value"]
     if _kind(region) == "brush":
@@ -297,7 +337,7 @@ def _corners(value: JsonObject, size: tuple[int, int]) -> Polygon:
     return ellipse(centre, radii, float(value.get("rotation") or 0))
 
 
-def _box(region: JsonObject) -> Box | None:
+def _box(region: Region) -> Box | None:
     """Where a region without an object id is; others need none."""
     if _number(region) is not None:
         return None
@@ -325,7 +365,7 @@ def _shapes(index: int, picture: _Picture, ids: list[int], options: ReadOptions)
     )
 
 
-def _size(regions: list[JsonObject], data: JsonObject) -> tuple[int, int] | None:
+def _size(regions: list[Region], data: JsonObject) -> tuple[int, int] | None:
     if regions:
         return _region_size(regions[0])
     if "height" in data and "width" in data:

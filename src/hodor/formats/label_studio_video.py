@@ -13,7 +13,7 @@ import numpy as np
 from hodor.files import whole_file
 from hodor.formats.format import Format
 from hodor.formats.identity import Instance, identify
-from hodor.formats.label_studio import MODEL, chosen, is_tasks
+from hodor.formats.label_studio import MODEL, Region, Task, chosen, is_tasks
 from hodor.formats.left_out import LeftOut
 from hodor.formats.reading import ReadOptions, read_json, stem
 from hodor.formats.track import (
@@ -28,7 +28,7 @@ from hodor.formats.track import (
 )
 from hodor.formats.videos import one_video
 from hodor.formats.writing import ByObject, WriteOptions, line
-from hodor.types import JsonObject
+from hodor.types import JsonObject, PlainValues
 from hodor.video.limits import frame_count, frame_index, frame_size, rate_of
 
 SAME_RATE = 1e-3
@@ -62,7 +62,7 @@ def write_label_studio_video(track: Track, path: Path, options: WriteOptions) ->
             file.write("\n]}]}]\n")
 
 
-def _box(mask: Mask, frame: Labelled) -> JsonObject:
+def _box(mask: Mask, frame: Labelled) -> PlainValues:
     """A keyframe; x, y, width and height in percent, frames counted from 1."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     height, width = mask.shape
@@ -139,14 +139,14 @@ def read_label_studio_video(path: Path, options: ReadOptions) -> Track:
     return Track(flattened(frames, warnings), name, rate, objects.names, warnings, timed)
 
 
-def _words(task: JsonObject, path: Path) -> tuple[str, ...]:
+def _words(task: Task, path: Path) -> tuple[str, ...]:
     """What a task's video is called."""
     data = task["data"]
     address = str(data.get("video", path.stem))
     return tuple(dict.fromkeys((str(data.get("name") or stem(address)), address, stem(address))))
 
 
-def _regions(task: JsonObject, left_out: LeftOut) -> list[JsonObject]:
+def _regions(task: Task, left_out: LeftOut) -> list[Region]:
     everything = chosen(task, left_out)
     for one in everything:
         if one.get("type") != "videorectangle":
@@ -157,12 +157,12 @@ def _regions(task: JsonObject, left_out: LeftOut) -> list[JsonObject]:
     return regions
 
 
-def _label(region: JsonObject) -> str:
+def _label(region: Region) -> str:
     labels = region["value"].get("labels")
     return str(labels[0]) if labels else UNNAMED
 
 
-def _rate(data: JsonObject, regions: list[JsonObject]) -> float | None:
+def _rate(data: JsonObject, regions: list[Region]) -> float | None:
     """Frames per second of the timeline, if the file says them."""
     if data.get("fps"):
         return rate_of(data["fps"])

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict, cast
 
 import numpy as np
 from PIL import Image
@@ -24,6 +25,22 @@ from hodor.formats.writing import WriteOptions, line
 from hodor.types import JsonObject
 from hodor.video import IMAGE_SUFFIXES, fill_polygons, open_picture, sort_naturally
 from hodor.video.limits import corners_of, frame_size, some
+
+
+class DrawnShape(TypedDict, total=False):
+    """What is used of a shape in a file."""
+
+    label: str
+    group_id: object
+    """The object's id, as people and tools write it"""
+    description: str | None
+    flags: dict[str, bool]
+    shape_type: str
+    points: list[list[float]]
+    """x and y in pixels: corners; of a mask the first and the last pixel's"""
+    mask: str | None
+    """PNG of a mask between these, in base64"""
+
 
 VERSION = "5.5.0"
 """The form of the files; masks are known since 5.3."""
@@ -43,7 +60,7 @@ def _write(track: Track, path: Path, options: WriteOptions, *, polygons: bool) -
     with whole_folder(path) as folder:
         for frame in some_frames(track):
             height, width = frame.label_map.shape
-            shapes = []
+            shapes: list[DrawnShape] = []
             for i, mask in masks_of(frame.label_map):
                 made = _polygons(mask, options.tolerance) if polygons else [_mask(mask)]
                 shapes += [_shape(track, frame, i, one) for one in made]
@@ -59,7 +76,7 @@ def _write(track: Track, path: Path, options: WriteOptions, *, polygons: bool) -
             (folder / f"{frame.name}.json").write_text(line(content) + "\n", encoding="utf-8")
 
 
-def _shape(track: Track, frame: Labelled, number: int, made: JsonObject) -> JsonObject:
+def _shape(track: Track, frame: Labelled, number: int, made: DrawnShape) -> DrawnShape:
     known = number in frame.confidence
     return {
         "label": track.name_of(number),
@@ -70,7 +87,7 @@ def _shape(track: Track, frame: Labelled, number: int, made: JsonObject) -> Json
     }
 
 
-def _mask(mask: Mask) -> JsonObject:
+def _mask(mask: Mask) -> DrawnShape:
     """First and last column and row, and a bilevel PNG of what is between."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom, left, right = (int(at) for at in (rows[0], rows[-1], columns[0], columns[-1]))
@@ -78,11 +95,11 @@ def _mask(mask: Mask) -> JsonObject:
     part = mask[top : bottom + 1, left : right + 1]
     Image.fromarray(part.astype(np.uint8) * np.uint8(255)).convert("1").save(file, "PNG")
     text = base64.b64encode(file.getvalue()).decode("ascii")
-    points = [[left, top], [right, bottom]]
+    points: list[list[float]] = [[left, top], [right, bottom]]
     return {"shape_type": "mask", "points": points, "mask": text}
 
 
-def _polygons(mask: Mask, tolerance: float) -> list[JsonObject]:
+def _polygons(mask: Mask, tolerance: float) -> list[DrawnShape]:
     return [
         {"shape_type": "polygon", "points": polygon.tolist(), "mask": None}
         for polygon in outline(mask, tolerance)
@@ -186,7 +203,7 @@ def _groups(frames: list[list[_Shape]]) -> Callable[[_Shape], object]:
     return of
 
 
-def _kind(shape: JsonObject) -> str:
+def _kind(shape: DrawnShape) -> str:
     """Of a shape; files of old versions have polygons only and do not say so."""
     return str(shape.get("shape_type") or "polygon")
 
@@ -226,7 +243,7 @@ def stem_and_suffix(name: object) -> str:
     return str(name or "").replace("\\", "/").rpartition("/")[2] or "."
 
 
-def _pixels(shape: JsonObject, size: tuple[int, int]) -> Mask:
+def _pixels(shape: DrawnShape, size: tuple[int, int]) -> Mask:
     points = corners_of(shape["points"], size)
     if _kind(shape) == "polygon":
         return fill_polygons([points], size)
@@ -247,7 +264,7 @@ def _pixels(shape: JsonObject, size: tuple[int, int]) -> Mask:
             f"a mask of {columns} x {rows} at ({left}, {top}) leaves its picture of {size[1]} x "
             f"{size[0]} pixels"
         )
-    data = io.BytesIO(base64.b64decode(shape["mask"]))
+    data = io.BytesIO(base64.b64decode(cast(str, shape["mask"])))
     with Image.open(data, formats=("PNG",)) as image:
         if image.size != (columns, rows):
             raise ValueError(

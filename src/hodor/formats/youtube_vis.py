@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 from hodor.files import whole_file
 from hodor.formats.coco import box_of_segmentation, segmentation_mask
@@ -14,11 +15,40 @@ from hodor.formats.reading import ReadOptions, folder_of, read_json, stem
 from hodor.formats.track import Shapes, Survey, Track, categories, flattened, masks_of, survey
 from hodor.formats.videos import one_video
 from hodor.formats.writing import ByObject, WriteOptions, line
-from hodor.types import JsonObject
 from hodor.video import area_and_box, encode_rle
+from hodor.video.coco_rle import Segmentation
 from hodor.video.limits import frame_index, frame_size, rate_of
 
 PARTS = ("segmentations", "bboxes", "areas")
+
+
+class Video(TypedDict):
+    """What is used of a video's entry."""
+
+    id: int
+    name: NotRequired[str]
+    width: int
+    height: int
+    """In pixels"""
+    length: int
+    fps: NotRequired[float]
+    file_names: list[str]
+    """Of its frames; the lists below, and an annotation's, are as long"""
+    frame_indices: NotRequired[list[int]]
+    times: NotRequired[list[float]]
+    """In seconds"""
+
+
+class Annotation(TypedDict):
+    """What is used of an object's entry."""
+
+    id: int
+    video_id: int
+    category_id: int
+    segmentations: list[Segmentation | None]
+    """Frame by frame; None where it is not visible"""
+    scores: NotRequired[list[float | None]]
+    """In [0, 1]"""
 
 
 def write_youtube_vis(track: Track, path: Path, options: WriteOptions) -> None:
@@ -64,7 +94,7 @@ def _gather(track: Track, seen: Survey, parts: ByObject) -> list[tuple[int, floa
 
 def _video(
     track: Track, seen: Survey, indices: list[tuple[int, float]], options: WriteOptions
-) -> JsonObject:
+) -> Video:
     height, width = seen.size
     files = [options.file_of(name, i) for name, (i, _) in zip(seen.names, indices, strict=True)]
     return {
@@ -133,9 +163,7 @@ def read_youtube_vis(path: Path, options: ReadOptions) -> Track:
     return Track(flattened(frames, warnings), name, rate, names, warnings, timed)
 
 
-def _in_order(
-    video: JsonObject, options: ReadOptions, warnings: list[str]
-) -> list[tuple[int, int]]:
+def _in_order(video: Video, options: ReadOptions, warnings: list[str]) -> list[tuple[int, int]]:
     """Numbers of the frames, ascending, and their places in the file's lists."""
     if "frame_indices" in video:
         indices = [frame_index(index) for index in video["frame_indices"]]
@@ -145,7 +173,7 @@ def _in_order(
 
 
 def _tell_strays(
-    path: Path, annotations: list[JsonObject], videos: list[object], warnings: list[str]
+    path: Path, annotations: list[Annotation], videos: list[object], warnings: list[str]
 ) -> None:
     left_out = LeftOut()
     strays = sum(one["video_id"] not in videos for one in annotations)
@@ -154,10 +182,10 @@ def _tell_strays(
 
 
 def _shapes(
-    video: JsonObject,
+    video: Video,
     index: int,
     position: int,
-    objects: dict[int, JsonObject],
+    objects: dict[int, Annotation],
     rate: float,
 ) -> Shapes:
     size = frame_size(video["height"], video["width"])
@@ -179,7 +207,7 @@ def _shapes(
     )
 
 
-def _name(video: JsonObject) -> str:
+def _name(video: Video) -> str:
     files = video["file_names"]
     return str(video.get("name") or (folder_of(files[0]) if files else "") or "")
 

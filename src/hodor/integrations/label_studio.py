@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from hodor.errors import HodorError, SourceError
 from hodor.formats import BrushTasks, brush_region
+from hodor.formats.label_studio import Drawn, Task
 from hodor.tracking import OFF, OptionChanges, References, Result, Tracker
-from hodor.types import JsonObject
+from hodor.types import JsonObject, PlainValues
 from hodor.video import label_map_objects, open_picture, read_image, sort_naturally
 from hodor.weights import DEFAULT
 
@@ -50,7 +51,7 @@ class Backend:
         self._known: dict[str, tuple[References, dict[int, str]]] = {}
         self._lock = threading.Lock()
 
-    def predict(self, request: JsonObject) -> JsonObject:
+    def predict(self, request: JsonObject) -> PlainValues:
         """Predictions for all tasks of a request, in its order.
 
         Raises HodorError if the project has no BrushLabels, or an image cannot be had.
@@ -61,8 +62,8 @@ class Backend:
         return {"results": results, "model_version": self.version}
 
     def _follow(
-        self, project: str, tasks: list[JsonObject], tags: tuple[str, str], key: str
-    ) -> list[JsonObject]:
+        self, project: str, tasks: list[Task], tags: tuple[str, str], key: str
+    ) -> list[Drawn]:
         drawn = BrushTasks(tasks)
         names = drawn.names
         self._tracker.reset()
@@ -70,7 +71,7 @@ class Backend:
             references, names = self._known[project]
             self._tracker.add_references(references)
         urls = [str(task["data"][key]) for task in tasks]
-        results: dict[int, JsonObject] = {}
+        results: dict[int, Drawn] = {}
         for at in _in_order(urls):
             frame = self._fetch(urls[at])
             result = self._tracker.step(frame, drawn.label_map(at, frame.shape[:2]))
@@ -81,7 +82,7 @@ class Backend:
 
     def _prediction(
         self, result: Result, names: dict[int, str], at: int, tags: tuple[str, str]
-    ) -> JsonObject:
+    ) -> Drawn:
         regions = [
             brush_region(
                 result.mask(i),
@@ -175,7 +176,7 @@ def make_server(backend: Backend, host: str, port: int) -> ThreadingHTTPServer:
             except (ValueError, KeyError, TypeError) as error:
                 self._answer(400, {"detail": f"no request of Label Studio ({error})"})
 
-        def _answer(self, status: int, content: JsonObject) -> None:
+        def _answer(self, status: int, content: PlainValues) -> None:
             data = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
