@@ -2,12 +2,12 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 
 from hodor.errors import HodorError
-from hodor.types import Untyped
 
 
-def needed(module: str, extra: str) -> Untyped:
+def needed(module: str, extra: str) -> ModuleType:
     """A module that comes with an extra of this package.
 
     Args:

@@ -21,4 +21,4 @@ IdMap: TypeAlias = NDArray[np.integer[Any]]
 """(H, W): an object id for each pixel, 0 for background, in integers of any width"""
 
 Untyped: TypeAlias = Any
-"""A library that is loaded when it is needed, or an object of one: it states no types of its own"""
+"""An object of a library that states no types of its own, or keeps them to itself"""

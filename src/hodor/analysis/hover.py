@@ -14,7 +14,6 @@ from PIL import Image
 from hodor.analysis.table import Descriptor
 from hodor.extras import needed
 from hodor.files import write_text
-from hodor.types import Untyped
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -55,7 +54,7 @@ def hover_page(
 
     Raises HodorError where plotly is missing or the file cannot be written.
     """
-    go: Untyped = needed("plotly.graph_objects", "analysis")
+    go = needed("plotly.graph_objects", "analysis")
     figure = go.Figure()
     groups = [f"{row.sequence} {row.object}" for row in rows]
     for group in dict.fromkeys(groups):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Self
 
 import numpy as np
@@ -100,7 +101,7 @@ def write_table(
     return len(kept)
 
 
-def _schema(pa: Untyped, channels: int) -> Untyped:
+def _schema(pa: ModuleType, channels: int) -> Untyped:
     repeated = pa.dictionary(pa.int32(), pa.string())
     return pa.schema(
         [

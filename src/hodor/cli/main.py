@@ -76,7 +76,7 @@ class Lazy(TyperGroup):
         # Importing PyTorch takes seconds, and the list of commands does not need it.
         if not any(word in COMMANDS for word in sys.argv[1:]):
             return TyperCommand(cmd_name, short_help=COMMANDS[cmd_name])
-        module: Untyped = import_module(f"hodor.cli.{cmd_name}")
+        module = import_module(f"hodor.cli.{cmd_name}")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command

@@ -1,12 +1,13 @@
 """Frames as ``supervision.Detections``, for programs that draw, count and filter with it."""
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hodor.errors import HodorError
 from hodor.formats.track import Labelled, Shapes, Track, are_ids, categories, flattened, masks_of
-from hodor.types import JsonObject, Untyped
+from hodor.types import JsonObject
 
 if TYPE_CHECKING:
     from supervision import Detections
@@ -60,7 +61,7 @@ def from_detections(detections: "Detections", size: tuple[int, int]) -> Labelled
     return next(flattened(lambda: iter([shapes]), [])())
 
 
-def _supervision() -> Untyped:
+def _supervision() -> ModuleType:
     try:
         import supervision
     except ImportError as error:

@@ -1,12 +1,12 @@
 """Packages of the tools: loaded when a plug is used, and named when missing."""
 
 from importlib import import_module
+from types import ModuleType
 
 from hodor.errors import HodorError
-from hodor.types import Untyped
 
 
-def needed(module: str, extra: str) -> Untyped:
+def needed(module: str, extra: str) -> ModuleType:
     """A module of an extra. Raises HodorError that says what to install."""
     try:
         return import_module(module)

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
 
 from hodor.errors import HodorError
 from hodor.jobs.outcomes import RETRIES, JobT, Outcome, ResultT, attempt, lost
@@ -42,7 +43,7 @@ def on_ray(
         ray.shutdown()
 
 
-def _connect(ray: Untyped, address: str, workers: int) -> None:
+def _connect(ray: ModuleType, address: str, workers: int) -> None:
     # Ray opens ports and prints a banner; users of a command want neither its log nor its page.
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:

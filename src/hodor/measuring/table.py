@@ -9,7 +9,6 @@ from hodor.errors import HodorError
 from hodor.extras import needed
 from hodor.files import whole_file
 from hodor.measuring.measurement import Measurement, Units
-from hodor.types import Untyped
 
 SUFFIXES = (".csv", ".parquet")
 LENGTHS = ("centroid_x", "centroid_y", "perimeter", "major_axis", "minor_axis")
@@ -74,7 +73,7 @@ def _word(value: object) -> object:
 
 def _write_parquet(rows: Sequence[Measurement], path: Path, units: Units) -> None:
     pa, parquet = needed("pyarrow", "analysis"), needed("pyarrow.parquet", "analysis")
-    kinds: dict[object, Untyped] = {str: pa.string(), int: pa.int32(), bool: pa.bool_()}
+    kinds: dict[object, object] = {str: pa.string(), int: pa.int32(), bool: pa.bool_()}
     names = [(field.name, field.type) for field in fields(Measurement)]
     stored = [kinds.get(_plain(kind), pa.float64()) for _, kind in names]
     values = [[getattr(row, name) for row in rows] for name, _ in names]

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module, metadata
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import numpy as np
@@ -34,7 +35,6 @@ from hodor.model import (
 )
 from hodor.model.deform import DeformableConv
 from hodor.onnx.files import PRIOR, REFINE, REMEMBERED, ExportInfo, files_of
-from hodor.types import Untyped
 
 OPSET = 16  # the first with GridSample, by which deformable convolution samples
 EXAMPLE = (64, 96)  # height and width of the image that is run while an export is recorded
@@ -240,7 +240,7 @@ def export(
     return list(targets.values())
 
 
-def _needed(package: str) -> Untyped:
+def _needed(package: str) -> ModuleType:
     try:
         return import_module(package)
     except ImportError as error:
@@ -352,7 +352,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _finish(onnx: Untyped, path: Path, metadata: dict[str, str]) -> None:
+def _finish(onnx: ModuleType, path: Path, metadata: dict[str, str]) -> None:
     """Write the metadata in, and have the file checked."""
     model = onnx.load(str(path))
     onnx.helper.set_model_props(model, metadata)
@@ -361,7 +361,7 @@ def _finish(onnx: Untyped, path: Path, metadata: dict[str, str]) -> None:
 
 
 def _compare(
-    ort: Untyped, network: Hodor, part: str, example: tuple[Tensor, ...], path: Path
+    ort: ModuleType, network: Hodor, part: str, example: tuple[Tensor, ...], path: Path
 ) -> None:
     """Hold a file against the network, on inputs that were not recorded."""
     form = _part(network, part)

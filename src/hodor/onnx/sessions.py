@@ -4,10 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 from hodor.errors import HodorError, WeightsError
-from hodor.types import AnyArray, Untyped
+from hodor.types import AnyArray
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 QUIET = 3  # onnxruntime's level for errors
@@ -76,7 +77,7 @@ def _threads() -> int:
     return int(first) if first.isdigit() else 0
 
 
-def _onnxruntime() -> Untyped:
+def _onnxruntime() -> ModuleType:
     try:
         return import_module("onnxruntime")
     except ImportError as error:
@@ -85,7 +86,7 @@ def _onnxruntime() -> Untyped:
         ) from error
 
 
-def _provider(ort: Untyped, device: str) -> str:
+def _provider(ort: ModuleType, device: str) -> str:
     kind = device.partition(":")[0]
     if kind not in PROVIDERS:
         raise HodorError(
@@ -100,7 +101,7 @@ def _provider(ort: Untyped, device: str) -> str:
     return PROVIDERS[kind]
 
 
-def _session(ort: Untyped, path: Path, options: Untyped, provider: str) -> Session:
+def _session(ort: ModuleType, path: Path, options: object, provider: str) -> Session:
     try:
         session: Session = ort.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:  # onnxruntime's own errors have no base but this

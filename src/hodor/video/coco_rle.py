@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.types import Untyped
 from hodor.video.limits import corners_of, filling_runs, frame_size
 
 LEAST_CORNERS = 3
@@ -60,7 +60,7 @@ class FrameRecord(TypedDict):
     objects: list[ObjectRecord]
 
 
-def _coco() -> Untyped:
+def _coco() -> ModuleType:
     """pycocotools, which training on stills in folders does without."""
     return import_module("pycocotools.mask")
 
