@@ -15,6 +15,7 @@ from PIL import Image
 
 from hodor.errors import MaskError
 from hodor.files import whole_folder, write_json
+from hodor.formats import display_size
 from hodor.formats.format import Format, never
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import renumbered
@@ -107,14 +108,6 @@ def _write_videos(track: Track, path: Path, coding: Coding, mattes: Mattes) -> N
             file = folder / f"{mattes.file_name(i)}{coding.suffix}"
             video = _Video(file, coding, track, seen.size)
             videos[i] = open_files.enter_context(closing(video))
-        if coding is FFV1_CODING and track.pixel_aspect != 1:
-            # PyAV gives no way to state it in Matroska, and FFV1's own note of it is not read.
-            track.warnings.append(
-                "the video's pixels are not square (aspect "
-                f"{track.pixel_aspect.numerator}:{track.pixel_aspect.denominator}), which the files"
-                " of FFV1 "
-                "do not state here: set it where they are used, or take prores"
-            )
         for frame in _without_gaps(track):
             for i, video in videos.items():
                 video.write(cut_out(frame, i, mattes), frame.time)
@@ -142,7 +135,10 @@ class _Video:
         self._coding = coding
         self._duration = round(TICKS / rate)
         self._last = -1
+        self._path, self._size, self._aspect = path, size, track.pixel_aspect
+        self._patched = coding is FFV1_CODING and track.pixel_aspect != 1
         options = {"video_track_timescale": str(TICKS)} if coding.suffix == ".mov" else {}
+        options |= display_size.OPTIONS if self._patched else {}
         self._container = av.open(str(path), "w", options=options)
         stream: Untyped = self._container.add_stream(
             coding.codec, rate, options=dict(coding.options)
@@ -152,6 +148,8 @@ class _Video:
         stream.codec_context.time_base = Fraction(1, TICKS)
         if track.pixel_aspect != 1:
             stream.codec_context.sample_aspect_ratio = track.pixel_aspect
+        if self._patched:
+            stream.metadata.update(display_size.STEREO)
         if coding is PRORES_CODING:
             stream.codec_context.colorspace = BT709
             stream.codec_context.color_primaries = BT709
@@ -169,8 +167,11 @@ class _Video:
         self._mux(frame)
 
     def finish(self) -> None:
-        """Write what the encoder still holds."""
+        """Write what the encoder still holds, and end the file."""
         self._mux(None)
+        self._container.close()
+        if self._patched:
+            display_size.state_display_size(self._path, *self._size, self._aspect)
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
         for packet in self._stream.encode(frame):
