@@ -1,6 +1,7 @@
 """Mattes for compositing: an OpenEXR file for each frame, in it a channel of halves an object."""
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +17,16 @@ from hodor.formats.mattes import note_ids, noted_ids
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Mask, Shapes, Track, flattened, survey
 from hodor.formats.writing import WriteOptions
-from hodor.types import AnyArray
+from hodor.types import AnyArray, Untyped
 from hodor.video import sort_naturally
 from hodor.video.limits import frame_size
 
 SUFFIX = ".exr"
 HALF = 0.5
 """Opacity from which on a pixel is the object's."""
+PAIRED_RATE = 30
+"""Frames a second beyond which two frames share a number, as SMPTE 12M counts them."""
+MOST_RATE = 60
 
 
 def write_exr(track: Track, path: Path, options: WriteOptions) -> None:
@@ -35,7 +39,9 @@ def write_exr(track: Track, path: Path, options: WriteOptions) -> None:
     mattes = options.mattes
     mattes.check(track)
     channels = {i: _channel(mattes.file_name(i)) for i in mattes.shown(survey(track).ids)}
-    aspect = float(track.pixel_aspect)
+    stated: dict[str, Untyped] = {"pixelAspectRatio": float(track.pixel_aspect)}
+    if track.timed:
+        stated["framesPerSecond"] = Fraction(track.fps).limit_denominator(1001)
     with whole_folder(path) as folder:
         note_ids(folder, {name: i for i, name in channels.items()})
         for frame in track.frames():
@@ -46,12 +52,26 @@ def write_exr(track: Track, path: Path, options: WriteOptions) -> None:
             head = {
                 "compression": exr.ZIP_COMPRESSION,
                 "type": exr.scanlineimage,
-                "pixelAspectRatio": aspect,
+                **stated,
+                **_time_code(exr, track, frame.time),
             }
             # A file without a channel is none: this is a frame of a video in which nobody is.
             none = {"none": np.zeros(frame.label_map.shape, np.float16)}
             with exr.File(head, planes or none) as file:
                 file.write(str(folder / f"{frame.name}{SUFFIX}"))
+
+
+def _time_code(exr: Untyped, track: Track, time: float) -> dict[str, Untyped]:
+    """The attribute of a frame at a time in seconds; none where the video states none."""
+    if track.time_code is None or track.time_code.rate > MOST_RATE:
+        return {}
+    code = track.time_code.after(time)
+    noted = exr.TimeCode()
+    noted.hours, noted.minutes, noted.seconds, frame = code.parts
+    paired = code.rate > PAIRED_RATE
+    noted.frame, noted.fieldPhase = (frame // 2, bool(frame % 2)) if paired else (frame, False)
+    noted.dropFrame = code.drop
+    return {"timeCode": noted}
 
 
 def _channel(name: str) -> str:

@@ -140,6 +140,8 @@ class _Video:
         options = {"video_track_timescale": str(TICKS)} if coding.suffix == ".mov" else {}
         options |= display_size.OPTIONS if self._patched else {}
         self._container = av.open(str(path), "w", options=options)
+        if track.time_code is not None:
+            self._container.metadata["timecode"] = str(track.time_code)
         stream: Untyped = self._container.add_stream(
             coding.codec, rate, options=dict(coding.options)
         )

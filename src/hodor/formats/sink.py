@@ -115,7 +115,10 @@ class FormatsSink(Finishing):
                 yield known if self._soft is None else with_soft_masks(known, self._soft)
 
         soft = self._soft is not None
-        return replace(track, frames=frames, names=self._names, soft=soft)
+        return replace(
+            track, frames=frames, names=self._names, soft=soft, timed=True,
+            pixel_aspect=self._source.pixel_aspect, time_code=self._source.time_code,
+        )  # fmt: skip
 
 
 def _at(confidence: Mapping[int, Sequence[float]], position: int) -> dict[int, float]:

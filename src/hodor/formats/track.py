@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import MaskError
-from hodor.video import LabelMap, SoftMask, SoftMaskOf, label_map_objects, read_soft_mask
+from hodor.video import LabelMap, SoftMask, SoftMaskOf, TimeCode, label_map_objects, read_soft_mask
 
 UNNAMED = "object"
 """Class of an object that nobody named."""
@@ -61,7 +61,7 @@ class Track:
     may be of one name. warnings: messages for the user, complete once `frames` has ended. timed:
     whether times and rate are the video's; else they are those of the usual rate. pixel_aspect:
     width over height of a pixel of the video when it is shown. soft: whether frames have soft
-    masks.
+    masks. time_code: of the time 0, where the video states it.
     """
 
     frames: Callable[[], Iterator[Labelled]]
@@ -72,6 +72,7 @@ class Track:
     timed: bool = False
     pixel_aspect: Fraction = Fraction(1)
     soft: bool = False
+    time_code: TimeCode | None = None
 
     def name_of(self, number: int) -> str:
         """What an object is called."""

@@ -21,6 +21,7 @@ from hodor.video import (
     RleSink,
     SeekableFrames,
     Sink,
+    TimeCode,
     parse_colour,
 )
 
@@ -42,6 +43,7 @@ class Material:
     video: str
     fps: float
     pixel_aspect: Fraction
+    time_code: TimeCode | None
     ids: Sequence[int]
     names: Mapping[int, str]
     colours: Mapping[int, Colour]
@@ -94,7 +96,7 @@ def _in_format(name: str) -> Callable[[Material, Path], None]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         track = Track(
             frames, material.video, material.fps, material.names,
-            pixel_aspect=material.pixel_aspect,
+            pixel_aspect=material.pixel_aspect, time_code=material.time_code,
         )  # fmt: skip
         write_track(track, path, name)
 
@@ -151,7 +153,9 @@ def export(
     called = {o.id: o.name for o in objects}
     video = session.video
     colours = {o.id: parse_colour(o.colour) for o in objects}
-    material = Material(read, video.name, video.fps, frames.pixel_aspect, ids, called, colours)
+    material = Material(
+        read, video.name, video.fps, frames.pixel_aspect, frames.time_code, ids, called, colours
+    )
     control.expect(frames.length * len(names))
     place = session.folder.place
     for name in names:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from hodor.video.sinks import Finishing, LabelMapSink, RleSink, Sink
     from hodor.video.soft_masks import SoftMask, SoftMaskOf, read_soft_mask, write_soft_masks
     from hodor.video.sources import open_source
+    from hodor.video.time_codes import TimeCode
 
 __all__ = [
     "AUTO",
@@ -71,6 +72,7 @@ __all__ = [
     "SoftMask",
     "SoftMaskOf",
     "Source",
+    "TimeCode",
     "area_and_box",
     "box_of_rle",
     "count_pages",
@@ -151,6 +153,7 @@ _FILE = {
     "read_soft_mask": "soft_masks",
     "write_soft_masks": "soft_masks",
     "open_source": "sources",
+    "TimeCode": "time_codes",
 }
 
 __getattr__ = names_of(__name__, _FILE)

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from hodor.video.time_codes import TimeCode
 
 LabelMap = NDArray[np.uint8] | NDArray[np.uint16]
 """One integer per pixel, (H, W): 0 is background, other values are the user's object ids."""
@@ -46,6 +49,7 @@ class Source(Protocol):
     estimated_length: `length`, or a guess from duration and rate for a progress bar, or None.
     fps: nominal frames per second; the true times are in the frames.
     pixel_aspect: width over height of a pixel when the frame is shown; 1 but for anamorphic video.
+    time_code: of frame 0, where a video states it.
     live: whether frames that come too late are dropped (cameras and streams).
     warnings: messages for the user, gathered while reading; complete once `frames` has ended.
     """
@@ -60,6 +64,8 @@ class Source(Protocol):
     def fps(self) -> float: ...
     @property
     def pixel_aspect(self) -> Fraction: ...
+    @property
+    def time_code(self) -> "TimeCode | None": ...
     @property
     def live(self) -> bool: ...
     @property
@@ -91,6 +97,8 @@ class Closing:
 
     pixel_aspect = Fraction(1)
     """Of images and arrays, which do not say; see `Source`"""
+    time_code: "TimeCode | None" = None
+    """As above"""
 
     def close(self) -> None:
         """Give back what is held; a source that holds nothing between frames has nothing to do."""

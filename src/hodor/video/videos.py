@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from hodor.errors import DamagedSourceError
 from hodor.video.containers import Input, Upright, nominal_rate, pixel_aspect, short_name
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
+from hodor.video.time_codes import stated_time_code
 
 RESTART_SECONDS = 1.0
 """Timestamps that go back further than this have begun anew, as in recordings put together."""
@@ -44,7 +45,13 @@ class VideoSource(Closing):
             self.fps = fps or rate
             self.length: int | None = stream.frames or None
             self.estimated_length = self.length or _guess_length(container, stream, rate)
-        first = next(self.pictures(), None) if aspect != 1 else None
+            # Of other times than the file's own, frames have no time code.
+            stated = None if fps else stated_time_code(container, stream, rate)
+            tick = stream.time_base or Fraction(0)
+        first = next(self.pictures(), None) if aspect != 1 or stated else None
+        if first and stated:
+            code, start = stated
+            self.time_code = code.after(float((first.pts or 0) * tick) - start)
         self.pixel_aspect = 1 / aspect if first and first.rotation % 180 else aspect
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
