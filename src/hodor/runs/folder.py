@@ -161,6 +161,8 @@ def _track(
             ready, frames, given, sinks, state=state, summary=summary, soft=run.soft,
             progress=progress,
         )  # fmt: skip
+        overlays = [sink for sink in sinks if isinstance(sink, OverlaySink)]
+        summary.warnings += [told for sink in overlays for told in sink.warnings]
     _finish(run, frames, ready, summary)
     return summary
 
@@ -365,6 +367,7 @@ def _sinks(
                 out / "overlay.mp4",
                 source.fps,
                 pixel_aspect=source.pixel_aspect,
+                sound=source.sound,
                 colours=run.outputs.colours,
                 names=names,
                 resume_from=start,

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from hodor.video import (
     RleSink,
     SeekableFrames,
     Sink,
+    Sound,
     TimeCode,
     parse_colour,
 )
@@ -44,9 +45,12 @@ class Material:
     fps: float
     pixel_aspect: Fraction
     time_code: TimeCode | None
+    sound: Sound | None
     ids: Sequence[int]
     names: Mapping[int, str]
     colours: Mapping[int, Colour]
+    warnings: list[str] = field(default_factory=list)
+    """What formats left out, for the user"""
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,11 @@ def _overlay(material: Material, path: Path) -> None:
     given = {i: name for i, name in material.names.items() if name != default_name(i)}
     sink = OverlaySink(
         path, material.fps,
-        pixel_aspect=material.pixel_aspect, colours=material.colours, names=given,
+        pixel_aspect=material.pixel_aspect, sound=material.sound, colours=material.colours,
+        names=given,
     )  # fmt: skip
     _through(sink, material)
+    material.warnings.extend(sink.warnings)
 
 
 def _through(sink: Sink, material: Material) -> None:
@@ -99,6 +105,7 @@ def _in_format(name: str) -> Callable[[Material, Path], None]:
             pixel_aspect=material.pixel_aspect, time_code=material.time_code,
         )  # fmt: skip
         write_track(track, path, name)
+        material.warnings.extend(track.warnings)
 
     return write
 
@@ -154,12 +161,14 @@ def export(
     video = session.video
     colours = {o.id: parse_colour(o.colour) for o in objects}
     material = Material(
-        read, video.name, video.fps, frames.pixel_aspect, frames.time_code, ids, called, colours
-    )
+        read, video.name, video.fps, frames.pixel_aspect, frames.time_code, frames.sound,
+        ids, called, colours,
+    )  # fmt: skip
     control.expect(frames.length * len(names))
     place = session.folder.place
     for name in names:
         EXPORTS[name].write(material, place("exports", EXPORTS[name].file))
+    control.warn(material.warnings)
     given = {str(i): frames_of for i, frames_of in session.state()["given"].items()}
     about = [{**o.to_dict(), "given": given.get(str(o.id), [])} for o in objects]
     write_json(place("exports", "objects.json"), {"video": session.video.path, "objects": about})

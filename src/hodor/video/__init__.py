@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from hodor.video.seeking import SeekableFrames, open_seekable
     from hodor.video.sinks import Finishing, LabelMapSink, RleSink, Sink
     from hodor.video.soft_masks import SoftMask, SoftMaskOf, read_soft_mask, write_soft_masks
+    from hodor.video.sound import Sound
     from hodor.video.sources import open_source
     from hodor.video.time_codes import TimeCode
 
@@ -71,6 +72,7 @@ __all__ = [
     "Sink",
     "SoftMask",
     "SoftMaskOf",
+    "Sound",
     "Source",
     "TimeCode",
     "area_and_box",
@@ -152,6 +154,7 @@ _FILE = {
     "SoftMaskOf": "soft_masks",
     "read_soft_mask": "soft_masks",
     "write_soft_masks": "soft_masks",
+    "Sound": "sound",
     "open_source": "sources",
     "TimeCode": "time_codes",
 }

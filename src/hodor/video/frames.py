@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from hodor.video.sound import Sound
     from hodor.video.time_codes import TimeCode
 
 LabelMap = NDArray[np.uint8] | NDArray[np.uint16]
@@ -50,6 +51,7 @@ class Source(Protocol):
     fps: nominal frames per second; the true times are in the frames.
     pixel_aspect: width over height of a pixel when the frame is shown; 1 but for anamorphic video.
     time_code: of frame 0, where a video states it.
+    sound: of a video file that has any and gives its own times.
     live: whether frames that come too late are dropped (cameras and streams).
     warnings: messages for the user, gathered while reading; complete once `frames` has ended.
     """
@@ -66,6 +68,8 @@ class Source(Protocol):
     def pixel_aspect(self) -> Fraction: ...
     @property
     def time_code(self) -> "TimeCode | None": ...
+    @property
+    def sound(self) -> "Sound | None": ...
     @property
     def live(self) -> bool: ...
     @property
@@ -98,6 +102,8 @@ class Closing:
     pixel_aspect = Fraction(1)
     """Of images and arrays, which do not say; see `Source`"""
     time_code: "TimeCode | None" = None
+    """As above"""
+    sound: "Sound | None" = None
     """As above"""
 
     def close(self) -> None:

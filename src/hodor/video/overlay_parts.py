@@ -4,14 +4,16 @@ An MP4 that was not finished cannot be read, so a video that must survive a kill
 parts. The list names only finished parts; anything else in the folder is left over from a kill.
 """
 
+import heapq
 import json
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import av
 import numpy as np
@@ -21,6 +23,13 @@ from numpy.typing import NDArray
 
 from hodor.errors import HodorError, one_line
 from hodor.files import Replacement, open_to_append, replacing, whole_lines
+from hodor.video.sound import Sound, SoundCopy
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.packet import Packet
+
+    MediaPacket = Packet[VideoStream] | Packet[AudioStream]
 
 Codec = Literal["libx264", "mpeg4"]
 
@@ -115,14 +124,34 @@ class Parts:
             os.fsync(file.fileno())
         self.last = part
 
-    def join(self, target: Path) -> None:
-        """Copy all packets into one MP4, with the times of their parts."""
+    def join(self, target: Path, rate: Fraction, sound: Sound | None = None) -> list[str]:
+        """Copy all packets into one MP4, with the times of their parts; sound beside them.
+
+        rate: frames a second, of the last frame. Gives warnings of what sound was left out. Raises
+        SourceError where the sound's file cannot be opened.
+        """
         head, parts = self._read()
-        options = {"movflags": "+faststart", "video_track_timescale": str(TICKS[head.codec])}
-        with av.open(str(target), "w", format="mp4", options=options) as joined:
-            stream: VideoStream | None = None
-            for part in parts:
-                stream = self._copy(part, head, joined, stream)
+        ticks = TICKS[head.codec]
+        options = {"movflags": "+faststart", "video_track_timescale": str(ticks)}
+        with ExitStack() as open_files:
+            copied = None
+            if sound is not None:
+                opened, _ = sound.input.open()
+                open_files.enter_context(opened)
+                end = float(parts[-1].last / Fraction(ticks) + 1 / rate)
+                copied = SoundCopy(opened, sound.input.label, sound.begin(), end)
+            joined = open_files.enter_context(
+                av.open(str(target), "w", format="mp4", options=options)
+            )
+            with av.open(str(self.folder / parts[0].file)) as first:
+                stream = joined.add_stream_from_template(first.streams.video[0])
+            pictures = (packet for part in parts for packet in self._packets(part, head, stream))
+            if copied is None:
+                _mux_all(joined, pictures)
+                return []
+            copied.add_to(joined)
+            _mux_all(joined, heapq.merge(pictures, copied.packets(), key=_decoding_time))
+            return copied.warnings
 
     def remove(self) -> None:
         """Remove all parts, the list first: without it the rest is only left over."""
@@ -130,12 +159,11 @@ class Parts:
         self._list.unlink()
         shutil.rmtree(self.folder)
 
-    def _copy(
-        self, part: Part, head: Head, joined: OutputContainer, stream: VideoStream | None
-    ) -> VideoStream:
+    def _packets(
+        self, part: Part, head: Head, stream: VideoStream
+    ) -> Iterator["Packet[VideoStream]"]:
         with av.open(str(self.folder / part.file)) as container:
             given = container.streams.video[0]
-            stream = stream or joined.add_stream_from_template(given)
             if given.codec_context.extradata != stream.codec_context.extradata:
                 raise HodorError(
                     f"{self.folder} holds parts of different encoders; start the overlay anew."
@@ -147,8 +175,7 @@ class Parts:
                 packet.pts += round(shift / packet.time_base)
                 packet.dts += round(shift / packet.time_base)
                 packet.stream = stream
-                joined.mux(packet)
-        return stream
+                yield packet
 
     def _read(self) -> tuple[Head, list[Part]]:
         lines = whole_lines(self._list)
@@ -204,6 +231,15 @@ class OpenPart:
         for packet in self._stream.encode(picture):
             packet.duration = self._duration  # Counts for the last frame only.
             self._container.mux(packet)
+
+
+def _mux_all(target: OutputContainer, packets: Iterable["MediaPacket"]) -> None:
+    for packet in packets:
+        target.mux(packet)
+
+
+def _decoding_time(packet: "MediaPacket") -> Fraction:
+    return (packet.dts or 0) * packet.time_base
 
 
 def _add_stream(container: OutputContainer, head: Head, rate: Fraction) -> VideoStream:

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError, explained
+from hodor.errors import HodorError, SourceError, explained, one_line
 from hodor.files import make_room, replacing
 from hodor.video.drawing import PLAIN, Colour, draw_overlay
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.overlay_parts import TICKS, Codec, Head, OpenPart, Parts
 from hodor.video.sinks import Finishing
+from hodor.video.sound import Sound
 
 SQUARE = Fraction(1)
 
@@ -33,6 +34,7 @@ class OverlaySink(Finishing):
         fps: float,
         *,
         pixel_aspect: Fraction = SQUARE,
+        sound: Sound | None = None,
         alpha: float = 0.45,
         colours: Mapping[int, Colour] = PLAIN,
         names: Mapping[int, str] = PLAIN,
@@ -40,7 +42,8 @@ class OverlaySink(Finishing):
         resume_from: int = 0,
     ) -> None:
         """fps: the source's nominal rate, for the encoder and the last frame's duration.
-        pixel_aspect: the source's, which players are told. colours, names: as for `draw_overlay`.
+        pixel_aspect: the source's, which players are told. sound: the source's, copied in `close`,
+        as far as MP4 takes it. colours, names: as for `draw_overlay`.
         codec: else H.264 if PyAV has an encoder for it, or MPEG-4. resume_from: index of the first
         frame to come; the frame before it was the last before a commit; 0 for a new run.
         Raises HodorError if the parts do not end there.
@@ -49,7 +52,7 @@ class OverlaySink(Finishing):
         self._rate = Fraction(fps).limit_denominator(1001)
         self._alpha, self._pixel_aspect = alpha, pixel_aspect
         self._colours, self._names = dict(colours), dict(names)
-        self._resume_from = resume_from
+        self._resume_from, self._sound = resume_from, sound
         self._open: OpenPart | None = None
         self.warnings: list[str] = []
         make_room(self._path)
@@ -91,8 +94,22 @@ class OverlaySink(Finishing):
             return
         with explained(self._path):
             with replacing(self._path, flush=True) as temporary:
-                self._parts.join(temporary)
+                self._join(temporary)
             self._parts.remove()
+
+    def _join(self, target: Path) -> None:
+        if self._sound is not None:
+            try:
+                self.warnings += self._parts.join(target, self._rate, self._sound)
+            except (av.FFmpegError, ValueError, SourceError) as error:
+                # The picture is worth more: it is joined alone, where that can be done.
+                self.warnings.append(
+                    f"{self._path} has no sound: {self._sound.input.label}'s cannot be copied "
+                    f"({one_line(error)})"
+                )
+            else:
+                return
+        self._parts.join(target, self._rate)
 
     def abandon(self) -> None:
         """Drop the open part; the finished ones stay."""

@@ -23,6 +23,7 @@ from hodor.video.containers import Upright
 from hodor.video.frames import Closing, Frame, Source, numbered_name
 from hodor.video.listing import Listing, list_frames
 from hodor.video.pictures import AUTO, Intensity
+from hodor.video.sound import Sound
 from hodor.video.sources import open_source
 from hodor.video.time_codes import TimeCode
 from hodor.video.videos import VideoSource
@@ -37,7 +38,7 @@ NEAR = 24
 class SeekableFrames(Protocol):
     """Frames by number. Not to be used by two threads at once.
 
-    name, fps, pixel_aspect, time_code: as of a source. length: number of frames.
+    name, fps, pixel_aspect, time_code, sound: as of a source. length: number of frames.
     """
 
     @property
@@ -48,6 +49,8 @@ class SeekableFrames(Protocol):
     def pixel_aspect(self) -> Fraction: ...
     @property
     def time_code(self) -> TimeCode | None: ...
+    @property
+    def sound(self) -> Sound | None: ...
     @property
     def length(self) -> int: ...
 
@@ -99,7 +102,7 @@ class FramesInOrder(Closing):
         self._next: int | None = None
         self._jumps = not isinstance(source, VideoSource)
         self.name, self.fps, self.pixel_aspect = source.name, source.fps, source.pixel_aspect
-        self.time_code = source.time_code
+        self.time_code, self.sound = source.time_code, source.sound
         if isinstance(source, VideoSource):
             self.length = sum(1 for _ in source.pictures())
         else:
@@ -141,6 +144,7 @@ class SeekableVideo(Closing):
         self._kept: OrderedDict[int, VideoFrame] = OrderedDict()
         self.name, self.fps, self.length = source.name, source.fps, len(listing.times)
         self.pixel_aspect, self.time_code = source.pixel_aspect, source.time_code
+        self.sound = source.sound
 
     def read(self, index: int) -> Frame:
         """See `SeekableFrames`. A frame that is lost in a damaged file is the one before it."""

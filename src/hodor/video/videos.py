@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from hodor.errors import DamagedSourceError
 from hodor.video.containers import Input, Upright, nominal_rate, pixel_aspect, short_name
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
+from hodor.video.sound import Sound
 from hodor.video.time_codes import stated_time_code
 
 RESTART_SECONDS = 1.0
@@ -45,14 +46,21 @@ class VideoSource(Closing):
             self.fps = fps or rate
             self.length: int | None = stream.frames or None
             self.estimated_length = self.length or _guess_length(container, stream, rate)
-            # Of other times than the file's own, frames have no time code.
+            # Of other times than the file's own, frames have no time code and no sound.
             stated = None if fps else stated_time_code(container, stream, rate)
-            tick = stream.time_base or Fraction(0)
+            self._tick = stream.time_base or Fraction(0)
+            if container.streams.audio and not fps:
+                self.sound = Sound(self.input, self._begin)
         first = next(self.pictures(), None) if aspect != 1 or stated else None
-        if first and stated:
+        if stated:
             code, start = stated
-            self.time_code = code.after(float((first.pts or 0) * tick) - start)
+            self.time_code = code.after(self._begin(first) - start)
         self.pixel_aspect = 1 / aspect if first and first.rotation % 180 else aspect
+
+    def _begin(self, first: VideoFrame | None = None) -> float:
+        """The time in the file, in seconds, of frame 0."""
+        first = first or next(self.pictures(), None)
+        return float((first.pts or 0) * self._tick) if first else 0.0
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """Every frame that decodes. A damaged file adds one warning at its end.
