@@ -1,5 +1,6 @@
 """The sound of a video: copied into its overlay, where the picture begins and ends."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from video.tiny_videos import flat_frames
 
 from hodor.video import OverlaySink, Sound, open_seekable, open_source
 from hodor.video.containers import Input
+from hodor.video.sound import SoundCopy
 
 FRAMES, FPS, RATE = 25, 25, 48000
 
@@ -158,3 +160,27 @@ def test_sound_is_of_videos_with_their_own_times(tmp_path: Path) -> None:
     overlay(video, tmp_path / "o.mp4")
     with open_source(np.zeros((2, 48, 64, 3), np.uint8)) as source:
         assert source.sound is None
+
+
+def test_sound_whose_times_begin_anew_is_told_and_the_picture_is_whole(tmp_path: Path) -> None:
+    part = with_sound(tmp_path / "part.ts", "aac").read_bytes()
+    (tmp_path / "a.ts").write_bytes(part + part)
+    (told,) = overlay(tmp_path / "a.ts", tmp_path / "o.mp4")
+    assert "goes back in time" in told
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert container.streams.video[0].frames == 2 * FRAMES
+
+
+def test_sound_that_cannot_be_written_is_told_and_the_picture_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: SoundCopy) -> Iterator[None]:
+        yield from ()
+        raise ValueError("invalid argument")
+
+    monkeypatch.setattr(SoundCopy, "packets", refused)
+    (told,) = overlay(with_sound(tmp_path / "a.mov"), tmp_path / "o.mp4")
+    assert "has no sound" in told
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+        assert container.streams.video[0].frames == FRAMES
