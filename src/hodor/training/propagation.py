@@ -10,13 +10,11 @@ from torch.utils.checkpoint import checkpoint
 
 from hodor.data import ClipMotion
 from hodor.errors import HodorError, RecipeError
-from hodor.model import Descriptors, History, Hodor, Prior, Pyramid, Remembered, places_of
+from hodor.model import Descriptors, History, Hodor, Prior, Pyramid, Remembered
+from hodor.training.remembered import places_of, remembered
 
 PRIOR_DROPPED = 0.15  # of clips and steps
 GIVEN_DROPPED = 0.1  # the same, of what the frame with given masks says in matching
-# A closer view shows little around the objects, and what comes into it later is like nothing that
-# is remembered: so in a share of clips only what is near to the objects is, by so many cells.
-NEAR_ONLY, NEAR = 0.6, (2, 12)
 
 Schedule = Literal["released", "forward", "window", "there_and_back", "loop", "single"]
 
@@ -212,7 +210,7 @@ class ClipModel(nn.Module):
                     logits,
                     _carried(last, step.target, motion),
                     keys.get(step.target),
-                    self._places(keys),
+                    places_of(keys),
                     self._remembered(keys, masks, last),
                 )
             predictions.append(Prediction(step.target, logits, present))
@@ -228,13 +226,6 @@ class ClipModel(nn.Module):
         if keys is None:
             return {}
         return dict(zip(frames, keys.view(b, t, *keys.shape[1:]).unbind(1), strict=True))
-
-    def _places(self, keys: Mapping[int, Tensor]) -> Tensor | None:
-        """Places (B, 2, h/8, w/8) of keys by frame; None of none."""
-        some = next(iter(keys.values()), None)
-        if some is None:
-            return None
-        return places_of((some.shape[-2], some.shape[-1]), some).expand(len(some), -1, -1, -1)
 
     @property
     def _only_refines(self) -> bool:
@@ -302,9 +293,11 @@ class ClipModel(nn.Module):
             drawn = torch.rand(len(seen), 1, device=seen.device)
             seen = seen * (drawn >= GIVEN_DROPPED)
         pairs = ((0, first, seen), (last.frame, last.masks, last.known))
-        given_, last_ = (_places(keys[n], m, known, near=self.training) for n, m, known in pairs)
-        where = self._places(keys)
-        return [given_, last_._replace(places=None if where is None else where.flatten(2))]
+        given_map, last_map = (
+            remembered(keys[n], m, known, near=self.training) for n, m, known in pairs
+        )
+        where = places_of(keys)
+        return [given_map, last_map._replace(places=None if where is None else where.flatten(2))]
 
     def _masks(self, logits: Tensor) -> Tensor:
         """Objects' masks at stride 8 from a frame's own soft prediction."""
@@ -330,32 +323,6 @@ class LastMasks(NamedTuple):
 def _with_negative(given: Tensor, objects: int) -> Tensor:
     """Given masks (B, O, h, w) with an empty one for a negative object."""
     return F.pad(given, (0, 0, 0, 0, 0, objects - given.shape[1]))
-
-
-def _places(keys: Tensor, masks: Tensor, valid: Tensor, *, near: bool) -> Remembered:
-    """A frame to match with, from keys (B, C, h/8, w/8), masks (B, O, y, x) and valid (B, O).
-
-    near: whether in some clips only what is near to the objects is remembered.
-    """
-    small = F.avg_pool2d(masks, masks.shape[-1] // keys.shape[-1])
-    told = valid[..., None, None].expand_as(small)
-    if near:
-        told = told * _near(small)
-    return Remembered(keys.flatten(2), small.flatten(2), told.flatten(2))
-
-
-def _near(masks: Tensor) -> Tensor:
-    """Which places are remembered: (B, 1, y, x) of 0 and 1, of masks (B, O, y, x)."""
-    objects = masks.amax(1, keepdim=True)
-    shown = []
-    for one in torch.split(objects, 1):
-        if float(torch.rand(())) >= NEAR_ONLY or not one.any():
-            shown.append(torch.ones_like(one))
-            continue
-        cells = int(torch.randint(*NEAR, ()))
-        around = F.max_pool2d(one, 2 * cells + 1, 1, cells)
-        shown.append((around > 0).to(one.dtype))
-    return torch.cat(shown)
 
 
 def _carried(last: LastMasks, target: int, motion: ClipMotion) -> Prior:
