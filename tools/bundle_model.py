@@ -2,10 +2,11 @@
 
     python tools/bundle_model.py small runs/small-1 runs/small-2 --about about.json
 
-Args: a name, the run folders in order (the last one's model is taken, or with --shares 1 1 2 the
-mean of the last three runs' weights, of which the last counts twice), and a JSON file with what
-``ModelInfo.metadata`` adds to the recipe: tracking options, scores, data and licence notes. With
---corrections 0.5 half of what the refiner adds to logits is taken.
+Args: a name, the run folders in order (the last one's model is taken; with --shares 1 1 2 the mean
+of the last three runs' weights, of which the last counts twice; with --mean-of small FILE the mean
+of models that are named), and a JSON file with what ``ModelInfo.metadata`` adds to the recipe:
+tracking options, scores, data and licence notes. With --corrections 0.5 half of what the refiner
+adds to logits is taken.
 """
 
 import argparse
@@ -16,20 +17,27 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hodor.weights import read_info, read_model, save_model, sha256
+from hodor.weights import model_path, read_info, read_model, save_model, sha256
 
 BUNDLED = Path(__file__).parents[1] / "src/hodor/weights/bundled"
 
 
 def mean_of(models: list[Path], shares: list[float]) -> dict[str, Tensor]:
-    """The mean of the weights of models of the same network, of which each has its share."""
+    """The mean of the weights of models, of which each has its share.
+
+    The last one's network is taken. What another lacks of it comes from those that have it, but
+    for the refiner's look at what was matched: there it stands for zeros.
+    """
     states = [read_model(path).state_dict() for path in models]
-    return {
-        k: sum(share * s[k].double() for s, share in zip(states, shares, strict=True))
-        .div(sum(shares))
-        .to(v)
-        for k, v in states[0].items()
-    }
+    return {k: _mean([s.get(k) for s in states], shares, k) for k in states[-1]}
+
+
+def _mean(weights: list[Tensor | None], shares: list[float], name: str) -> Tensor:
+    """The mean of one tensor of several models, of which the last has it."""
+    there = [(w, share) for w, share in zip(weights, shares, strict=True) if w is not None]
+    all_of_it = sum(shares if name.startswith("refiner.matched.") else [s for _, s in there])
+    total = torch.stack([share * w.double() for w, share in there]).sum(0)
+    return (total / all_of_it).to(there[-1][0])
 
 
 def bundle(
@@ -38,9 +46,13 @@ def bundle(
     about: dict[str, object],
     shares: list[float],
     corrections: float,
+    mean_of_these: list[str],
 ) -> Path:
     """Write model, logs and sha256; give the model's path."""
     models = [run / "model.safetensors" for run in runs[-len(shares) :]]
+    if mean_of_these:
+        models = [model_path(one) for one in mean_of_these]
+        shares = shares if len(shares) == len(models) else [1.0] * len(models)
     info = read_info(models[-1])
     # The recipes themselves are in the package; a run's own copy holds paths of its machine.
     recipes = [run.name for run in runs]
@@ -73,9 +85,12 @@ def main() -> None:
     parser.add_argument(
         "--corrections", type=float, default=1.0, help="factor on what the refiner adds"
     )
+    parser.add_argument(
+        "--mean-of", nargs="+", default=[], help="models or files, in place of the last runs'"
+    )
     given = parser.parse_args()
     about = json.loads(given.about.read_text())
-    path = bundle(given.name, given.runs, about, given.shares, given.corrections)
+    path = bundle(given.name, given.runs, about, given.shares, given.corrections, given.mean_of)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

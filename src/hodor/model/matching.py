@@ -25,8 +25,9 @@ from hodor.model.pyramid import Pyramid
 SHARPNESS = 16.0  # s before any training
 LEAST = 1e-6  # of what a place listens to, below which nothing is known
 NEAR = 0.1  # r, in shorter sides of the frame
+FARTHEST = -20.0  # least log of nearness along an axis: CPUs are slow with the tiny numbers below
 UNHEARD = -1e4  # a score that no two keys have
-AT_ONCE = 2048  # places of the new frame that are compared at a time: some 20 MB
+AT_ONCE = 512  # places of the new frame that are compared at a time: some 4 MB
 
 
 class Remembered(NamedTuple):
@@ -101,35 +102,57 @@ class Matcher(nn.Module):
 
         Args:
             keys: (B, C, y, x) of the new frame.
-            places: (B, 2, y, x) of them, as ``Remembered.places``.
+            places: (B, 2, y, x) of them, as ``Remembered.places``; rows and columns of a grid.
             remembered: of O objects.
         """
         b, _c, y, x = keys.shape
-        asked = torch.cat([keys, places], 1).flatten(2).transpose(1, 2)  # (B, N, C + 2)
         masks, valid = remembered.masks, remembered.valid
-        values = torch.cat([masks * valid, valid], 1).transpose(1, 2)  # (B, J, 2 O)
-        # An export records one run, with gradients, and has to do for all sizes.
-        some = (asked,) if torch.is_grad_enabled() else torch.split(asked, AT_ONCE, 1)
+        values = torch.cat([masks * valid, valid], 1).transpose(1, 2).contiguous()  # (B, J, 2 O)
         silent = valid.amax(1, keepdim=True) == 0  # (B, 1, J)
-        silent = silent & ~silent.all(2, keepdim=True)
-        parts = [self._read(part, remembered, values, silent) for part in some]
+        unheard = (silent & ~silent.all(2, keepdim=True)) * UNHEARD
+        lines, rows = keys.permute(0, 2, 3, 1), places[:, 0, :, 0]  # (B, y, x, C), (B, y)
+        # An export records one run, with gradients, and has to do for all sizes.
+        at_once = y if torch.is_grad_enabled() else max(1, AT_ONCE // x)
+        parts = [
+            self._read(some, those, places[:, 1, 0], remembered, values, unheard)
+            for some, those in zip(
+                torch.split(lines, at_once, 1), torch.split(rows, at_once, 1), strict=True
+            )
+        ]
         read, likeness = (torch.cat(one, 1) for one in zip(*parts, strict=True))
         inside, heard = read.transpose(1, 2).chunk(2, 1)  # (B, O, N) each
         found, known = inside / heard.clamp(min=LEAST), valid.amax(2)
-        # (B, O, N) and (B, N) before
         return Matched(found.view(b, -1, y, x), known, likeness.view(b, 1, y, x))
 
     def _read(
-        self, asked: Tensor, remembered: Remembered, values: Tensor, silent: Tensor
+        self,
+        lines: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        remembered: Remembered,
+        values: Tensor,
+        unheard: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """What keys and places (B, n, C + 2) hear of (B, J, V); greatest cosines (B, n)."""
+        """What lines of a frame hear.
+
+        Args:
+            lines: keys (B, l, x, C).
+            rows, columns: where they lie, (B, l) and (B, x).
+            remembered: of J places.
+            values: (B, J, V) of them.
+            unheard: (B, 1, J), added to the scores of places.
+
+        Returns:
+            (B, l x, V), and the greatest cosines (B, l x).
+        """
+        b, _l, x, c = lines.shape
         sharpness = self.sharpness.exp()
-        keys, places = asked[..., :-2], asked[..., -2:]
-        scores = (keys * sharpness) @ remembered.keys  # (B, n, J)
-        scores = scores.masked_fill(silent, UNHEARD)
+        scores = (lines.reshape(b, -1, c) * sharpness) @ remembered.keys + unheard  # (B, l x, J)
         likeness = scores.amax(2) / sharpness
         if remembered.places is not None:
-            scores = scores - _squared(places, remembered.places) / (2 * NEAR**2)
+            across = _nearness(rows, remembered.places[:, 0])[:, :, None]  # (B, l, 1, J)
+            along = _nearness(columns, remembered.places[:, 1])[:, None]  # (B, 1, x, J)
+            scores = (scores.view(b, -1, x, scores.shape[2]) + across + along).view_as(scores)
         return scores.softmax(2) @ values, likeness
 
 
@@ -141,7 +164,7 @@ def places_of(size: tuple[int, int], like: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None] / min(size)
 
 
-def _squared(asked: Tensor, remembered: Tensor) -> Tensor:
-    """Squared distances (B, n, J) of places (B, n, 2) and (B, 2, J)."""
-    across = asked.square().sum(2, keepdim=True) + remembered.square().sum(1, keepdim=True)
-    return across - 2 * asked @ remembered
+def _nearness(asked: Tensor, remembered: Tensor) -> Tensor:
+    """Logs of a Gaussian of distances along one axis: (B, n, J) of places (B, n) and (B, J)."""
+    far = -(asked[:, :, None] - remembered[:, None]).square() / (2 * NEAR**2)
+    return far.clamp(min=FARTHEST)
