@@ -112,13 +112,13 @@ class Matcher(nn.Module):
         unheard = (silent & ~silent.all(2, keepdim=True)) * UNHEARD
         lines, rows = keys.permute(0, 2, 3, 1), places[:, 0, :, 0]  # (B, y, x, C), (B, y)
         # An export records one run, with gradients, and has to do for all sizes.
-        at_once = y if torch.is_grad_enabled() else max(1, AT_ONCE // x)
-        parts = [
-            self._read(some, those, places[:, 1, 0], remembered, values, unheard)
-            for some, those in zip(
-                torch.split(lines, at_once, 1), torch.split(rows, at_once, 1), strict=True
-            )
-        ]
+        some = [(lines, rows)]
+        if not torch.is_grad_enabled():
+            at_once = max(1, AT_ONCE // x)
+            split = (torch.split(one, at_once, 1) for one in (lines, rows))
+            some = list(zip(*split, strict=True))
+        columns = places[:, 1, 0]
+        parts = [self._read(*one, columns, remembered, values, unheard) for one in some]
         read, likeness = (torch.cat(one, 1) for one in zip(*parts, strict=True))
         inside, heard = read.transpose(1, 2).chunk(2, 1)  # (B, O, N) each
         found, known = inside / heard.clamp(min=LEAST), valid.amax(2)
