@@ -27,7 +27,7 @@ LEAST = 1e-6  # of what a place listens to, below which nothing is known
 NEAR = 0.1  # r, in shorter sides of the frame
 FARTHEST = -20.0  # least log of nearness along an axis: CPUs are slow with the tiny numbers below
 UNHEARD = -1e4  # a score that no two keys have
-AT_ONCE = 512  # places of the new frame that are compared at a time: some 4 MB
+AT_ONCE = 2048  # places of the new frame that are compared at a time: some 20 MB
 
 
 class Remembered(NamedTuple):
