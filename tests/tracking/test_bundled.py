@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from recordings import SHARED, needs_shared
 
 from hodor import Tracker
 from hodor.assets import sample_clip, sample_masks, sample_truth
@@ -96,3 +97,26 @@ def test_objects_are_followed_in_another_clip_from_references_alone(
     result = other.step(mirrored)
     assert result.ids == (1,)
     assert iou(result.mask(1), truth[60][:, ::-1] == 1) > 0.4
+
+
+@needs_shared
+def test_of_three_that_look_alike_one_is_taken_away_and_put_back_and_all_are_themselves() -> None:
+    """What is open: for some frames while it is away, a little of its neighbour is taken for it."""
+    look = SHARED / "data/look"
+    first = read_label_map(look / "bottles-00000.png")
+    gone = read_label_map(look / "bottles-00225-to-00320.png")
+    back = read_label_map(look / "bottles-00430.png")
+    follow = Tracker.from_pretrained(device="cpu")
+    found = {}
+    with av.open(str(look / "bottles.mp4")) as video:
+        for n, frame in enumerate(video.decode(video=0)):
+            if n % 5 == 0:
+                pixels = frame.to_ndarray(format="rgb24", threads=1)
+                found[n] = follow.step(pixels, None if n else first).label_map
+            if n == 430:
+                break
+    assert not (found[225] == 1).any()
+    for n in (225, 320):
+        assert (found[n] == 1).sum() < 0.1 * (first == 1).sum()
+        assert min(iou(found[n] == i, gone == i) for i in (2, 3)) > 0.85
+    assert min(iou(found[430] == i, back == i) for i in (1, 2, 3)) > 0.85
