@@ -61,12 +61,13 @@ def test_frames_of_any_size_stand_side_by_side_each_for_the_objects_it_tells_of(
     two = KeyFrame(
         np.ones((4, 2), np.float32), {2: np.full(2, 0.5, np.float32)}, np.ones((2, 2), np.float32)
     )
-    told = RememberedPlaces.of([one, two], [1, 2])
+    told = RememberedPlaces.of([one, two], [1, 2], nearby=True)
     assert [keys.shape for keys in told.keys] == [(4, 6), (4, 2)]
     assert told.masks.tolist() == [[1] * 6 + [0] * 2, [0] * 6 + [0.5] * 2]
     assert told.valid.tolist() == [[1] * 6 + [0] * 2, [0] * 6 + [1] * 2]
     assert told.places.tolist() == [[0] * 6 + [1] * 2] * 2
-    assert RememberedPlaces.of([one, two], [3]).keys == []
+    assert RememberedPlaces.of([one, two], [1, 2], nearby=False).places is None
+    assert RememberedPlaces.of([one, two], [3], nearby=False).keys == []
 
 
 def test_there_are_as_many_maps_however_often_masks_are_given(

@@ -151,7 +151,8 @@ class OnnxNetwork:
             places: for a network that matches, (2, h/8, w/8): where its keys lie in the frame, in
                 shorter sides of it.
             remembered: for such a network: frames with given masks, and the last one, each as keys
-                (1, C, J), masks and whether they are valid (1, O, J), and places (1, 2, J).
+                (1, C, J), masks and whether they are valid (1, O, J); of the last also places
+                (1, 2, J).
         """
         inputs = {"image": image, "f4": pyramid.f4, "logits": logits}
         inputs |= dict(zip(PRIOR, prior, strict=True))
@@ -160,7 +161,7 @@ class OnnxNetwork:
         if places is not None:
             inputs["places"] = places[None]
         for names, values in zip(REMEMBERED, remembered, strict=False):
-            inputs |= dict(zip(names, values, strict=False))  # of given ones, no places
+            inputs |= dict(zip(names, values, strict=True))
         (refined,) = self._run(REFINE, **inputs)
         return refined
 

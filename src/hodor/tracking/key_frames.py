@@ -63,23 +63,24 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
     """(O, J of all frames)"""
     valid: NDArray[np.float32]
     """(O, J of all frames) of 0 and 1"""
-    places: NDArray[np.float32]
-    """(2, J of all frames)"""
+    places: NDArray[np.float32] | None
+    """(2, J of all frames); None: near and far are alike"""
 
     @classmethod
     def of(
-        cls, frames: Sequence[KeyFrame[ArrayT]], ids: Sequence[int]
+        cls, frames: Sequence[KeyFrame[ArrayT]], ids: Sequence[int], *, nearby: bool
     ) -> "RememberedPlaces[ArrayT]":
         """What frames say of objects.
 
         Args:
             frames: each with keys (C, J); those that say nothing of any are left out.
             ids: of the O objects, in the order of the result's rows.
+            nearby: whether places are heard nearby only.
         """
         told = [frame for frame in frames if frame.masks.keys() & set(ids)]
         if not told:
             nothing = np.zeros((len(ids), 0), np.float32)
-            return cls([], nothing, nothing, np.zeros((2, 0), np.float32))
+            return cls([], nothing, nothing, np.zeros((2, 0), np.float32) if nearby else None)
         masks, valid = [], []
         for frame in told:
             blank = np.zeros_like(next(iter(frame.masks.values())))
@@ -90,7 +91,7 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
             [frame.keys for frame in told],
             np.concatenate(masks, 1),
             np.concatenate(valid, 1),
-            np.concatenate([frame.places for frame in told], 1),
+            np.concatenate([frame.places for frame in told], 1) if nearby else None,
         )
 
 

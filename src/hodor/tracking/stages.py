@@ -100,8 +100,10 @@ class Stages(Generic[ArrayT, FeaturesT]):
         remembered = []
         if keys is not None:
             last = [] if memory.last_map is None else [memory.last_map]
-            kinds = (memory.given_maps, last)
-            remembered = [RememberedPlaces.of(frames, logits.ids) for frames in kinds]
+            remembered = [
+                RememberedPlaces.of(memory.given_maps, logits.ids, nearby=False),
+                RememberedPlaces.of(last, logits.ids, nearby=True),
+            ]
         return self.runtime.refine(features, logits, carried, remembered, geometry)
 
     def encode(

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from hodor.data import ClipMotion
 from hodor.errors import HodorError, RecipeError
 from hodor.model import Descriptors, History, Hodor, Prior, Pyramid, Remembered
-from hodor.training.remembered import places_of, remembered
+from hodor.training.remembered import clip_places, remembered
 
 PRIOR_DROPPED = 0.15  # of clips and steps
 GIVEN_DROPPED = 0.1  # the same, of what the frame with given masks says in matching
@@ -210,7 +210,7 @@ class ClipModel(nn.Module):
                     logits,
                     _carried(last, step.target, motion),
                     keys.get(step.target),
-                    places_of(keys),
+                    clip_places(keys),
                     self._remembered(keys, masks, last),
                 )
             predictions.append(Prediction(step.target, logits, present))
@@ -296,7 +296,7 @@ class ClipModel(nn.Module):
         given_map, last_map = (
             remembered(keys[n], m, known, near=self.training) for n, m, known in pairs
         )
-        where = places_of(keys)
+        where = clip_places(keys)
         return [given_map, last_map._replace(places=None if where is None else where.flatten(2))]
 
     def _masks(self, logits: Tensor) -> Tensor:

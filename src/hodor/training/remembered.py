@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hodor import model
-from hodor.model import Remembered
+from hodor.model import Remembered, places_of
 
 # A closer view shows little around the objects, and what comes into it later is like nothing that
 # is remembered: so in a share of clips only what is near to the objects is, by so many cells.
@@ -40,9 +39,9 @@ def _near(masks: Tensor) -> Tensor:
     return torch.cat(shown)
 
 
-def places_of(keys: Mapping[int, Tensor]) -> Tensor | None:
+def clip_places(keys: Mapping[int, Tensor]) -> Tensor | None:
     """Places (B, 2, h/8, w/8) of keys (B, C, h/8, w/8) by frame; None of none."""
     for some in keys.values():
         b, _c, y, x = some.shape
-        return model.places_of((y, x), some).expand(b, -1, -1, -1)
+        return places_of((y, x), some).expand(b, -1, -1, -1)
     return None

@@ -210,8 +210,10 @@ def _places(told: RememberedPlaces[Floats], like: Floats | None) -> tuple[Floats
     if not told.keys:
         some = np.zeros((1, 1 if like is None else like.shape[1], 1), np.float32)
         nothing = np.zeros((1, len(told.masks), 1), np.float32)
-        return some, nothing, nothing, np.zeros((1, 2, 1), np.float32)
-    return np.concatenate(told.keys, 1)[None], told.masks[None], told.valid[None], told.places[None]
+        nowhere = () if told.places is None else (np.zeros((1, 2, 1), np.float32),)
+        return some, nothing, nothing, *nowhere
+    where = () if told.places is None else (told.places[None],)
+    return np.concatenate(told.keys, 1)[None], told.masks[None], told.valid[None], *where
 
 
 def _filled(row: Sequence[Floats | None], like: Floats) -> list[Floats]:

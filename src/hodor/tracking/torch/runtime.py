@@ -130,10 +130,9 @@ class TorchRuntime(Runtime[Tensor, Features]):
             torch.from_numpy(values).to(logits.values.device)[None] for values in carried
         )
         prior = Prior(masks, known, confidence, change[:, None])
-        told, places = [self._places(one, features.keys) for one in remembered], None
+        places = None
         if features.keys is not None:
             places = torch.from_numpy(geometry.places).to(features.keys)[None]
-            told[0] = told[0]._replace(places=None)  # given masks are looked for everywhere
         refined = self._ready.refine(
             features.image,
             features.pyramid,
@@ -141,7 +140,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
             prior,
             features.keys,
             places,
-            told,
+            [self._places(one, features.keys) for one in remembered],
         )
         return logits.with_values(refined[0].float())
 
@@ -150,8 +149,12 @@ class TorchRuntime(Runtime[Tensor, Features]):
         if not told.keys:
             some = torch.zeros(1, 1 if like is None else like.shape[1], 1, device=self.device)
             nothing = some.new_zeros(1, len(told.masks), 1)
-            return Remembered(some, nothing, nothing, some.new_zeros(1, 2, 1))
-        masks, valid, places = (torch.from_numpy(v).to(self.device)[None] for v in told[1:])
+            nowhere = None if told.places is None else some.new_zeros(1, 2, 1)
+            return Remembered(some, nothing, nothing, nowhere)
+        masks, valid = (torch.from_numpy(v).to(self.device)[None] for v in (told.masks, told.valid))
+        places = None
+        if told.places is not None:
+            places = torch.from_numpy(told.places).to(self.device)[None]
         return Remembered(torch.cat(told.keys, 1)[None], masks, valid, places)
 
     def encode_given(
