@@ -10,7 +10,7 @@ import numpy as np
 
 from hodor.files import whole_file
 from hodor.formats.format import Format, never
-from hodor.formats.frame_numbers import numbers_of
+from hodor.formats.frame_numbers import numbers_in, numbers_of
 from hodor.formats.identity import Box, Instance, identify
 from hodor.formats.left_out import LeftOut
 from hodor.formats.polygons import box_of_corners, outline
@@ -25,7 +25,7 @@ from hodor.formats.track import (
     masks_of,
     survey,
 )
-from hodor.formats.videos import of_one_video
+from hodor.formats.videos import of_one_video, one_video
 from hodor.formats.writing import WriteOptions, line
 from hodor.types import Json, JsonObject, PlainValues
 from hodor.video import area_and_box, box_of_rle, decode_rle, encode_rle, fill_polygons
@@ -118,21 +118,20 @@ class _Annotation:
 
 
 def read_coco(path: Path, options: ReadOptions) -> Track:
-    """COCO instances with RLE or polygons; frames are numbered by ``frame_index`` or their names.
+    """COCO instances with RLE or polygons; frames are numbered by ``frame_index``, their names, or
+    ``frame_id``.
 
-    Ids of objects are ``track_id``, in the annotation or among its attributes; annotations without
-    one are linked by category and overlap. Annotations that have only a box, lone masks of crowds
-    and those of no image are left out, which a warning counts.
+    Ids of objects are ``track_id``, in the annotation or among its attributes, or ``instance_id``;
+    annotations without one are linked by category and overlap. Annotations that have only a box,
+    lone masks of crowds and those of no image are left out, which a warning counts.
     """
     found = read_json(path)
     warnings: list[str] = []
     classes = {one["id"]: str(one["name"]) for one in found["categories"]}
-    images = list(found["images"])
     about = found.get("info") or {}
-    files = [str(one["file_name"]) for one in images]
-    told = str(about.get("description") or path.stem)
-    kept, video = of_one_video(path, files, options.video, told)
-    images = _in_order([images[at] for at in kept], options, warnings)
+    _check_kind(found)
+    pictures, video = _of_one_video(path, found, options)
+    images = _in_order(pictures, options, warnings)
     left_out: list[str] = []
     annotations = _by_image(path, found["annotations"], classes, left_out)
     _tell_strays(path, annotations, [one["id"] for one in found["images"]], left_out)
@@ -153,6 +152,34 @@ def read_coco(path: Path, options: ReadOptions) -> Track:
     return Track(flattened(frames, warnings), video, rate, objects.names, warnings, timed)
 
 
+def _check_kind(found: JsonObject) -> None:
+    """Raises ValueError for what looks like instances and is none, or names images twice."""
+    if any("segments_info" in one for one in found["annotations"]):
+        raise ValueError("it is panoptic: its masks are PNG files; give these as label maps")
+    ids = [one["id"] for one in found["images"]]
+    if len(set(ids)) < len(ids):
+        raise ValueError("two images have one id")
+
+
+def _of_one_video(
+    path: Path, found: JsonObject, options: ReadOptions
+) -> tuple[list[JsonObject], str]:
+    """The images of one video, and its name: by ``video_id``, as of CocoVID, else by folders."""
+    images = list(found["images"])
+    told = str((found.get("info") or {}).get("description") or path.stem)
+    ids = list(dict.fromkeys(image.get("video_id") for image in images))
+    wanted = options.video
+    if ids and None not in ids:
+        called = {one["id"]: str(one.get("name") or one["id"]) for one in found.get("videos") or ()}
+        words = [(called.get(one, str(one)), str(one)) for one in ids]
+        if len(ids) > 1 or called:
+            at = one_video(path, words, wanted)
+            images = [image for image in images if image["video_id"] == ids[at]]
+            told, wanted = words[at][0], None
+    kept, video = of_one_video(path, [str(one["file_name"]) for one in images], wanted, told)
+    return [images[at] for at in kept], video
+
+
 def _in_order(
     images: list[JsonObject], options: ReadOptions, warnings: list[str]
 ) -> list[tuple[int, JsonObject]]:
@@ -161,7 +188,10 @@ def _in_order(
         indices = [frame_index(image["frame_index"]) for image in images]
     else:
         names = [stem(image["file_name"]) for image in images]
-        indices = numbers_of(names, options, warnings)
+        if numbers_in(names, options) is None and all("frame_id" in image for image in images):
+            indices = [frame_index(image["frame_id"]) for image in images]
+        else:
+            indices = numbers_of(names, options, warnings)
     return sorted(zip(indices, images, strict=True), key=lambda one: one[0])
 
 
@@ -242,7 +272,9 @@ def _tell_strays(
 
 
 def _track_id(annotation: JsonObject) -> object:
-    return annotation.get("track_id", (annotation.get("attributes") or {}).get("track_id"))
+    """What CVAT, Datumaro and TAO call ``track_id``, and CocoVID ``instance_id``."""
+    own = annotation.get("track_id", (annotation.get("attributes") or {}).get("track_id"))
+    return annotation.get("instance_id") if own is None else own
 
 
 def _shapes(

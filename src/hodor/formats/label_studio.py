@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Required, TypedDict
-from urllib.parse import unquote
 
 import numpy as np
 
@@ -19,11 +17,22 @@ from hodor.formats.format import Format
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import Box, Instance, identify
 from hodor.formats.label_studio_rle import decode_brush, encode_brush
+from hodor.formats.label_studio_tasks import (
+    Drawn,
+    Region,
+    Task,
+    chosen,
+    image_file,
+    kind_of,
+    label_of,
+    regions_of,
+    size_of,
+    with_pixels,
+)
 from hodor.formats.left_out import LeftOut
 from hodor.formats.polygons import Polygon, box_of_corners, ellipse
 from hodor.formats.reading import Look, ReadOptions, folder_of, read_json, readable, stem
 from hodor.formats.track import (
-    UNNAMED,
     Labelled,
     Mask,
     Shapes,
@@ -39,45 +48,6 @@ from hodor.types import JsonObject
 from hodor.video import LabelMap, fill_polygons
 from hodor.video.limits import frame_index, frame_size
 
-
-class Region(TypedDict, total=False):
-    """What is used of something drawn."""
-
-    id: str
-    type: str
-    """Such as brushlabels, polygon, videorectangle"""
-    from_name: str
-    to_name: str
-    original_width: int
-    original_height: int
-    """Of the image, in pixels"""
-    image_rotation: int
-    value: Required[JsonObject]
-    """What is drawn, and its labels: each type has fields of its own"""
-    score: float
-    """In [0, 1]"""
-
-
-class Drawn(TypedDict, total=False):
-    """What is used of an annotation or a prediction."""
-
-    result: list[Region]
-    was_cancelled: bool
-    model_version: str
-    score: float
-    """In [0, 1], mean of the regions'"""
-
-
-class Task(TypedDict, total=False):
-    """What is used of a task."""
-
-    data: JsonObject
-    """Addresses and numbers, under names that the project chooses"""
-    annotations: list[Drawn] | None
-    drafts: list[Drawn] | None
-    predictions: list[Drawn] | None
-
-
 MODEL = "hodor"
 REGION = re.compile(r"object-([0-9]+)-frame-[0-9]+")
 """Ids of regions carry the ids of objects: a brush mask has no other place for one that the
@@ -85,9 +55,6 @@ importer keeps."""
 
 
 SENT = "what Label Studio sent"
-
-UPLOAD = re.compile(r"\A[0-9a-f]{8}-")
-"""What Label Studio puts before the names of files that were uploaded."""
 
 
 def write_label_studio(track: Track, path: Path, options: WriteOptions) -> None:
@@ -189,14 +156,15 @@ def read_label_studio(path: Path, options: ReadOptions) -> Track:
     warnings: list[str] = []
     left_out = LeftOut()
     kept, video = _one_video(path, tasks, options)
+    drawn = [(tasks[at], chosen(tasks[at], left_out)) for at in kept]
     pictures = [
-        _Picture(tasks[at]["data"], _with_pixels(chosen(tasks[at], left_out), left_out))
-        for at in kept
+        _Picture(task["data"], with_pixels(regions, left_out), size_of(regions))
+        for task, regions in drawn
     ]
     left_out.tell(path.name, warnings)
     order = _in_order(pictures, options, warnings)
     instances = [
-        [Instance(_number(one), _label(one), _box(one), None) for one in picture.regions]
+        [Instance(_number(one), label_of(one), _box(one), None) for one in picture.regions]
         for _, picture in order
     ]
     objects = identify(instances, warnings, what="object id", label_is_object=True)
@@ -214,15 +182,14 @@ class _Picture:
 
     data: JsonObject
     regions: list[Region]
+    """Those with pixels"""
+    size: tuple[int, int] | None = None
+    """(H, W), as far as its regions say it, also those that are left out"""
 
     @property
     def file(self) -> str:
         """Name of the image's file, with folders; without what an upload puts before it."""
-        image = str(self.data.get("image", self.data.get("img", "")))
-        address = unquote(image.partition("?d=")[2] or image.partition("?")[0])
-        folder, _, name = address.rpartition("/")
-        name = UPLOAD.sub("", name) if "/upload" in folder else name
-        return f"{folder}/{name}" if folder else name
+        return image_file(self.data)
 
 
 def _one_video(path: Path, tasks: list[Task], options: ReadOptions) -> tuple[list[int], str]:
@@ -243,46 +210,17 @@ def _in_order(
 ) -> list[tuple[int, _Picture]]:
     if all("frame" in picture.data for picture in pictures):
         indices = [frame_index(picture.data["frame"]) for picture in pictures]
-    else:
+    elif all(picture.file for picture in pictures):
         names = [stem(picture.file) for picture in pictures]
         indices = numbers_of(names, options, warnings)
+    else:
+        indices = list(range(len(pictures)))
+        if len(pictures) > 1:
+            warnings.append(
+                f"tasks name no image file: {len(pictures)} frames were numbered from 0 in the "
+                "order of the tasks"
+            )
     return sorted(zip(indices, pictures, strict=True), key=lambda one: one[0])
-
-
-def regions_of(task: Task, kind: str) -> list[Region]:
-    """Regions of a kind in a task's annotation that counts, or else its latest prediction."""
-    return [one for one in chosen(task, LeftOut()) if one.get("type") == kind]
-
-
-def chosen(task: Task, left_out: LeftOut) -> list[Region]:
-    """Regions of the annotation that counts: the last one that was not skipped."""
-    given = list(task.get("annotations") or ())
-    submitted = [one for one in given if not one.get("was_cancelled")]
-    left_out.add("skipped annotations", len(given) - len(submitted))
-    left_out.add("earlier annotations of a task", max(len(submitted) - 1, 0))
-    if not submitted and not given:
-        left_out.add("drafts", len(task.get("drafts") or ()))
-        submitted = list(task.get("predictions") or ())
-    return list(submitted[-1].get("result") or ()) if submitted else []
-
-
-KINDS = ("brush", "polygon", "ellipse")
-
-
-def _kind(region: Region) -> str:
-    """ "brush" of "brushlabels", as which a region counts that has its label from elsewhere."""
-    return str(region.get("type", "")).removesuffix("labels")
-
-
-def _with_pixels(regions: list[Region], left_out: LeftOut) -> list[Region]:
-    kept = []
-    for one in regions:
-        kind = _kind(one)
-        if kind in KINDS and (kind != "brush" or "rle" in one["value"]):
-            kept.append(one)
-        elif "original_width" in one:  # What has no size is no region: a choice, a text.
-            left_out.add(f"regions of kind {kind}")
-    return kept
 
 
 def _number(region: Region) -> int | None:
@@ -297,22 +235,16 @@ def _names(tasks: list[Task]) -> dict[int, str]:
     for one in regions:
         number = _number(one)
         if number is not None:
-            names[number] = _label(one)
+            names[number] = label_of(one)
     for one in regions:
-        if _number(one) is None and _label(one) not in names.values():
-            names[max(names, default=0) + 1] = _label(one)
+        if _number(one) is None and label_of(one) not in names.values():
+            names[max(names, default=0) + 1] = label_of(one)
     return names
 
 
 def _id_of(region: Region, ids: Mapping[str, int]) -> int:
     number = _number(region)
-    return ids[_label(region)] if number is None else number
-
-
-def _label(region: Region) -> str:
-    value = region["value"]
-    labels = value.get(region["type"]) or value.get("labels")
-    return str(labels[0]) if labels else UNNAMED
+    return ids[label_of(region)] if number is None else number
 
 
 def _region_size(region: Region) -> tuple[int, int]:
@@ -322,7 +254,7 @@ def _region_size(region: Region) -> tuple[int, int]:
 def _mask(region: Region, size: tuple[int, int]) -> Mask:
     """The pixels (H, W) of a region."""
     value = region["value"]
-    if _kind(region) == "brush":
+    if kind_of(region) == "brush":
         return decode_brush(value["rle"], size)
     return fill_polygons([_corners(value, size)], size)
 
@@ -342,14 +274,14 @@ def _box(region: Region) -> Box | None:
     if _number(region) is not None:
         return None
     size = _region_size(region)
-    if _kind(region) == "brush":
+    if kind_of(region) == "brush":
         return box_of_mask(decode_brush(region["value"]["rle"], size))
     return box_of_corners(_corners(region["value"], size))
 
 
 def _shapes(index: int, picture: _Picture, ids: list[int], options: ReadOptions) -> Shapes:
     regions, data = picture.regions, picture.data
-    size = _size(regions, data) or options.size
+    size = picture.size or _size(data) or options.size
     if size is None:
         raise MaskError(
             f"Task {index} states no size, since it has no mask; name the video by --source."
@@ -365,9 +297,7 @@ def _shapes(index: int, picture: _Picture, ids: list[int], options: ReadOptions)
     )
 
 
-def _size(regions: list[Region], data: JsonObject) -> tuple[int, int] | None:
-    if regions:
-        return _region_size(regions[0])
+def _size(data: JsonObject) -> tuple[int, int] | None:
     if "height" in data and "width" in data:
         return frame_size(data["height"], data["width"])
     return None

@@ -13,7 +13,8 @@ import numpy as np
 from hodor.files import whole_file
 from hodor.formats.format import Format
 from hodor.formats.identity import Instance, identify
-from hodor.formats.label_studio import MODEL, Region, Task, chosen, is_tasks
+from hodor.formats.label_studio import MODEL, is_tasks
+from hodor.formats.label_studio_tasks import Region, Task, chosen
 from hodor.formats.left_out import LeftOut
 from hodor.formats.reading import ReadOptions, read_json, stem
 from hodor.formats.track import (

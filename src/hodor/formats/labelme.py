@@ -153,9 +153,14 @@ class _Shape:
     box: Box | None
 
 
+def json_files(folder: Path) -> list[Path]:
+    """JSON files of a folder in natural order, no hidden ones such as ``._x.json`` of macOS."""
+    return sort_naturally([f for f in folder.glob("*.json") if not f.name.startswith(".")])
+
+
 def _files(folder: Path, warnings: list[str]) -> list[Path]:
     """Files of labelme in a folder; others of JSON are left out, which a warning tells."""
-    files = sort_naturally(folder.glob("*.json"))
+    files = json_files(folder)
     ours = [file for file in files if _is_labelme(read_json(file))]
     if not ours:
         raise MaskError(f"{folder} holds no JSON files of labelme.")
@@ -277,7 +282,7 @@ def _pixels(shape: DrawnShape, size: tuple[int, int]) -> Mask:
 def looks_like_labelme(look: Look) -> bool:
     """A file with shapes, or a folder whose first JSON file is one."""
     if look.folder:
-        first = next(iter(sort_naturally(look.path.glob("*.json"))), None)
+        first = next(iter(json_files(look.path)), None)
         return first is not None and _is_labelme(read_json(first))
     return {"shapes", "imagePath"} <= look.keys
 

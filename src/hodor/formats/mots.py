@@ -113,7 +113,7 @@ class _Found:
 def _parse(path: Path) -> _Found:
     names = {number: name for name, number in CLASSES.items()}
     found = _Found()
-    for text in path.read_text(encoding="ascii").splitlines():
+    for text in path.read_text(encoding="utf-8-sig").splitlines():
         if not text.strip():
             continue
         frame, i, kind, height, width, counts = text.split()

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from hodor.files import whole_file
 from hodor.formats.format import Format
 from hodor.formats.reading import ReadOptions
-from hodor.formats.track import Labelled, Survey, Track, survey
+from hodor.formats.track import HIGHEST_ID, Labelled, Survey, Track, narrow, survey
 from hodor.formats.writing import WriteOptions
 from hodor.types import AnyArray
 from hodor.video import LabelMap
-from hodor.video.limits import frame_count, frame_index, frame_size, rate_of, whole
+from hodor.video.limits import frame_count, frame_index, frame_size, rate_of, some, whole
 
 LABELS = "label_maps.npy"
 LEVEL = 3  # of deflate
@@ -82,6 +82,9 @@ def _add(archive: zipfile.ZipFile, name: str, values: AnyArray) -> None:
 def read_npz(path: Path, options: ReadOptions) -> Track:
     """What `write_npz` wrote, or any file with an array label_maps (T, H, W); a frame at a time."""
     with zipfile.ZipFile(path) as archive:
+        if LABELS not in archive.namelist():
+            held = some(name.removesuffix(".npy") for name in archive.namelist())
+            raise ValueError(f"it holds {held or 'nothing'}, and no label_maps")
         with archive.open(LABELS) as file:
             (count, height, width), _ = _header(file)
         frame_size(height, width)
@@ -145,8 +148,10 @@ def _about(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     shape, fortran, kind = _about(file)
-    if len(shape) != 3 or fortran or kind not in (np.uint8, np.uint16):
-        raise ValueError(f"label_maps is {shape} {kind}, not (T, H, W) uint8 or uint16")
+    if len(shape) != 3 or fortran or kind.kind not in "uib":
+        raise ValueError(
+            f"label_maps is {shape} {kind}, not (T, H, W) of whole numbers, row by row"
+        )
     return shape, kind
 
 
@@ -157,7 +162,15 @@ def _label_maps(path: Path) -> Iterator[LabelMap]:
             data = file.read(height * width * kind.itemsize)
             if len(data) < height * width * kind.itemsize:
                 raise ValueError("label_maps is cut off")
-            yield np.frombuffer(data, kind).reshape(height, width)
+            yield _as_ids(np.frombuffer(data, kind).reshape(height, width))
+
+
+def _as_ids(values: AnyArray) -> LabelMap:
+    """Whole numbers (H, W) of any width as uint8 or uint16. Raises ValueError if one is no id."""
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if low < 0 or high > HIGHEST_ID:
+        raise ValueError(f"label_maps holds {low} to {high}; ids are 1 to {HIGHEST_ID}")
+    return narrow(values.astype(np.uint16))
 
 
 NPZ = Format(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from hodor.errors import HodorError, MaskError
 from hodor.types import Json
@@ -153,7 +154,10 @@ def folder_of(name: object) -> str:
 def _plain(name: object) -> PurePosixPath:
     if not isinstance(name, str | int):
         raise ValueError(f"the name of a file is a {type(name).__name__}")
-    return PurePosixPath(str(name).replace("\\", "/"))
+    text = str(name)
+    if "://" in text:  # What follows "?" signs the address of a cloud, slashes and all.
+        text = unquote(text.partition("://")[2].partition("?")[0].partition("#")[0])
+    return PurePosixPath(text.replace("\\", "/"))
 
 
 def _found(error: Exception) -> str:

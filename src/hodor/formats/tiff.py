@@ -11,7 +11,7 @@ from hodor.formats.format import Format
 from hodor.formats.reading import Look, ReadOptions
 from hodor.formats.track import Labelled, Track, some_frames, survey
 from hodor.formats.writing import WriteOptions
-from hodor.video import count_pages, hold_ids, read_label_map
+from hodor.video import count_pages, hold_ids, mask_pages, read_label_map
 from hodor.video.limits import frame_count
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -34,12 +34,13 @@ def write_tiff(track: Track, path: Path, _: WriteOptions) -> None:
 
 def read_tiff(path: Path, options: ReadOptions) -> Track:
     """A file whose pages are the frames of the video, from the first on; ids are the values."""
-    count = frame_count(count_pages(path))
+    pages = mask_pages(path)
+    frame_count(len(pages))
     white_is_id = hold_ids([path])
 
     def frames() -> Iterator[Labelled]:
-        for index in range(count):
-            label_map = read_label_map(path, white_is_id=white_is_id, page=index)
+        for index, page in enumerate(pages):
+            label_map = read_label_map(path, white_is_id=white_is_id, page=page)
             yield Labelled(index, options.name_of(index), index / options.rate, label_map)
 
     return Track(frames, path.stem, options.rate)

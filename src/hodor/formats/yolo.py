@@ -21,7 +21,7 @@ from hodor.formats.polygons import box_of_corners, joined, outline
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Shapes, Track, categories, flattened, masks_of, survey
 from hodor.formats.writing import WriteOptions
-from hodor.types import Json
+from hodor.types import Json, JsonObject
 from hodor.video import IMAGE_SUFFIXES, fill_polygons, list_images, open_picture, sort_naturally
 from hodor.video.limits import frame_size, whole
 
@@ -83,12 +83,10 @@ def read_yolo(path: Path, options: ReadOptions) -> Track:
     warnings: list[str] = []
     about = path if path.is_file() else root / "data.yaml"
     classes = _classes(about, warnings)
-    files = sort_naturally(
-        file for file in root.rglob("*.txt") if "labels" in file.relative_to(root.parent).parts
-    )
-    if not files:
-        raise MaskError(f"{root} holds no labels/**/*.txt; give a YOLO folder with its labels.")
+    files = _files(root, warnings)
     lines = [_lines_of(file) for file in files]
+    if any(map(_is_pose, (numbers for found in lines for _, numbers in found))):
+        raise MaskError(f"{root} holds keypoints (YOLO pose), not outlines; {NEEDED}")
     layout = layout_of([line for found in lines for line in found])
     shapes = _without_boxes(root, [[layout(*line) for line in found] for found in lines], warnings)
     numbers = _numbers(root, files, options, warnings)
@@ -116,6 +114,37 @@ def read_yolo(path: Path, options: ReadOptions) -> Track:
     return Track(
         flattened(frames, warnings), root.resolve().name, options.rate, objects.names, warnings
     )
+
+
+NEEDED = "give labels of segmentation."
+
+LISTS = ("classes.txt", "notes.txt", "readme.txt")
+"""What LabelImg and others put beside the labels of frames."""
+
+
+def _files(root: Path, warnings: list[str]) -> list[Path]:
+    """Label files below labels/ in natural order, no hidden ones. Raises MaskError for none."""
+    found = [
+        file
+        for file in root.rglob("*.txt")
+        if "labels" in file.relative_to(root.parent).parts and not file.name.startswith(".")
+    ]
+    files = [file for file in found if file.name.lower() not in LISTS]
+    left_out = LeftOut()
+    left_out.add("lists beside the labels (classes.txt)", len(found) - len(files))
+    left_out.tell(root.name, warnings)
+    if not files:
+        raise MaskError(f"{root} holds no labels/**/*.txt; give a YOLO folder with its labels.")
+    return sort_naturally(files)
+
+
+def _is_pose(numbers: list[str]) -> bool:
+    """Whether a line is a box and keypoints, each with x, y and how it is seen: 0, 1 or 2.
+
+    No corner is at 2 times a side, so that one which is seen tells.
+    """
+    seen = {float(number) for number in numbers[6::3]}
+    return len(numbers) % 3 == 1 and 2.0 in seen and seen <= {0.0, 1.0, 2.0}
 
 
 @dataclass(frozen=True)
@@ -179,8 +208,7 @@ def _without_boxes(
     boxes = sum(map(len, shapes)) - sum(map(len, kept))
     if boxes and not any(kept):
         raise MaskError(
-            f"{root}: a line of four numbers is a box, and there is nothing else; give labels of "
-            "segmentation."
+            f"{root}: a line of four numbers is a box, and there is nothing else; {NEEDED}"
         )
     left_out = LeftOut()
     left_out.add("lines that are boxes", boxes)
@@ -229,7 +257,10 @@ def _classes(path: Path, warnings: list[str]) -> dict[int, str]:
     with readable(path, "data.yaml of YOLO"):
         if path.stat().st_size > MOST_YAML:
             raise ValueError(f"it is larger than {MOST_YAML:,} bytes")
-        names: Json = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
+        about: JsonObject = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        if about.get("kpt_shape"):
+            raise ValueError("it is of keypoints (kpt_shape), not of outlines")
+        names: Json = about["names"]
         pairs = list(names.items() if isinstance(names, dict) else enumerate(names))
         for _, name in pairs:
             # A list of lists that refer to one another would fill the memory as a text.
@@ -242,7 +273,7 @@ def _lines_of(path: Path) -> list[tuple[int, list[str]]]:
     """Class and numbers of each line."""
     found = []
     with readable(path, "label file of YOLO segmentation"):
-        for text in path.read_text(encoding="utf-8").splitlines():
+        for text in path.read_text(encoding="utf-8-sig").splitlines():
             if not text.strip():
                 continue
             kind, *numbers = text.split()

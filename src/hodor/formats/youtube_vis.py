@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from hodor.files import whole_file
-from hodor.formats.coco import box_of_segmentation, segmentation_mask
+from hodor.formats.coco import NO_MASK, box_of_segmentation, segmentation_mask
 from hodor.formats.format import Format
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import renumbered
@@ -141,8 +141,14 @@ def read_youtube_vis(path: Path, options: ReadOptions) -> Track:
     videos = list(found["videos"])
     words = [(_name(one), str(one["id"])) for one in videos]
     video = videos[one_video(path, words, options.video)]
-    about = [one for one in found["annotations"] if one["video_id"] == video["id"]]
-    _tell_strays(path, found["annotations"], [one["id"] for one in videos], warnings)
+    if found["annotations"] is None:
+        raise ValueError("it lists videos and no annotations, as files of test splits do")
+    _tell_left_out(path, found["annotations"], [one["id"] for one in videos], warnings)
+    about = [
+        one for one in found["annotations"]
+        if one["video_id"] == video["id"] and one.get("segmentations")
+    ]  # fmt: skip
+    _check_lengths(video, about)
     ids = renumbered((one["id"] for one in about), warnings, what="id")
     if len(ids) < len(about):
         raise ValueError("two annotations have one id")
@@ -172,12 +178,24 @@ def _in_order(video: Video, options: ReadOptions, warnings: list[str]) -> list[t
     return sorted(zip(indices, range(len(video["file_names"])), strict=True))
 
 
-def _tell_strays(
+def _check_lengths(video: Video, annotations: list[Annotation]) -> None:
+    """Raises ValueError if an annotation has fewer or more masks than its video has frames."""
+    frames = len(video["file_names"])
+    for one in annotations:
+        if len(one["segmentations"]) != frames:
+            raise ValueError(
+                f"annotation {one['id']} has {len(one['segmentations'])} masks, but its video has "
+                f"{frames} frames"
+            )
+
+
+def _tell_left_out(
     path: Path, annotations: list[Annotation], videos: list[object], warnings: list[str]
 ) -> None:
     left_out = LeftOut()
     strays = sum(one["video_id"] not in videos for one in annotations)
     left_out.add("annotations of a video that is not listed", strays)
+    left_out.add(NO_MASK, sum(not one.get("segmentations") for one in annotations))
     left_out.tell(path.name, warnings)
 
 
@@ -219,6 +237,8 @@ YOUTUBE_VIS = Format(
     read=read_youtube_vis,
     write=write_youtube_vis,
     file="youtube-vis.json",
-    looks_like=lambda look: {"videos", "annotations"} <= look.keys,
+    looks_like=lambda look: (
+        {"videos", "annotations"} <= look.keys and "images" not in look.keys  # which CocoVID has
+    ),
     videos=True,
 )

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from hodor.errors import HodorError, SourceError
 from hodor.formats import BrushTasks, brush_region
-from hodor.formats.label_studio import Drawn, Task
+from hodor.formats.label_studio_tasks import Drawn, Task
 from hodor.tracking import OFF, OptionChanges, References, Result, Tracker
 from hodor.types import JsonObject, PlainValues
 from hodor.video import label_map_objects, open_picture, read_image, sort_naturally

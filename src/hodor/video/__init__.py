@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         count_pages,
         hold_ids,
         label_map_objects,
+        mask_pages,
         read_label_map,
         write_label_map,
     )
@@ -88,6 +89,7 @@ __all__ = [
     "label_map_objects",
     "list_images",
     "look_back",
+    "mask_pages",
     "numbered_name",
     "object_colour",
     "open_picture",
@@ -131,6 +133,7 @@ _FILE = {
     "count_pages": "label_maps",
     "hold_ids": "label_maps",
     "label_map_objects": "label_maps",
+    "mask_pages": "label_maps",
     "read_label_map": "label_maps",
     "write_label_map": "label_maps",
     "LiveSource": "live",

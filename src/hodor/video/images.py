@@ -20,6 +20,7 @@ from hodor.errors import (
     one_line,
 )
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
+from hodor.video.pages import frame_pages
 from hodor.video.pictures import (
     AUTO,
     UNREADABLE,
@@ -95,18 +96,23 @@ class PagesSource(Closing):
     live = False
 
     def __init__(
-        self, path: Path, pages: int, *, fps: float | None = None, intensity: Intensity = AUTO
+        self,
+        path: Path,
+        pages: Sequence[int],
+        *,
+        fps: float | None = None,
+        intensity: Intensity = AUTO,
     ) -> None:
-        """pages: as `count_pages` gives them."""
-        self._path, self._intensity = path, intensity
+        """pages: those that are frames, as `frame_pages` gives them."""
+        self._path, self._pages, self._intensity = path, pages, intensity
         self.name = path.stem
         self.fps = fps or DEFAULT_FPS
-        self.length = self.estimated_length = pages
+        self.length = self.estimated_length = len(pages)
         self.warnings: list[str] = []
 
     @cached_property
     def _levels(self) -> tuple[float, float] | None:
-        pictures = [partial(self._page, number) for number in range(self.length)]
+        pictures = [partial(self._page, number) for number in self._pages]
         return find_levels(pictures, self._intensity, self.warnings)
 
     @contextmanager
@@ -120,7 +126,7 @@ class PagesSource(Closing):
         levels = self._levels
         with opened_image(self._path) as image:
             for index in range(start, self.length):
-                image.seek(index)
+                image.seek(self._pages[index])
                 pixels = as_rgb(image.copy(), levels)
                 yield Frame(index, numbered_name(index), pixels, index / self.fps)
 
@@ -222,7 +228,8 @@ def read_image(
     SourceError naming the file where it cannot be read.
     """
     with opened_image(path) as image:
-        pages = getattr(image, "n_frames", 1)
+        tiff = image.format == "TIFF"
+        pages = len(frame_pages(image)) if tiff else getattr(image, "n_frames", 1)
         if warnings is not None and pages > 1:
             warnings.append(f"{path} holds {pages} pages; the first was read.")
         return as_rgb(image, levels)

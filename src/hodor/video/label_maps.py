@@ -1,7 +1,5 @@
 """Label maps in files: reading what other tools save without guessing, and writing ours."""
 
-import re
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +9,11 @@ from PIL import Image
 
 from hodor.errors import MaskError, explained
 from hodor.files import replacing
+from hodor.types import AnyArray
 from hodor.video.black_and_white import black_and_white
 from hodor.video.drawing import davis_palette
 from hodor.video.frames import LabelMap
+from hodor.video.pages import frame_pages
 from hodor.video.pictures import open_picture
 from hodor.video.smoothing import find_smoothing
 
@@ -30,7 +30,11 @@ WHITE, WIDE_WHITE = 255, 65535
 MOST_PIXELS = 1 << 27
 """Of a mask: 16K (15,360 x 8,640) fits."""
 
-IMAGEJ_PAGES = re.compile(r"\AImageJ=.*^images=([0-9]{1,9})$", re.DOTALL | re.MULTILINE)
+COMPRESSION, PHOTOMETRIC = 259, 262
+"""Tags of TIFF 6.0; PHOTOMETRIC is 0 where 0 is white."""
+
+FAX = (2, 3, 4)
+"""Ways of compressing that are made for fax machines."""
 
 LISTED = 8
 """At most so many values are listed in a message."""
@@ -69,10 +73,9 @@ def read_label_map(
     """
     path = Path(path)
     with _opened(path) as image:
-        pages = getattr(image, "n_frames", 1)
         if page is not None:
             image.seek(page)
-        elif pages > 1 and image.format in EXACT_FORMATS:
+        elif image.format in EXACT_FORMATS and (pages := len(frame_pages(image))) > 1:
             raise MaskError(
                 f"{path} holds {pages} pages, and a mask has one; give it as the masks of a whole "
                 "video (a TIFF stack), or save the page by itself."
@@ -81,30 +84,17 @@ def read_label_map(
 
 
 def count_pages(path: str | Path) -> int:
-    """How many pages an image file has. Raises MaskError if it cannot be read.
+    """How many frames an image file has. Raises MaskError if it cannot be read."""
+    return len(mask_pages(path))
 
-    ImageJ writes stacks over 4 GB as one page that says how many follow; those are refused.
+
+def mask_pages(path: str | Path) -> list[int]:
+    """Numbers of the pages of an image file that are frames, from 0; see `frame_pages`.
+
+    Raises MaskError if it cannot be read, or does not say which page is which frame.
     """
-    path = Path(path)
-    with _opened(path) as image:
-        with warnings.catch_warnings():
-            # Where a stack is cut off, Pillow warns and takes what comes before for all.
-            warnings.simplefilter("error", UserWarning)
-            try:
-                pages = int(getattr(image, "n_frames", 1))
-            except UserWarning as error:
-                raise MaskError(
-                    f"{path} is damaged or cut off ({error}); save it again."
-                ) from error
-        told = IMAGEJ_PAGES.search(
-            str(image.tag_v2.get(270, "")) if hasattr(image, "tag_v2") else ""
-        )
-        if told and pages == 1 < int(told[1]):
-            raise MaskError(
-                f"{path} says that it holds {told[1]} pages, but only the first can be found; save "
-                "it as a TIFF with a directory for each page, such as OME-TIFF."
-            )
-        return pages
+    with _opened(Path(path)) as image:
+        return frame_pages(image)
 
 
 def hold_ids(files: Iterable[str | Path]) -> bool:
@@ -121,9 +111,9 @@ def hold_ids(files: Iterable[str | Path]) -> bool:
 
 def _holds_ids(path: Path) -> bool:
     with _opened(path) as image:
-        for page in range(getattr(image, "n_frames", 1) if image.format == "TIFF" else 1):
+        for page in frame_pages(image) if image.format == "TIFF" else [0]:
             image.seek(page)
-            values = np.array(image) if image.mode in ("L", "P") or image.mode[0] == "I" else None
+            values = _stored(image) if image.mode in ("L", "P") or image.mode[0] in "IF" else None
             if values is None or image.format not in EXACT_FORMATS:
                 continue
             if image.mode == "P":
@@ -195,8 +185,8 @@ def _ids(image: Image.Image, path: Path, shaded: list[Path], *, white_is_id: boo
     if image.mode == "P":
         return np.array(image)
     if image.mode == "1":
-        return np.array(image).astype(np.uint8)
-    if image.mode == "L" or image.mode.startswith("I"):
+        return _stored(image).astype(np.uint8)
+    if image.mode == "L" or image.mode[0] in "IF":
         return _grey_ids(_integers(image, path), path, white_is_id=white_is_id)
     raise MaskError(
         f"{path} holds colours (mode {image.mode}), and which colour is which object would have to "
@@ -204,10 +194,25 @@ def _ids(image: Image.Image, path: Path, shaded: list[Path], *, white_is_id: boo
     )
 
 
-def _integers(image: Image.Image, path: Path) -> LabelMap:
+def _stored(image: Image.Image) -> AnyArray:
+    """The numbers (H, W) of a picture as its file has them.
+
+    Where a TIFF says that 0 is white, as of ImageJ's inverted tables of colours and of bits that
+    tifffile writes, Pillow turns them; what a fax machine would read stays as it is seen.
+    """
     values = np.array(image)
+    tags = image.tag_v2 if hasattr(image, "tag_v2") else {}
+    turned = tags.get(PHOTOMETRIC) == 0 and tags.get(COMPRESSION) not in FAX
+    return ~values if turned and image.mode in ("1", "L") else values
+
+
+def _integers(image: Image.Image, path: Path) -> LabelMap:
+    values = _stored(image)
     if values.dtype == np.uint8:
-        return values
+        return values.astype(np.uint8)
+    whole = np.isfinite(values).all() and np.equal(values, values.round()).all()
+    if not whole:
+        raise MaskError(f"{path} holds fractions; ids are whole numbers, 1 to 65535.")
     if int(values.min()) < 0 or int(values.max()) > 65535:
         raise MaskError(
             f"{path} holds numbers from {values.min()} to {values.max()}; ids are 1 to 65535."

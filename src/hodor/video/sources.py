@@ -23,6 +23,7 @@ from hodor.video.images import (
     sort_naturally,
 )
 from hodor.video.live import LiveSource, camera_input, is_camera, stream_input
+from hodor.video.pages import frame_pages
 from hodor.video.pictures import AUTO, Intensity
 from hodor.video.videos import VideoSource, ends
 
@@ -78,7 +79,7 @@ def _open_folder(folder: Path, fps: float | None, intensity: Intensity) -> Sourc
     others = left_out(folder)
     if not files:
         raise NotAVideoError(f"{folder} holds no images ({_suffixes()}); {_contents(folder)}.")
-    if len(files) == 1 and (pages := _pages_of(files[0])) > 1:
+    if len(files) == 1 and len(pages := _pages_of(files[0])) > 1:
         return PagesSource(files[0], pages, fps=fps, intensity=intensity)
     name = folder.resolve().name
     return ImagesSource(files, name=name, fps=fps, intensity=intensity, left_out=others)
@@ -89,22 +90,25 @@ def _open_file(path: Path, fps: float | None, intensity: Intensity) -> Source:
         raise DamagedSourceError(f"{path} is empty (0 bytes); copy or export it again.")
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         return VideoSource(path, fps=fps)
-    if (pages := _pages_of(path)) > 1:
+    if len(pages := _pages_of(path)) > 1:
         return PagesSource(path, pages, fps=fps, intensity=intensity)
     return ImagesSource([path], name=path.stem, fps=fps, intensity=intensity)
 
 
-def _pages_of(path: Path) -> int:
-    """Pages of a TIFF file, 1 of others; the first is read, to find out now whether it can be."""
+def _pages_of(path: Path) -> list[int]:
+    """Pages of a TIFF file that are frames; of others, and of one with a single one, the first.
+
+    That one is read, to find out now whether it can be.
+    """
     with opened_image(path) as image:
         image.load()
-        return int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+        return frame_pages(image) if image.format == "TIFF" else [0]
 
 
 def _open_pattern(pattern: str, fps: float | None, intensity: Intensity) -> Source:
     found = [Path(name) for name in glob.glob(pattern, recursive=True)]
     files = sort_naturally([path for path in found if is_image(path)])
-    if len(files) == 1 and (pages := _pages_of(files[0])) > 1:
+    if len(files) == 1 and len(pages := _pages_of(files[0])) > 1:
         return PagesSource(files[0], pages, fps=fps, intensity=intensity)
     if files:
         name = files[0].resolve().parent.name
