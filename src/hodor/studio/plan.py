@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hodor.video import LabelMap
+
 NOWHERE = -1
 """Origin of a result that was never computed."""
 
@@ -26,6 +28,13 @@ def mask_fingerprint(mask: Bools) -> int:
     return zlib.crc32(np.packbits(mask).tobytes())
 
 
+def fingerprints_of(labels: LabelMap | None) -> dict[int, int]:
+    """Fingerprints of the masks of a label map (H, W), by object; of None there are none."""
+    if labels is None:
+        return {}
+    return {int(i): mask_fingerprint(labels == i) for i in np.unique(labels) if i}
+
+
 class Origins:
     """Where one object's results came from, and how sure they are; arrays with a value a frame.
 
@@ -36,6 +45,11 @@ class Origins:
         self.frame = np.full(length, NOWHERE, np.int64)
         self.print = np.zeros(length, np.int64)
         self.confidence = np.full(length, np.nan, np.float32)
+
+    def curve(self) -> list[float | None]:
+        """Confidence of each frame, None where it is not known."""
+        numbers = self.confidence.astype(float).round(3).tolist()
+        return [None if number != number else number for number in numbers]
 
     def forget(self, index: int) -> None:
         """Take back one frame's result."""

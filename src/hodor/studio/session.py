@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hodor.errors import HodorError, MaskError, one_line
 from hodor.studio.folder import SessionFolder
 from hodor.studio.objects import Object, new_object
-from hodor.studio.plan import GONE, Bools, Origins, Wanted, mask_fingerprint, runs_of, wanted
+from hodor.studio.plan import GONE, Bools, Origins, Wanted, fingerprints_of, runs_of, wanted
 from hodor.studio.settings import Video, noted_model, same_video
 from hodor.studio.undo import Edit, Given, Undo
 from hodor.types import JsonObject
@@ -112,14 +112,8 @@ class Session:
     def curves(self) -> dict[int, list[float | None]]:
         """Confidence of results by object and frame; None where there is none yet."""
         with self._mutex:
-            return {i: self._curve(i) for i in self.ids}
-
-    def _curve(self, i: int) -> list[float | None]:
-        values: list[float | None] = [None] * self.video.frames
-        if i in self._origins:
-            numbers = self._origins[i].confidence.astype(float).round(3).tolist()
-            values = [None if v != v else v for v in numbers]
-        return values
+            none = Origins(self.video.frames)
+            return {i: self._origins.get(i, none).curve() for i in self.ids}
 
     def labels(self, frame: int) -> LabelMap:
         """What is known of a frame: results, and over them what was given. (H, W) uint8."""
@@ -374,12 +368,7 @@ class Session:
 
     def _index(self, frame: int) -> None:
         """Note the fingerprints of what is given in a frame."""
-        labels = self.folder.read_map("given", frame)
-        found = (
-            {}
-            if labels is None
-            else {int(i): mask_fingerprint(labels == i) for i in np.unique(labels) if i}
-        )
+        found = fingerprints_of(self.folder.read_map("given", frame))
         found |= dict.fromkeys(self.gone(frame), GONE)
         for fingerprints in self._fingerprints.values():
             fingerprints.pop(frame, None)
