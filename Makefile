@@ -10,6 +10,10 @@ else
 BIN := .venv/bin
 endif
 
+# Tests run on one core each; a file of tests stays in one process.
+PROCESSES ?= 2
+BESIDE := -n $(PROCESSES) --dist loadfile
+
 PAGE := tools/page
 TSC := $(PAGE)/node_modules/typescript/bin/tsc
 
@@ -53,11 +57,11 @@ format: setup  ## Write code as ruff would, and mend what it can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: lint  ## Run every check and every test.
-	$(BIN)/python -m pytest
+test: lint  ## Run every check and every test, in PROCESSES processes (2).
+	$(BIN)/python -m pytest $(BESIDE)
 
 test-fast: setup  ## Run the tests without the marker slow.
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(BESIDE) -m "not slow"
 
 fuzz: setup  ## Read 20,000 damaged files of every format, with little memory.
 	$(BIN)/python tests/fuzz/run.py --inputs 20000

@@ -1,6 +1,7 @@
 """A tiny network with random weights, a scene to follow, and trackers made of both."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +60,13 @@ class Scripted(Hodor):
             if place is not None:
                 logits[:, number, *place] = 10
         return logits
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Beside other processes of tests, one core each: threads without a core only wait."""
+    if hasattr(config, "workerinput"):
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -197,7 +205,7 @@ def run_python() -> Callable[..., "subprocess.CompletedProcess[str]"]:
 
     def run(program: str, *words: object) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", program, *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+        return subprocess.run(command, capture_output=True, text=True)
 
     return run
 

@@ -20,8 +20,8 @@ from hodor.video import write_label_map
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
-FRAMES = 250
-KILLED_AT = 130  # a commit was made at 100
+FRAMES = 120
+KILLED_AT = 108  # a commit was made at 100
 COMMAND = [sys.executable, "-c", "from hodor.cli import main; main()"]
 
 
