@@ -122,7 +122,7 @@ def test_before_training_nothing_is_corrected() -> None:
     image, pyramid, logits, prior, keys = scene(network)
     with torch.no_grad():
         found = network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, [places(keys)] * 2)
-    torch.testing.assert_close(found, logits)
+    torch.testing.assert_close(found.logits, logits)
 
 
 @pytest.mark.parametrize("kind", [0, 1])
@@ -133,11 +133,30 @@ def test_what_is_remembered_of_given_and_of_last_masks_counts(
     image, pyramid, logits, prior, keys = scene(network)
     kinds = [places(keys), places(keys)]
     with torch.no_grad():
-        straight = network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, kinds)
+        straight = network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, kinds).logits
         kinds[kind] = places(keys, flipped=True)
-        other = network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, kinds)
+        other = network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, kinds).logits
     torch.testing.assert_close(straight[:, :K], logits[:, :K], rtol=0, atol=0)
     assert (straight - other).abs().max() > 1e-3
+
+
+def test_what_was_matched_with_given_masks_is_said_and_one_where_nothing_is_known(
+    make_network: Callable[..., Hodor],
+) -> None:
+    network = make_network(refiner_channels=8, match_channels=16)
+    image, pyramid, logits, prior, keys = scene(network)
+    given = places(keys)
+    valid = given.valid.clone()
+    valid[:, 1] = 0
+    given, last = given._replace(valid=valid), places(keys, flipped=True)
+    with torch.no_grad():
+        said = network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, [given, last])
+        read = network.matcher(keys, EVERYWHERE, given)  # type: ignore[misc]
+        plain = make_network(refiner_channels=8).refine(image, pyramid, logits, prior)
+    assert said.matched is not None
+    torch.testing.assert_close(said.matched[:, 0], read.masks[:, 0])
+    assert bool((said.matched[:, 1] == 1).all())
+    assert plain.matched is None
 
 
 def test_keys_have_length_one_with_and_without_tokens() -> None:

@@ -36,7 +36,7 @@ def refined(
     network: Hodor, image: torch.Tensor, f4: torch.Tensor, logits: torch.Tensor, prior: Prior
 ) -> torch.Tensor:
     with torch.no_grad():
-        return network.refine(image, Pyramid(f4, f4), logits, prior)
+        return network.refine(image, Pyramid(f4, f4), logits, prior).logits
 
 
 def test_before_training_nothing_is_corrected() -> None:

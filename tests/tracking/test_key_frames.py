@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from hodor.model import Hodor
 from hodor.tracking import Tracker, TrackerOptions, load_state, save_state
 from hodor.tracking.boxes import Crop
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.key_frames import MAX_GIVEN, KeyFrame, RememberedPlaces
+from hodor.tracking.logits import Logits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -153,3 +155,46 @@ def test_a_saved_state_goes_on_with_the_maps(
         ours = second.step(frame)
         np.testing.assert_array_equal(ours.label_map, result.label_map)
         assert ours.confidence == result.confidence
+
+
+def test_what_looks_like_nothing_that_was_given_is_taken_to_be_something_else(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    options = {"keep_reference": True, "skip_lost": True}
+    plain = make_tracker(network, **options)
+    strict = make_tracker(network, min_matched=0.99, **options)
+    for tracker in (plain, strict):
+        tracker.step(scene.frames[0], scene.labels[0])
+        assert tracker.step(scene.frames[1], scene.labels[1]).visible == {3: True, 7: True}
+    theirs, ours = (tracker.step(scene.frames[2]) for tracker in (plain, strict))
+    assert theirs.label_map.any()
+    assert ours.visible == {3: False, 7: False}
+    assert not ours.label_map.any()
+    assert [set(frame.masks) for frame in strict._memory.given_maps] == [{3, 7}] * 2
+    assert strict._memory.last_map is not None
+    assert not strict._memory.last_map.masks
+
+
+def test_no_object_is_doubted_of_which_no_given_frame_is_remembered(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    tracker = make_tracker(network, min_matched=0.99, keep_reference=False)
+    tracker.step(scene.frames[0], scene.labels[0])
+    assert tracker.step(scene.frames[1]).visible[3]
+
+
+def test_the_share_is_the_mean_over_what_an_object_wins(
+    network: Hodor, make_tracker: Callable[..., Tracker]
+) -> None:
+    geometry = Geometry.of((64, 64), TrackerOptions(size=64), None)
+    values = torch.zeros(4, 16, 16)  # a background, three objects at stride 4
+    values[1, :4, :8] = 5
+    values[2, 8:, 8:] = 5
+    values[3] = -5
+    matched = torch.zeros(3, 8, 8)
+    matched[0, :2, :2] = 0.8  # the left half of what the first one wins
+    matched[1] = 0.25
+    logits = Logits(values, (1, 2, 3), 1, matched)
+    runtime = make_tracker(network).runtime
+    assert runtime.matched_shares(logits, geometry) == pytest.approx([0.4, 0.25, 1.0])
+    assert runtime.matched_shares(Logits(values, (1, 2, 3), 1), geometry) == [1.0] * 3

@@ -54,6 +54,14 @@ OPTIONS = {
             "0",
         ),
     ),
+    "min_matched": typer.Option(
+        min=0,
+        max=0.99,
+        help=_by_model(
+            f"Found where less than this share looks like its given masks, place by place, {LOST}",
+            "0",
+        ),
+    ),
     "device": typer.Option(help="auto, cpu, cuda or mps."),
     "precision": typer.Option(
         help="auto, fp32 or bf16; auto is bf16 where the processor has it natively."

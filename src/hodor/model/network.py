@@ -14,7 +14,7 @@ from hodor.model.encoder import Encoder, pool
 from hodor.model.matching import Matcher, Remembered
 from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
-from hodor.model.refiner import Prior, Refiner
+from hodor.model.refiner import Prior, Refined, Refiner
 
 MATCHED_KINDS = 2  # of remembered frames: with given masks, the last one
 
@@ -162,7 +162,7 @@ class Hodor(nn.Module):
         keys: Tensor | None = None,
         places: Tensor | None = None,
         remembered: Sequence[Remembered] = (),
-    ) -> Tensor:
+    ) -> Refined:
         """Correct what ``segment`` gave; without a refiner it stays as it is.
 
         Args:
@@ -173,16 +173,17 @@ class Hodor(nn.Module):
             keys: of the frame, from ``keys``.
             places: (B, 2, h/8, w/8) of the keys; see ``Remembered.places``.
             remembered: for a network that matches: frames with given masks, and the last one.
-
-        Returns:
-            Logits (B, K + O, h/4, w/4), the background's unchanged.
         """
         if self.refiner is None:
-            return logits
+            return Refined(logits, None)
         matched = []
         if self.matcher is not None and keys is not None and places is not None:
             matched = [self.matcher(keys, places, one) for one in remembered]
-        return cast(Tensor, self.refiner(images, pyramid.f4, logits, prior, matched))
+        refined = self.refiner(images, pyramid.f4, logits, prior, matched)
+        if not matched:
+            return Refined(refined, None)
+        known = matched[0].known[..., None, None]
+        return Refined(refined, matched[0].masks * known + (1 - known))
 
     def forward(self, images: Tensor, masks: Tensor, targets: Tensor) -> Tensor:
         """Segment the objects of ``images`` in ``targets``.

@@ -45,6 +45,16 @@ class Prior(NamedTuple):
     """(B, 1, h/4, w/4) in [0, 1]: how badly the pixels fit those that they are said to have been"""
 
 
+class Refined(NamedTuple):
+    """What comes of correcting logits."""
+
+    logits: Tensor
+    """(B, K + O, h/4, w/4); the background's are as they were"""
+    matched: Tensor | None
+    """(B, O, h/8, w/8) in [0, 1]: the objects' masks by what was matched with frames whose masks
+    were given; 1 where these say nothing of an object. None: the network does not match"""
+
+
 class Refiner(nn.Module):
     """Corrections of objects' logits; see the module. They are zero before any training.
 

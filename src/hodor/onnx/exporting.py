@@ -98,15 +98,21 @@ class _Refine(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor, f4: Tensor, logits: Tensor, *rest: Tensor) -> Tensor:
-        """Logits (1, K + O, h/4, w/4), corrected from the image (1, 3, h, w) and last masks."""
+    def forward(
+        self, image: Tensor, f4: Tensor, logits: Tensor, *rest: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Logits (1, K + O, h/4, w/4), corrected from the image (1, 3, h, w) and last masks.
+
+        A network that matches also gives what it matched: see ``Refined``.
+        """
         prior, more = Prior(*rest[: len(PRIOR)]), rest[len(PRIOR) :]
         pyramid = Pyramid(f4, f4)
         if not more:
-            return self.network.refine(image, pyramid, logits, prior)
+            return (self.network.refine(image, pyramid, logits, prior).logits,)
         keys, places, given = more[0], more[1], more[2 : 2 + len(REMEMBERED[0])]
         remembered = [Remembered(*given), Remembered(*more[2 + len(given) :])]
-        return self.network.refine(image, pyramid, logits, prior, keys, places, remembered)
+        both = self.network.refine(image, pyramid, logits, prior, keys, places, remembered)
+        return both.logits, cast(Tensor, both.matched)
 
 
 class _PlainDeformableConv(DeformableConv):
@@ -181,7 +187,8 @@ def _part(network: Hodor, part: str) -> _Part:
     if network.config.match_channels and part == "features":
         return replace(plain, outputs=plain.outputs | {"keys": _STRIDE_8})
     if network.config.match_channels and part == REFINE:
-        return replace(plain, inputs=plain.inputs | _MATCHING)
+        outputs = plain.outputs | {"matched": {1: "objects"} | _STRIDE_8}
+        return replace(plain, inputs=plain.inputs | _MATCHING, outputs=outputs)
     return plain
 
 

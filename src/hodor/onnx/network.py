@@ -139,8 +139,10 @@ class OnnxNetwork:
         prior: tuple[Floats, Floats, Floats, Floats],
         places: Floats | None = None,
         remembered: Sequence[tuple[Floats, ...]] = (),
-    ) -> Floats:
+    ) -> tuple[Floats, Floats | None]:
         """Logits (1, K + O, h/4, w/4) with the objects' corrected, of a network with a refiner.
+
+        Also, from a network that matches, ``Refined.matched`` (1, O, h/8, w/8).
 
         Args:
             image: (1, 3, h, w), normalised.
@@ -162,8 +164,8 @@ class OnnxNetwork:
             inputs["places"] = places[None]
         for names, values in zip(REMEMBERED, remembered, strict=False):
             inputs |= dict(zip(names, values, strict=True))
-        (refined,) = self._run(REFINE, **inputs)
-        return refined
+        refined, *matched = self._run(REFINE, **inputs)
+        return refined, matched[0] if matched else None
 
     def _run(self, part: str, **inputs: AnyArray) -> list[Floats]:
         session = self.sessions[part]

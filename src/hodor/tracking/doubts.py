@@ -85,6 +85,25 @@ def unlike(
     return [i in similarity and similarity[i] < min_similarity for i in ids]
 
 
+def unmatched(
+    ids: Sequence[int], asked: Collection[int], shares: Sequence[float], min_matched: float
+) -> list[bool]:
+    """Whether less of each object than must be looks like it in frames with given masks.
+
+    Args:
+        ids: of O objects.
+        asked: those that may be doubted.
+        shares: of each object, from ``Runtime.matched_shares``.
+        min_matched: as ``TrackerOptions.min_matched``.
+    """
+    return [i in asked and share < min_matched for i, share in zip(ids, shares, strict=True)]
+
+
+def either(*doubts: Sequence[bool]) -> list[bool]:
+    """Whether any of several doubts holds, for each of O objects."""
+    return [any(those) for those in zip(*doubts, strict=True)]
+
+
 def plane_shifts(
     backgrounds: int, confidence: Sequence[float], *, lost_get_no_pixel: bool
 ) -> list[float] | None:

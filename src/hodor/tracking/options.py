@@ -16,6 +16,7 @@ CAN_BE_OFF = (
     "crop_margin",
     "min_confidence_ratio",
     "min_similarity",
+    "min_matched",
     "object_bias",
 )
 
@@ -58,6 +59,10 @@ class TrackerOptions:
     """Similarity to the given masks below which what is found is taken to be another thing (0: no
     such doubt, as in the paper); the object is then lost, as with ``min_confidence_ratio``.
     Similarity is the cosine of its descriptor and the nearest of those of its given masks."""
+    min_matched: float = 0.0
+    """Share of what is found that must look like the object in frames with given masks, place by
+    place (0: no such doubt, as in the paper); with less it is lost, as with ``min_similarity``. For
+    networks that match: the share is the mean over the mask of what matching says of its places."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""
@@ -77,6 +82,7 @@ class TrackerOptions:
         for name, least in (
             ("min_confidence_ratio", self.min_confidence_ratio),
             ("min_similarity", self.min_similarity),
+            ("min_matched", self.min_matched),
         ):
             if not 0 <= least < 1:
                 raise HodorError(f"tracker options: {name} {least} must be in [0, 1)")
@@ -89,7 +95,7 @@ class TrackerOptions:
     @property
     def doubts(self) -> bool:
         """Whether what is found may be taken for something else."""
-        return self.min_confidence_ratio > 0 or self.min_similarity > 0
+        return max(self.min_confidence_ratio, self.min_similarity, self.min_matched) > 0
 
     def changed(self, values: Mapping[str, Json]) -> "TrackerOptions":
         """These options with the values that are not None put in; ``off`` is a value too.
@@ -118,6 +124,7 @@ class OptionChanges(TypedDict, total=False):
     object_bias: float | Literal["off"] | None
     min_confidence_ratio: float | Literal["off"] | None
     min_similarity: float | Literal["off"] | None
+    min_matched: float | Literal["off"] | None
     decode_new: bool | None
     long_side: float | None
 
@@ -140,6 +147,7 @@ class TrackerOverrides:
     crop_margin: float | str | None = None
     min_confidence_ratio: float | None = None
     min_similarity: float | None = None
+    min_matched: float | None = None
     device: str = "auto"
     precision: str = "auto"
 

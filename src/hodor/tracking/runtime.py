@@ -122,6 +122,13 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         """
 
     @abstractmethod
+    def matched_shares(self, logits: Logits[ArrayT], geometry: Geometry) -> list[float]:
+        """For each object, how much of the cells of (K + O, h/4, w/4) that it wins was matched.
+
+        The mean of ``Logits.matched`` there; 1 if it wins none, or the network does not match.
+        """
+
+    @abstractmethod
     def similarity(self, found: Sequence[ArrayT], given: Sequence[Sequence[ArrayT]]) -> list[float]:
         """For each object the cosine of a descriptor (C,) and the nearest one of those given."""
 

@@ -12,10 +12,12 @@ from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.doubts import (
     BEYOND_RADIUS,
     doubtful,
+    either,
     judged,
     plane_shifts,
     search_areas,
     unlike,
+    unmatched,
 )
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
@@ -131,18 +133,25 @@ class Stages(Generic[ArrayT, FeaturesT]):
         if options.object_bias:
             bias = [0.0] * logits.backgrounds + [options.object_bias] * len(logits.ids)
             logits = runtime.shift(logits, bias)
-        asked = doubtful(logits.ids, given.masks if given else ()) if options.min_similarity else []
+        unsure = doubtful(logits.ids, given.masks if given else ())
+        asked = unsure if options.min_similarity else []
         similarity: dict[int, float] = {}
         if asked:
             found = [descriptors.objects[i] for i in asked]
             values = runtime.similarity(found, [memory.given(i) for i in asked])
             similarity = dict(zip(asked, values, strict=True))
+        shares = [1.0] * len(logits.ids)
+        if options.min_matched:
+            shares = runtime.matched_shares(logits, geometry)
         ratio = options.min_confidence_ratio
         confidence = judged(
             runtime.confidences(logits, geometry),
             runtime.metadata.get("calibration", []),
             [ratio * memory.running_confidence_of(i) for i in logits.ids],
-            unlike(logits.ids, similarity, options.min_similarity),
+            either(
+                unlike(logits.ids, similarity, options.min_similarity),
+                unmatched(logits.ids, unsure, shares, options.min_matched),
+            ),
         )
         shifts = plane_shifts(logits.backgrounds, confidence, lost_get_no_pixel=options.doubts)
         shown = logits if shifts is None else runtime.shift(logits, shifts)

@@ -212,7 +212,7 @@ class ClipModel(nn.Module):
                     keys.get(step.target),
                     clip_places(keys),
                     self._remembered(keys, masks, last),
-                )
+                ).logits
             predictions.append(Prediction(step.target, logits, present))
             if number in needed:
                 small = self._masks(logits)

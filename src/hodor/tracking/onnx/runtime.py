@@ -5,6 +5,7 @@ Each function here has its twin there; tests hold trackers with the one and the 
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -108,10 +109,10 @@ class OnnxRuntime(Runtime[Floats, Features]):
         masks, known, confidence, change = (values[None] for values in carried)
         prior = (masks, known, confidence, change[:, None])
         told = [_places(one, features.keys) for one in remembered]
-        refined = self.network.refine(
+        refined, matched = self.network.refine(
             features.image, features.pyramid, logits.values[None], prior, geometry.places, told
         )
-        return logits.with_values(np.asarray(refined[0]))
+        return replace(logits, values=refined[0], matched=None if matched is None else matched[0])
 
     def encode_given(
         self, features: Features, masks: Mapping[int, Floats]
@@ -156,6 +157,19 @@ class OnnxRuntime(Runtime[Floats, Features]):
         return [
             float(one[won].mean()) if won.any() else 0.0
             for one, won in zip(p[logits.backgrounds :], wins, strict=True)
+        ]
+
+    def matched_shares(self, logits: Logits[Floats], geometry: Geometry) -> list[float]:
+        """See ``Runtime``: of (K + O, h/4, w/4)."""
+        if logits.matched is None:
+            return [1.0] * len(logits.ids)
+        h, w = geometry.cells
+        best = logits.values[:, :h, :w].argmax(0)
+        wins = [best == plane for plane in range(logits.backgrounds, len(logits.values))]
+        matched = logits.matched.repeat(2, 1).repeat(2, 2)[:, :h, :w]  # (O, h/8, w/8) before
+        return [
+            float(one[won].mean()) if won.any() else 1.0
+            for one, won in zip(matched, wins, strict=True)
         ]
 
     def similarity(self, found: Sequence[Floats], given: Sequence[Sequence[Floats]]) -> list[float]:

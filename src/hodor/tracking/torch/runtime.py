@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -142,7 +143,8 @@ class TorchRuntime(Runtime[Tensor, Features]):
             places,
             [self._places(one, features.keys) for one in remembered],
         )
-        return logits.with_values(refined[0].float())
+        matched = None if refined.matched is None else refined.matched[0].float()
+        return replace(logits, values=refined.logits[0].float(), matched=matched)
 
     def _places(self, told: RememberedPlaces[Tensor], like: Tensor | None) -> Remembered:
         """Remembered frames on this device; where there is none, a place that says nothing."""
@@ -205,6 +207,18 @@ class TorchRuntime(Runtime[Tensor, Features]):
         """See ``Runtime``: of (K + O, h/4, w/4)."""
         h, w = geometry.cells
         return confidences(logits.values[:, :h, :w].softmax(0), logits.backgrounds)
+
+    def matched_shares(self, logits: Logits[Tensor], geometry: Geometry) -> list[float]:
+        """See ``Runtime``: of (K + O, h/4, w/4)."""
+        if logits.matched is None:
+            return [1.0] * len(logits.ids)
+        h, w = geometry.cells
+        wins = _wins(logits.values[:, :h, :w], logits.backgrounds)
+        # (O, h/8, w/8) before
+        matched = logits.matched.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :h, :w]
+        count = wins.flatten(1).sum(1)
+        mean = (matched * wins).flatten(1).sum(1) / count.clamp(min=1)
+        return [float(value) for value in torch.where(count > 0, mean, 1.0).cpu()]
 
     def similarity(self, found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> list[float]:
         """See ``Runtime``: of (C,)."""
@@ -315,12 +329,17 @@ def crop_probabilities(
     return to_source(override(full, ids, given)[1][None], geometry)
 
 
+def _wins(planes: Tensor, background: int) -> Tensor:
+    """Cells that each object wins, (O, y, x) of 0 and 1, from (K + O, y, x)."""
+    best = planes.argmax(0)
+    numbers = torch.arange(background, len(planes), device=best.device)
+    return (best == numbers[:, None, None]).to(planes.dtype)
+
+
 def confidences(probabilities: Tensor, background: int) -> list[float]:
     """Confidence of each object from probabilities (K + O, y, x); 0 if it wins no pixel."""
-    best = probabilities.argmax(0)
     objects = probabilities[background:]
-    numbers = torch.arange(len(objects), device=best.device) + background
-    wins = (best == numbers[:, None, None]).to(objects.dtype)
+    wins = _wins(probabilities, background)
     count = wins.flatten(1).sum(1)
     mean = (objects * wins).flatten(1).sum(1) / count.clamp(min=1)
     return [float(value) for value in mean.cpu()]
