@@ -28,6 +28,13 @@ LONGEST_REASON = 300
 """Characters of another library's message that are shown; some repeat a whole file."""
 
 
+MALFORMED = (
+    ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+"""What the content of a file raises where it is not of the form that its reader takes: a reader
+makes one line of it. A text that is no JSON or no UTF-8 is a ValueError."""
+
+
 class HodorError(Exception):
     """Base of every error that a user can cause and mend; the CLI prints it as one line."""
 

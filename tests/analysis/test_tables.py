@@ -103,3 +103,17 @@ def test_another_file_is_an_error(tmp_path: Path) -> None:
     Image.new("L", (2, 2)).save(tmp_path / "a.png")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         read_table(tmp_path / "a.png")
+
+
+def test_a_table_of_other_columns_is_an_error(table: Path, tmp_path: Path) -> None:
+    whole = parquet.read_table(table)
+    for number, less in enumerate(
+        (
+            whole.drop(["descriptor"]),
+            whole.drop(["box_left"]),
+            whole.replace_schema_metadata({**whole.schema.metadata, b"about": b"["}),
+        )
+    ):
+        parquet.write_table(less, tmp_path / f"{number}.parquet")
+        with pytest.raises(DataError, match=rf"{number}\.parquet is damaged"):
+            read_table(tmp_path / f"{number}.parquet")

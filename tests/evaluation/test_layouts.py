@@ -163,6 +163,48 @@ def test_lvos_without_later_annotation_is_not_scored(tmp_path: Path) -> None:
         LvosDataset(root)
 
 
+@pytest.mark.parametrize(
+    "objects",
+    [
+        {"1": 3},
+        {"1": {"frames": 3}},
+        {"1": {"frames": [["00000"]]}},
+        {"1": {"frames": [1, "00000"]}},
+        {"first": {"frames": ["00000"]}},
+        {"1": {}},
+    ],
+    ids=str,
+)
+def test_objects_of_another_form_in_a_meta_file_are_one_error(
+    tmp_path: Path, objects: dict[str, Any]
+) -> None:
+    path = layouts.youtube_vos(tmp_path) / "valid/meta.json"
+    meta = json.loads(path.read_text())
+    meta["videos"]["0062f687f1"]["objects"] = objects
+    path.write_text(json.dumps(meta))
+    with pytest.raises(DataError, match=r"meta\.json: what it says of 0062f687f1 cannot be used"):
+        YouTubeVosDataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "span", [{"start": "first", "end": "9"}, {"start": "1"}, [1, 9], {"start": 1, "end": 1e400}]
+)
+def test_spans_of_another_form_in_lvos_are_one_error(tmp_path: Path, span: object) -> None:
+    path = layouts.lvos(tmp_path) / "valid/valid_meta.json"
+    meta = {"videos": {"abc": {"objects": {"1": {"frame_range": span}}}}}
+    path.write_text(json.dumps(meta))
+    with pytest.raises(DataError, match="what it says of abc cannot be used"):
+        LvosDataset(tmp_path)
+
+
+def test_a_span_of_a_thousand_years_is_as_long_as_the_video(tmp_path: Path) -> None:
+    path = layouts.lvos(tmp_path) / "valid/valid_meta.json"
+    span = {"start": 11, "end": 10**15}
+    path.write_text(json.dumps({"videos": {"abc": {"objects": {"1": {"frame_range": span}}}}}))
+    (sequence,) = LvosDataset(tmp_path).sequences
+    assert sequence.scored[1] == ("00000011", "00000016", "00000021", "00000026")
+
+
 def test_davis_test_dev_has_the_first_frame_only(tmp_path: Path) -> None:
     dataset = DavisDataset(layouts.davis_test_dev(tmp_path), 2017, "test-dev")
     (sequence,) = dataset.sequences

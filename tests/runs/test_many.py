@@ -25,3 +25,17 @@ def test_the_name_of_a_video_never_leaves_the_folder(name: str, tmp_path: Path) 
     path = a_list(tmp_path, f"source,masks,name\na.mp4,m.png,{name}\n")
     with pytest.raises(HodorError, match=r"line 2: the name .* cannot become the name of a file"):
         read_list(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["source;masks\na.mp4;m.png\n", "x" * 9000, "a\x00b,source\n", '"a\nb",masks\n', ""],
+    ids=["semicolons", "long", "zeros", "two lines", "nothing"],
+)
+def test_a_first_line_that_names_no_columns_is_told_in_a_short_one(
+    text: str, tmp_path: Path
+) -> None:
+    with pytest.raises(HodorError, match=r"with source; found|cannot be read as CSV") as told:
+        read_list(a_list(tmp_path, text))
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 700

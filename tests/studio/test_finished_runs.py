@@ -12,6 +12,7 @@ from PIL import Image
 
 from hodor.errors import HodorError
 from hodor.runs import Outputs, track_to_folder
+from hodor.studio.finished_runs import find_run
 from hodor.studio.opening import Studio, TrackerSettings, open_studio, to_open_again
 from hodor.tracking import Tracker
 from hodor.video import hex_colour, object_colour, read_label_map, write_label_map
@@ -156,3 +157,37 @@ def test_what_cannot_be_opened_says_why(
     (run / ".run.json").write_text("{}")
     with pytest.raises(HodorError, match="not finished; go on with it first"):
         opened(run)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"frames": 1e400},
+        {"frames": "some"},
+        {"objects": [0]},
+        {"objects": ["cat"]},
+        {"confidence": {}},
+        {"confidence": {"1": [0.5]}},
+        {"confidence": {"1": [0.5, "high", None]}},
+        {"given": {"1": [3]}},
+        {"given": {"1": [-1]}},
+        {"options": {}},
+    ],
+    ids=str,
+)
+def test_a_summary_whose_numbers_do_not_fit_its_run_is_told_before_a_session_is_made(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "labels").mkdir()
+    summary = {
+        "source": "v", "frames": 3, "objects": [1], "confidence": {"1": [0.5, None, 1.0]},
+        "given": {"1": [0]}, "options": {"size": 480}, "model": {"name": "small"},
+    }  # fmt: skip
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(summary))
+    found = find_run(tmp_path)
+    assert found is not None
+    assert found.confidence == {1: [0.5, None, 1.0]}
+    path.write_text(json.dumps(summary | change))
+    with pytest.raises(HodorError, match=r"summary\.json: cannot be read"):
+        find_run(tmp_path)

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
 
@@ -201,6 +202,65 @@ def test_a_session_from_elsewhere_opens_no_connection_and_ends_in_one_line(
     with pytest.raises(HodorError) as caught:
         open_studio(str(tmp_path), None, TrackerSettings())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"objects": 3},
+        {"objects": [3]},
+        {"objects": [{"id": 1}]},
+        {"objects": [{"id": [1], "name": "a", "colour": "#000000"}]},
+        {"objects": [{"id": 0, "name": "a", "colour": "#000000"}]},
+        {"objects": [{"id": 1, "name": ["a"], "colour": "#000000"}]},
+        {"objects": [{"id": 1, "name": "x\ud800y", "colour": "#000000"}]},
+        {"objects": [{"id": 1, "name": "a", "colour": "red"}]},
+        {"objects": [{"id": 1, "name": "a", "colour": "#000000"}] * 2},
+        {"gone": {"0": [[1]]}},
+        {"gone": {"first": [1]}},
+        {"gone": [1]},
+        {"video": {"frames": "x" * 5000, "size": [60, 90]}},
+        {"video": {"frames": 40, "size": [1e400, 90]}},
+        {"video": {"frames": 40}},
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_a_sessions_file_of_another_form_is_damaged_and_never_opens_half(
+    open_session: Any, change: dict[str, Any]
+) -> None:
+    session = open_session()
+    session.add_object()
+    session.folder.close()
+    path = session.folder.root / "session.json"
+    before = json.dumps(json.loads(path.read_text()) | change)
+    path.write_text(before)
+    with pytest.raises(HodorError, match=r"session\.json: is damaged") as caught:
+        open_session()
+    assert len(str(caught.value)) < 1000
+    assert path.read_text() == before, "it can still be restored by hand"
+
+
+def test_a_line_of_the_journal_that_is_none_costs_its_result_alone(
+    open_session: Any, square: Any
+) -> None:
+    session = open_session()
+    number = session.add_object().id
+    session.give(0, number, square(10))
+    for frame in (1, 2):
+        labels = square(10 + frame).astype(np.uint8)
+        origin = (0, session.said()[0][number])
+        assert session.keep(frame, labels, {number: 0.5}, {number: origin})
+    session.folder.close()
+    path = session.folder.root / "confidence.jsonl"
+    lines = [
+        "[Infinity, {}]",
+        "[" * 10_000,
+        '[1e999, {"1": [0, 0, 0]}]',
+        '[2, {"1": [0, 1e400, 0]}]',
+    ]
+    path.write_text(path.read_text() + "\n".join(lines) + "\n")
+    curve = open_session().curves()[number]
+    assert curve[:3] == [None, 0.5, 0.5]
 
 
 def test_a_session_whose_model_would_have_to_be_fetched_asks_for_it_to_be_named(

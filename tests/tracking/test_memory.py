@@ -375,7 +375,7 @@ def test_a_new_object_that_takes_part_at_once_is_not_too_unlike(
 
 
 def test_the_usual_confidence_is_the_mean_of_the_last_frames_in_sight() -> None:
-    memory = Memory(window=2, keep_reference=False)
+    memory = Memory(TrackerOptions(window=2))
     assert memory.running_confidence_of(3) == 0
     for confidence in (0.4, 0.6, 0.0):  # 0: out of sight
         memory.note_confidence({3: confidence})
@@ -386,7 +386,7 @@ def test_the_usual_confidence_is_the_mean_of_the_last_frames_in_sight() -> None:
 
 
 def test_the_scene_of_another_video_counts_only_until_this_ones_is_known() -> None:
-    memory = Memory(window=2, keep_reference=False)
+    memory = Memory(TrackerOptions(window=2))
     there, here = np.zeros((9, 4)), np.ones((9, 4))
     memory.add_reference(FrameDescriptors(-1, {3: np.zeros(4)}, there))
     assert memory.recall([3]).background[0][0] is there

@@ -298,3 +298,41 @@ def test_a_model_tells_the_tracker_its_own_options(
     plain = tmp_path / "plain.safetensors"
     save_model(plain, tiny_network.config, tiny_network.state_dict(), {})
     assert Tracker.from_pretrained(str(plain), device="cpu").options == TrackerOptions()
+
+
+def damaged(path: Path, to: Path, without: str = "", **about: str) -> Path:
+    """The same file without an array, or with other words in its head."""
+    with safe_open(path, "np") as file:
+        head = dict(file.metadata())
+    arrays = {name: value for name, value in load_file(path).items() if name != without}
+    save_file(arrays, to, head | about)
+    return to
+
+
+@pytest.mark.parametrize("without", ["last_boxes", "running_confidence", "recent.000.ids"])
+def test_a_state_that_lacks_something_is_told_when_it_is_read(
+    make_tracker: MakeTracker, scene: Any, tmp_path: Path, without: str
+) -> None:
+    save_state(tmp_path / "state", started(make_tracker, scene).state_dict(), {})
+    path = damaged(tmp_path / "state", tmp_path / "less", without)
+    with pytest.raises(WeightsError, match=f"less: is damaged .*{without}"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("plain", ["[" * 100_000, "3", '{"next": 1e999}', "{}"])
+def test_a_state_of_other_words_is_told_when_it_is_read(
+    make_tracker: MakeTracker, tmp_path: Path, plain: str
+) -> None:
+    save_state(tmp_path / "state", make_tracker().state_dict(), {})
+    with pytest.raises(WeightsError, match="less: is damaged") as caught:
+        load_state(damaged(tmp_path / "state", tmp_path / "less", plain=plain))
+    assert "\n" not in str(caught.value)
+
+
+def test_references_that_lack_something_are_told_when_they_are_read(
+    make_tracker: MakeTracker, scene: Any, tmp_path: Path
+) -> None:
+    started(make_tracker, scene).references().save(tmp_path / "cat")
+    path = damaged(tmp_path / "cat", tmp_path / "less", "references.000.ids")
+    with pytest.raises(WeightsError, match="less: is damaged"):
+        References.load(path)

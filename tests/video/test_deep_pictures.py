@@ -110,6 +110,27 @@ def test_all_pages_of_a_stack_are_frames_in_any_order(tmp_path: Path) -> None:
             assert [int(seekable.read(t).pixels[0, 0, 0]) for t in (5, 0, 3)] == [50, 0, 30]
 
 
+def test_a_page_whose_table_is_damaged_is_told_by_its_file(tmp_path: Path) -> None:
+    """Each entry of the second page's table in turn gets another tag; Pillow raises all kinds."""
+    pages = [np.full((4, 6), 900 + number, np.uint16) for number in range(3)]
+    whole = stack_of(tmp_path / "s.tif", pages).read_bytes()
+    with Image.open(tmp_path / "s.tif") as image:
+        image.seek(1)
+        table = int(image._frame_pos[1])  # type: ignore[attr-defined]
+    damaged = tmp_path / "d.tif"
+    told = []
+    for entry in range(int.from_bytes(whole[table : table + 2], "little")):
+        at = table + 2 + 12 * entry
+        damaged.write_bytes(whole[:at] + b"\xff\x7f" + whole[at + 2 :])
+        try:
+            with open_source(damaged) as source:
+                list(source.frames())
+        except SourceError as error:
+            told.append(str(error))
+    assert len(told) > 2, "width and height are needed"
+    assert all(str(damaged) in one and "\n" not in one for one in told)
+
+
 @needs_shared
 def test_every_page_of_a_stack_from_elsewhere_is_a_frame() -> None:
     with open_source(SHARED / "cases" / "21_tiff_stack" / "stack.tif") as source:

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import DataError
+from hodor.errors import MALFORMED, DataError, one_line
 from hodor.extras import needed
 from hodor.files import whole_file
 from hodor.types import Json, Untyped
@@ -130,12 +130,24 @@ def read_table(path: Path) -> DescriptorTable:
         raise DataError(
             f"{path} cannot be read as Parquet ({error}); make it by hodor analyze export"
         ) from error
-    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    metadata = {
+        k.decode(errors="replace"): v.decode(errors="replace")
+        for k, v in (table.schema.metadata or {}).items()
+    }
     if metadata.get("format") != FORMAT:
         raise DataError(
             f"{path} holds {metadata.get('format', 'no descriptors')}, expected {FORMAT}; make it "
             "by hodor analyze export"
         )
+    try:
+        return _as_descriptors(table, metadata)
+    except MALFORMED as error:
+        raise DataError(
+            f"{path} is damaged ({one_line(error)}); make it anew by hodor analyze export"
+        ) from error
+
+
+def _as_descriptors(table: Untyped, metadata: Mapping[str, str]) -> DescriptorTable:
     vectors = table["descriptor"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
     plain: Sequence[Mapping[str, Json]] = table.drop(["descriptor"]).to_pylist()
     names = [f.name for f in fields(Descriptor) if f.name not in ("box", "descriptor")]

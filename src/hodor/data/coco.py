@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from hodor.data.held_out import is_held_out
 from hodor.data.objects import OURS, Index, ObjectRules
 from hodor.data.stills import Still, make_still, read_rgb, shape_of, some
-from hodor.errors import DataError
+from hodor.errors import MALFORMED, DataError, one_line
 from hodor.types import JsonObject
 from hodor.video import decode_rle, fill_polygons
 from hodor.video.coco_rle import Segmentation
+from hodor.video.limits import frame_size
 
 
 class Annotation(TypedDict):
@@ -64,15 +65,19 @@ class CocoInstances:
         self.short_side = short_side
         self.rules = rules
         self.left_out: dict[str, int] = defaultdict(int)
-        self.objects = self._objects(content["annotations"])
         self.entries: list[JsonObject] = []
         self.paths: list[Path] = []
         missing: list[str] = []
-        named = [_named(entry, annotations) for entry in content["images"]]
+        try:
+            self.objects = self._objects(content["annotations"])
+            named = [_named(entry, annotations) for entry in content["images"]]
+            of_image = [self.objects.get(entry["id"]) for entry in content["images"]]
+        except MALFORMED as error:
+            raise _wrong(annotations, error) from error
         # Listed once: asking the disk for each of 100,000 files takes minutes on network drives.
         there = {p.relative_to(images).as_posix() for p in images.rglob("*") if p.is_file()}
-        for entry, name in zip(content["images"], named, strict=True):
-            if entry["id"] not in self.objects:
+        for entry, name, found_of in zip(content["images"], named, of_image, strict=True):
+            if not found_of:
                 continue
             stem = PurePosixPath(name).stem
             if (held_out and is_held_out(stem)) or stem in without:
@@ -111,18 +116,24 @@ class CocoInstances:
         """See ``Stills.read``."""
         entry, path = self.entries[index], self.paths[index]
         image = read_rgb(path)
-        # Exports may leave out the size, or write it as text.
-        h, w = (
-            int(entry.get(k) or n) for k, n in zip(("height", "width"), image.shape, strict=False)
-        )
+        h, w = image.shape[:2]
+        try:
+            stated = stated_size(entry) or (h, w)
+            ordered = self._ordered(entry["id"])[:MAX_OBJECTS]
+        except MALFORMED as error:
+            raise DataError(
+                f"{path}: what the JSON says of it cannot be used ({one_line(error)})"
+            ) from error
+        if stated != (h, w):
+            raise DataError(f"{path}: image is {(h, w)}, the JSON says {stated}")
         labels = np.zeros((h, w), np.uint8)
-        for number, annotation in enumerate(self._ordered(entry["id"])[:MAX_OBJECTS], 1):
+        for number, annotation in enumerate(ordered, 1):
             try:
                 labels[decode(annotation["segmentation"], h, w)] = number
-            except (ValueError, TypeError, KeyError, IndexError) as error:
+            except MALFORMED as error:
                 raise DataError(
                     f"{path}: annotation {annotation.get('id')}: its segmentation cannot be read "
-                    f"({error})"
+                    f"({one_line(error)})"
                 ) from error
         return make_still(image, labels, self.short_side, path, self.rules)
 
@@ -137,12 +148,14 @@ class CocoInstances:
         """See ``Stills.index``; from the JSON alone."""
         counts, ratios = [], []
         for entry, path in zip(self.entries, self.paths, strict=True):
-            h, w = entry.get("height"), entry.get("width")
-            if not (h and w):
-                h, w = read_rgb(path).shape[:2]
-            ratios.append(int(h) / int(w))
-            found = self.objects[entry["id"]]
-            counts.append(sum(_large(a, int(h) * int(w), self.rules) for a in found))
+            try:
+                h, w = stated_size(entry) or read_rgb(path).shape[:2]
+                found = self.objects[entry["id"]]
+                counts.append(sum(_large(a, h * w, self.rules) for a in found))
+            except MALFORMED:
+                h, w = 1, 1
+                counts.append(0)  # never drawn; a check of the data names it
+            ratios.append(h / w)
         return Index(np.array(counts), np.array(ratios))
 
     def notes(self) -> list[str]:
@@ -156,6 +169,15 @@ class CocoInstances:
     def shape(self) -> tuple[int, int]:
         """See ``Stills.shape``."""
         return shape_of(self.paths[0])
+
+
+def stated_size(entry: JsonObject) -> tuple[int, int] | None:
+    """Height and width that an image's entry states, also as text; None where it does not.
+
+    Raises ValueError if they are none.
+    """
+    height, width = entry.get("height"), entry.get("width")
+    return frame_size(height, width) if height and width else None
 
 
 def has_shape(segmentation: object) -> bool:
@@ -214,9 +236,13 @@ def _content(annotations: Path) -> JsonObject:
         content = json.loads(annotations.read_text(encoding="utf-8-sig"))
         if not isinstance(content["images"], list) or not isinstance(content["annotations"], list):
             raise TypeError("'images' and 'annotations' must be lists")
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{annotations}: not a COCO instances JSON ({error})") from error
+    except (OSError, *MALFORMED) as error:
+        raise _wrong(annotations, error) from error
     return dict(content)
+
+
+def _wrong(annotations: Path, error: Exception) -> DataError:
+    return DataError(f"{annotations}: not a COCO instances JSON ({one_line(error)})")
 
 
 def _named(entry: JsonObject, annotations: Path) -> str:

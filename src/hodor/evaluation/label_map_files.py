@@ -9,14 +9,12 @@ from PIL import Image
 from hodor.errors import DataError, MaskError, SourceError
 from hodor.video import open_picture, read_image
 from hodor.video import read_label_map as read_mask
+from hodor.video.pictures import UNREADABLE
 
 LabelMap = NDArray[np.uint8]
 """Label map (H, W): one object id per pixel, 0 is background."""
 
 _INDEX_MODES = ("P", "L", "1")
-# What Pillow raises on damaged files: UnidentifiedImageError is an OSError, a wrong checksum in a
-# PNG a SyntaxError, a broken header a ValueError.
-_UNREADABLE = (OSError, SyntaxError, ValueError)
 _JPEG_END = b"\xff\xd9"
 _TAIL = 4096  # bytes; cameras write some of their own behind the end
 
@@ -53,7 +51,7 @@ def label_map_size(path: Path) -> tuple[int, int]:
             _check_mode(path, picture)
             picture.verify()
             return picture.height, picture.width
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
@@ -68,7 +66,7 @@ def frame_size(path: Path) -> tuple[int, int]:
             size, kind = (picture.height, picture.width), picture.format
         if kind == "JPEG":
             _check_end(path)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
     return size
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hodor.errors import HodorError, one_line
+from hodor.errors import MALFORMED, HodorError, one_line
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence
 from hodor.evaluation.methods import Method, steps
 from hodor.evaluation.tracked import write_steps
@@ -133,7 +133,7 @@ def read_notes(dataset: Benchmark, folder: Path) -> dict[str, SequenceNote]:
         if path.is_file():
             try:
                 notes[name] = SequenceNote.from_json(_read_note(path))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except MALFORMED as error:
                 raise _damaged(path, error) from error
     return notes
 
@@ -141,7 +141,7 @@ def read_notes(dataset: Benchmark, folder: Path) -> dict[str, SequenceNote]:
 def _read_note(path: Path) -> JsonObject:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, *MALFORMED) as error:
         raise _damaged(path, error) from error
 
 

@@ -4,12 +4,13 @@ Label maps are there for few frames or for all; JSON files tell which objects th
 their authors describe them; see docs/guides/evaluate.md for what was taken from where.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from hodor.errors import DataError, one_line
+from hodor.errors import MALFORMED, DataError, one_line
 from hodor.evaluation.benchmark import BenchmarkSequence, present_ids, read_reference
 from hodor.evaluation.davis import first_objects
 from hodor.evaluation.folders import (
@@ -102,7 +103,8 @@ class YouTubeVosDataset:
 
     def __post_init__(self) -> None:
         folder = self.root / self.split
-        videos = _videos(folder / "meta.json")
+        path = folder / "meta.json"
+        videos = _videos(path)
         images = self.root / f"{self.split}_all_frames" if self.all_frames else folder
         seen = _classes(self.root / "train" / "meta.json")
         problems: list[str] = []
@@ -110,7 +112,8 @@ class YouTubeVosDataset:
         for name, entry in videos.items():
             files = _files(name, folder, images, self.with_frames, problems)
             if files is not None:
-                found.append(_youtube_vos_sequence(files, entry["objects"], seen, problems))
+                with _stated(path, name):
+                    found.append(_youtube_vos_sequence(files, entry["objects"], seen, problems))
         _finish(self, self.root, found, problems)
 
     @property
@@ -187,7 +190,8 @@ class LvosDataset:
         folder = self.root / str(self.split)
         candidates = [folder / f"{self.split}_meta.json", folder / "meta.json"]
         candidates += sorted(folder.glob("*_meta.json"))
-        videos = _videos(next((path for path in candidates if path.is_file()), candidates[0]))
+        path = next((path for path in candidates if path.is_file()), candidates[0])
+        videos = _videos(path)
         unseen = _lines(self.root / "unseen_videos.txt") or _lines(folder / "unseen_videos.txt")
         problems: list[str] = []
         found = []
@@ -195,7 +199,8 @@ class LvosDataset:
             files = _files(name, folder, folder, self.with_frames, problems)
             if files is not None:
                 group = (UNSEEN if name in unseen else SEEN) if unseen else None
-                found.append(_lvos_sequence(files, entry["objects"], group, problems))
+                with _stated(path, name):
+                    found.append(_lvos_sequence(files, entry["objects"], group, problems))
         _finish(self, self.root, found, problems)
 
     @property
@@ -207,6 +212,17 @@ class LvosDataset:
     def submission_folder(self) -> str:
         """Videos' folders directly in the zip."""
         return ""
+
+
+@contextmanager
+def _stated(path: Path, video: str) -> Iterator[None]:
+    """What a JSON file says of a video's objects may be of any form. Raises DataError."""
+    try:
+        yield
+    except MALFORMED as error:
+        raise DataError(
+            f"{path}: what it says of {video} cannot be used ({one_line(error)}); get it anew"
+        ) from error
 
 
 def _finish(
@@ -272,15 +288,18 @@ def _lvos_sequence(
         return None
     dense = len(files.maps) > len(given)
     scored = {
-        i: tuple(by_number[n] for n in range(start, end, LVOS_EVERY) if n in by_number)
-        if dense
-        else ()
+        i: tuple(by_number[n] for n in _every_fifth(by_number, start, end)) if dense else ()
         for i, (start, end) in spans.items()
     }
     needed = {name for names in scored.values() for name in names}
     if gone := sorted(name for name in needed if name not in files.maps):
         problems.append(f"{files.name}: no label map for frame {named(gone)}")
     return files.sequence(given, scored, files.names, dict.fromkeys(spans, group) if group else {})
+
+
+def _every_fifth(numbers: Iterable[int], start: int, end: int) -> list[int]:
+    """Those from `start` on and before `end` that the toolkit looks at."""
+    return sorted(n for n in numbers if start <= n < end and (n - start) % LVOS_EVERY == 0)
 
 
 def _given(
@@ -332,7 +351,7 @@ def _videos(path: Path) -> dict[str, _Video]:
     try:
         for entry in entries.values():
             entry["objects"].items()
-    except (KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         what = one_line(f"{type(error).__name__}: {error}")
         raise DataError(f"{path} does not list objects of videos ({what}); get it anew") from error
     return entries

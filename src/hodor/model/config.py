@@ -103,7 +103,8 @@ class HodorConfig:
             value = getattr(self, name)
             if get_origin(hint) is Literal and value not in get_args(hint):
                 allowed = ", ".join(map(repr, get_args(hint)))
-                raise WeightsError(f"config: {name} is {value!r}; it must be one of {allowed}")
+                found = one_line(repr(value))
+                raise WeightsError(f"config: {name} is {found}; it must be one of {allowed}")
         if not TIMM_NAME.match(self.backbone):
             raise WeightsError(
                 f"config: backbone is {one_line(ascii(self.backbone))}; it must be swin_tiny or "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from hodor.errors import WeightsError
+from hodor.errors import MALFORMED, WeightsError, one_line
 from hodor.model import HodorConfig
 from hodor.types import JsonObject
 
@@ -67,14 +67,19 @@ class ExportInfo:
                 f"{path}: an ONNX file, but not the part {part!r} of a hodor model (format "
                 f"{found!r}, part {metadata.get('part')!r}); make one by: hodor export onnx"
             )
-        size = json.loads(metadata["size"])
-        return cls(
-            HodorConfig.from_dict(json.loads(metadata["config"])),
-            json.loads(metadata["metadata"]),
-            metadata["model_sha256"],
-            None if size is None else (int(size[0]), int(size[1])),
-            metadata["hodor_version"],
-        )
+        try:
+            size = json.loads(metadata["size"])
+            return cls(
+                HodorConfig.from_dict(json.loads(metadata["config"])),
+                dict(json.loads(metadata["metadata"])),
+                metadata["model_sha256"],
+                None if size is None else (int(size[0]), int(size[1])),
+                metadata["hodor_version"],
+            )
+        except MALFORMED as error:
+            raise WeightsError(
+                f"{path}: what it says of itself is damaged ({one_line(error)}); export it again"
+            ) from error
 
 
 def export_folder(path: Path) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hodor.errors import HodorError, MaskError, one_line, reason
+from hodor.errors import MALFORMED, HodorError, MaskError, one_line, reason
 from hodor.files import write_json
 from hodor.formats import FORMATS, SOFT, FormatsSink, Mattes, WriteOptions, as_label_maps, format_of
 from hodor.locks import FolderLock
@@ -319,7 +319,7 @@ def _refuse_changes(out: Path, before: JsonObject | None, now: JsonObject) -> No
         new = json.loads(json.dumps(now["settings"]))
         different = [key for key in {**old, **new} if old.get(key) != new.get(key)]
         replaced = [] if different else changed_inputs(before["files"], now["files"])
-    except (KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise _damaged(out / RUN, error) from error
     if different:
         named = "; ".join(f"{k} was {old.get(k)!r} and is {new.get(k)!r}" for k in different)
@@ -337,7 +337,7 @@ def _noted(note: Path) -> JsonObject | None:
         return dict(json.loads(note.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, *MALFORMED) as error:
         if not (note.with_name(STATE).exists() or (note.parent / "labels").exists()):
             return None  # nothing was written that could be lost or mixed
         raise _damaged(note, error) from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from hodor.errors import LIST_ITEM, HodorError
+from hodor.errors import LIST_ITEM, HodorError, one_line
 from hodor.files import safe_name
 from hodor.jobs import Outcome, run_jobs
 from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
@@ -38,11 +38,11 @@ def read_list(path: Path) -> list[ListedVideo]:
             lines = list(reader)
             head = reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise HodorError(f"{path} cannot be read as CSV ({error})") from error
+        raise HodorError(f"{path} cannot be read as CSV ({one_line(error)})") from error
     if "source" not in head or set(head) - set(COLUMNS):
         raise HodorError(
             f"{path}: its first line must name columns among {', '.join(COLUMNS)}, with source; "
-            f"found {', '.join(map(str, head)) or 'nothing'}"
+            f"found {one_line(', '.join(map(str, head))) or 'nothing'}"
         )
     problems: list[str] = []
     found = [_line(line, n, path.parent, problems) for n, line in enumerate(lines, 2)]

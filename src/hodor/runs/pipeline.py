@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from hodor.errors import HodorError, MaskError, WeightsError, one_line
+from hodor.errors import MALFORMED, HodorError, MaskError, WeightsError, one_line
 from hodor.files import write_json
 from hodor.runs.look_alikes import LookAlikes
 from hodor.runs.soft_masks import soft_masks
@@ -181,7 +181,7 @@ def resume(tracker: Tracker, state: Path) -> Summary:
         summary.given = {int(i): list(frames) for i, frames in extra.get("given", {}).items()}
     except WeightsError as error:
         raise WeightsError(f"{error}; or remove the file to begin this run anew") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except MALFORMED as error:
         raise WeightsError(
             f"{state}: is damaged ({one_line(error)}); remove it to begin this run anew"
         ) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 
-from hodor.errors import HodorError
+from hodor.errors import MALFORMED, HodorError
 from hodor.extras import needed
 from hodor.files import whole_file, write_text
 from hodor.runs.folder import is_finished
@@ -116,7 +116,7 @@ def _report(name: str, folder: Path, failures: Mapping[str, str]) -> VideoReport
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         return _of_summary(name, folder, summary)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *MALFORMED):
         return VideoReport(name, FAILED, said=f"{folder / 'summary.json'} cannot be read")
 
 

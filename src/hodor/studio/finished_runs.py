@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hodor.errors import HodorError, explained, one_line
+from hodor.errors import MALFORMED, HodorError, explained, one_line
 from hodor.files import stays_inside
 from hodor.runs import is_begun, is_finished
 from hodor.runs.adapting import ADAPTED
@@ -22,8 +22,9 @@ from hodor.studio.objects import LONGEST_NAME, Object, default_name
 from hodor.studio.plan import Origins, mask_fingerprint, wanted
 from hodor.studio.runs import HIGHEST
 from hodor.studio.settings import Video
-from hodor.types import JsonObject
+from hodor.types import Json, JsonObject
 from hodor.video import hex_colour, object_colour, read_label_map, sort_naturally
+from hodor.video.limits import frame_count, frame_index, whole
 from hodor.weights import DEFAULT, bundled_models
 
 SUMMARY = "summary.json"
@@ -87,7 +88,7 @@ def find_run(folder: Path) -> FinishedRun | None:
     path = folder / SUMMARY
     try:
         return _read(folder, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, *MALFORMED) as error:
         raise HodorError(f"{path}: cannot be read ({one_line(error)}); restore it") from None
 
 
@@ -96,19 +97,38 @@ def _read(folder: Path, found: JsonObject) -> FinishedRun:
     stated = inputs.get("model") or found["model"]["name"]
     known = inputs.get("model") is not None or stated in bundled_models()
     tuned = folder / ADAPTED
+    frames = frame_count(found["frames"])
+    ids = [whole(i, "an id") for i in found["objects"]]
+    if any(i < 1 for i in ids):
+        raise ValueError(f"an object has the id {min(ids)}")
     return FinishedRun(
         folder.resolve(),
         inputs.get("source"),
-        int(found["frames"]),
-        [int(i) for i in found["objects"]],
-        {int(i): list(values) for i, values in found["confidence"].items()},
-        {int(i): [int(t) for t in frames] for i, frames in found.get("given", {}).items()},
+        frames,
+        ids,
+        {i: _series(found["confidence"][str(i)], frames) for i in ids},
+        {int(i): _indices(given, frames) for i, given in found.get("given", {}).items()},
         {int(i): str(name) for i, name in found.get("names", {}).items()},
         {int(i): str(colour) for i, colour in found.get("colours", {}).items()},
         str(tuned.resolve()) if tuned.is_file() else str(stated) if known else DEFAULT,
         int(found["options"]["size"]),
         inputs.get("intensity", "auto"),
     )
+
+
+def _series(values: Json, frames: int) -> list[float | None]:
+    """An object's confidence in each frame."""
+    if len(values) != frames:
+        raise ValueError(f"there are {len(values)} values of confidence for {frames} frames")
+    return [None if value is None else float(value) for value in values]
+
+
+def _indices(given: Json, frames: int) -> list[int]:
+    """Frames with given masks."""
+    indices = [frame_index(t) for t in given]
+    if any(t >= frames for t in indices):
+        raise ValueError(f"a mask was given in frame {max(indices)} of {frames}")
+    return indices
 
 
 def take_over(run: FinishedRun, folder: SessionFolder, video: Video, model: str | None) -> None:

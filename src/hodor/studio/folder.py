@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from hodor.errors import HodorError, MaskError, explained, one_line
+from hodor.errors import MALFORMED, HodorError, MaskError, explained, one_line
 from hodor.files import open_to_append, replacing, stays_inside, write_json
 from hodor.locks import FolderLock
 from hodor.studio.plan import Origins
@@ -98,7 +98,7 @@ class SessionFolder:
             return None
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, *MALFORMED) as error:
             raise HodorError(
                 f"{path}: cannot be read ({one_line(error)}); restore it or begin anew"
             ) from None
@@ -148,7 +148,7 @@ class SessionFolder:
             if frame not in there or frame >= length:
                 continue
             # A damaged number costs one result, which is then tracked again.
-            with suppress(ValueError, TypeError, AttributeError, OverflowError):
+            with suppress(*MALFORMED):
                 for name, (confidence, origin, mark) in values.items():
                     if not 0 < int(name) <= HIGHEST:
                         continue
@@ -202,7 +202,7 @@ class SessionFolder:
         """Port, token and address of the server that last had this session; empty if unknown."""
         try:
             found = json.loads(self.place(".server.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, *MALFORMED):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -226,6 +226,6 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, list[Json]]]]:
         return
     with path.open("rb") as file:
         for line in file:
-            with suppress(ValueError, TypeError, RecursionError):
+            with suppress(*MALFORMED):
                 frame, values = json.loads(line)
                 yield int(frame), values

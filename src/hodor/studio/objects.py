@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass, replace
 
 from hodor.errors import HodorError
 from hodor.studio.runs import HIGHEST
-from hodor.types import PlainValues
+from hodor.types import Json, JsonObject, PlainValues
+from hodor.video.limits import whole
 
 COLOURS = (
     "#3ea6ff", "#ff6b5e", "#5fd38d", "#ffc247", "#b78bff",
     "#ff7ac6", "#35d0d0", "#ff9a3d", "#a3d94a", "#8aa4ff",
 )  # fmt: skip
 """For new objects in turn: as far apart as ten can be, on dark and on light pictures."""
+
+COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 LONGEST_NAME = 60
 
@@ -26,13 +29,24 @@ class Object:
     colour: str
     removed: bool = False
 
+    @classmethod
+    def from_dict(cls, values: JsonObject) -> "Object":
+        """What ``to_dict`` wrote. Raises ValueError or another of MALFORMED for anything else."""
+        number, name, colour = whole(values["id"], "an id"), values["name"], values["colour"]
+        if not 0 < number <= HIGHEST:
+            raise ValueError(f"an object has the id {number}")
+        if not isinstance(name, str) or not COLOUR.fullmatch(colour):
+            raise ValueError(f"object {number} has no name or no colour")
+        name.encode()  # halves of characters are none that a page could show
+        return cls(number, name, colour, bool(values.get("removed", False)))
+
     def changed(self, name: str | None, colour: str | None) -> "Object":
         """With another name or colour (``#rrggbb``); None leaves it.
 
         Raises:
             HodorError: no such colour, or an empty or overlong name.
         """
-        if colour is not None and not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
+        if colour is not None and not COLOUR.fullmatch(colour):
             raise HodorError(f"colour {colour!r}: it must be written #rrggbb")
         if name is not None and not 0 < len(name.strip()) <= LONGEST_NAME:
             raise HodorError(f"an object's name has 1 to {LONGEST_NAME} letters")
@@ -43,6 +57,14 @@ class Object:
     def to_dict(self) -> PlainValues:
         """Plain values for JSON."""
         return asdict(self)
+
+
+def objects_from(noted: Json) -> tuple[Object, ...]:
+    """Those of a session's file. Raises one of MALFORMED if they are none, or two have one id."""
+    objects = tuple(Object.from_dict(one) for one in noted)
+    if len({one.id for one in objects}) < len(objects):
+        raise ValueError("two objects have one id")
+    return objects
 
 
 def default_name(number: int) -> str:

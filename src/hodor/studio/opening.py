@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hodor.errors import HodorError, SourceError, one_line
+from hodor.errors import MALFORMED, HodorError, SourceError, one_line
 from hodor.files import stays_inside
 from hodor.runs import is_finished
 from hodor.studio.clicking import Clicks, has_network
@@ -204,7 +204,7 @@ def _noted_video(root: Path) -> str:
     try:
         file = stays_inside(root, root / SETTINGS)
         noted = str(json.loads(file.read_text(encoding="utf-8"))["video"]["path"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, *MALFORMED) as error:
         raise HodorError(
             f"{root / SETTINGS}: cannot be read ({one_line(error)}); restore it"
         ) from None
@@ -224,7 +224,7 @@ def _noted_intensity(root: Path) -> str:
     try:
         file = stays_inside(root, root / SETTINGS)
         return str(json.loads(file.read_text(encoding="utf-8"))["video"].get("intensity", "auto"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, *MALFORMED):
         return AUTO.text  # the session itself tells what is wrong with its file
 
 

@@ -12,14 +12,15 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError, MaskError, one_line
+from hodor.errors import MALFORMED, HodorError, MaskError, one_line
 from hodor.studio.folder import SessionFolder
-from hodor.studio.objects import Object, new_object
+from hodor.studio.objects import Object, new_object, objects_from
 from hodor.studio.plan import GONE, Bools, Origins, Wanted, fingerprints_of, runs_of, wanted
 from hodor.studio.settings import Video, noted_model, same_video
 from hodor.studio.undo import Edit, Given, Undo
 from hodor.types import JsonObject
 from hodor.video import LabelMap
+from hodor.video.limits import whole
 
 Event = JsonObject
 
@@ -47,9 +48,12 @@ class Session:
         try:
             same_video(folder.root, settings.get("video"), video)
             self.model = model or noted_model(settings.get("model"))
-            self.objects = tuple(Object(**o) for o in settings.get("objects", []))
-            self._gone = {int(t): frozenset(ids) for t, ids in settings.get("gone", {}).items()}
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            self.objects = objects_from(settings.get("objects", []))
+            self._gone = {
+                int(t): frozenset(whole(i, "an id") for i in ids)
+                for t, ids in settings.get("gone", {}).items()
+            }
+        except MALFORMED as error:
             raise HodorError(
                 f"{folder.root / 'session.json'}: is damaged ({one_line(error)}); restore it or "
                 "begin anew"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hodor.errors import HodorError, one_line
 from hodor.types import JsonObject, PlainValues
+from hodor.video.limits import frame_count, frame_size
 from hodor.weights import HUB
 
 
@@ -50,7 +51,8 @@ def same_video(root: Path, noted: JsonObject | None, video: Video) -> None:
     """
     if noted is None:
         return
-    was = (noted["frames"], tuple(noted["size"]))
+    height, width = noted["size"]
+    was = (frame_count(noted["frames"]), frame_size(height, width))
     if was != (video.frames, video.size):
         raise HodorError(
             f"{root}: this session is of a video of {was[0]} frames of {was[1][1]} x {was[1][0]}; "

@@ -10,6 +10,7 @@ from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.key_frames import MAX_GIVEN, KeyFrame
 from hodor.tracking.logits import ArrayT
+from hodor.tracking.options import TrackerOptions
 from hodor.tracking.prior import LastFrame
 from hodor.types import IdMap
 
@@ -34,13 +35,11 @@ class Memory(Generic[ArrayT]):
     """A sliding window of frames, those with given masks, each object's last box and confidence.
 
     Args:
-        window: frames remembered.
-        keep_reference: whether frames with given masks stay in use after they leave the window.
+        options: what they say of memory, such as the window.
     """
 
-    def __init__(self, window: int, *, keep_reference: bool) -> None:
-        self.window = window
-        self.keep_reference = keep_reference
+    def __init__(self, options: TrackerOptions) -> None:
+        self.options = options
         self.recent: list[FrameDescriptors[ArrayT]] = []
         self.references: list[FrameDescriptors[ArrayT]] = []
         self.last_seen: dict[int, FrameDescriptors[ArrayT]] = {}
@@ -68,7 +67,7 @@ class Memory(Generic[ArrayT]):
         for i in frame.objects:
             self.last_seen.pop(i, None)
         self.recent.append(frame)
-        while len(self.recent) > self.window:
+        while len(self.recent) > self.options.window:
             leaving = self.recent.pop(0)
             for i in leaving.objects:
                 if not any(i in later.objects for later in self.recent):
@@ -129,7 +128,7 @@ class Memory(Generic[ArrayT]):
         """
         sure, seen = set(given), set(visible)
         self.last_map = frame.without(i for i in frame.masks if i not in seen)
-        if not (sure and self.keep_reference):
+        if not (sure and self.options.keep_reference):
             return
         self.given_maps.append(frame.without(i for i in frame.masks if i not in sure))
         if len(self.given_maps) > MAX_GIVEN:
@@ -165,7 +164,7 @@ class Memory(Generic[ArrayT]):
             for frame in self.references
             # A reference that is still in the window is not counted twice. One from another video
             # is all that is known of its objects at first.
-            if frame.index not in within and (self.keep_reference or frame.foreign)
+            if frame.index not in within and (self.options.keep_reference or frame.foreign)
         ]
         return [*kept, *self._last_descriptors(), *self.recent]
 

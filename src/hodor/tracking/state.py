@@ -11,7 +11,7 @@ import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
-from hodor.errors import HodorError, WeightsError, one_line
+from hodor.errors import MALFORMED, HodorError, WeightsError, one_line
 from hodor.files import whole_file
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.descriptors import FrameDescriptors
@@ -193,10 +193,16 @@ class References:
         """Read what ``save`` wrote.
 
         Raises:
-            WeightsError: no such file, or another kind of file.
+            WeightsError: no such file, another kind of file, or a damaged one.
         """
         arrays, metadata = _load(Path(path), REFERENCES_FORMAT, "references")
-        return cls(tuple(_unpack("references", arrays)), metadata["network"])
+        try:
+            return cls(tuple(_unpack("references", arrays)), metadata["network"])
+        except MALFORMED as error:
+            raise WeightsError(
+                f"{path}: is damaged ({one_line(error)}); make it anew by hodor track "
+                "--save-references"
+            ) from error
 
 
 def save_state(path: Path, state: State, extra: Mapping[str, object]) -> None:
@@ -218,8 +224,9 @@ def load_state(path: Path) -> tuple[State, JsonObject]:
     arrays, metadata = _load(path, STATE_FORMAT, "a tracker's state")
     try:
         plain = json.loads(metadata["plain"])
+        memory_from(arrays, Memory(TrackerOptions()), np.asarray)
         return _stated(path, plain, metadata["network"], arrays), dict(plain["extra"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         raise WeightsError(f"{path}: is damaged ({one_line(error)}); start anew") from error
 
 

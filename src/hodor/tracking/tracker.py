@@ -299,4 +299,4 @@ class Tracker:
             self._next = int(state["next"])
 
     def _new_memory(self) -> Memory[Untyped]:
-        return Memory(self.options.window, keep_reference=self.options.keep_reference)
+        return Memory(self.options)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hodor.data import NOWHERE, Batch
-from hodor.errors import HodorError
+from hodor.errors import MALFORMED, HodorError
 from hodor.files import open_to_append, replacing
 from hodor.training.propagation import Prediction
 
@@ -145,7 +145,7 @@ def _step_of(line: bytes) -> int | None:
     try:
         values = json.loads(line)
         return int(values.get("step", values.get("after", 0) - 1))
-    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
+    except MALFORMED:
         return None
 
 

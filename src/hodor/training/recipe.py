@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from hodor.errors import HodorError, RecipeError, one_line
+from hodor.errors import MALFORMED, HodorError, RecipeError, one_line
 from hodor.files import read_text
 from hodor.training.plain import from_plain, to_plain
 from hodor.training.propagation import schedule
@@ -69,7 +69,7 @@ def read_plain(path: Path) -> Recipe:
     """
     try:
         return from_plain(Recipe, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise RecipeError(f"{path}: not a recipe as JSON ({error})") from error
 
 

@@ -14,7 +14,7 @@ from hodor.video.black_and_white import black_and_white
 from hodor.video.drawing import davis_palette
 from hodor.video.frames import LabelMap
 from hodor.video.pages import frame_pages
-from hodor.video.pictures import open_picture
+from hodor.video.pictures import UNREADABLE, open_picture
 from hodor.video.smoothing import find_smoothing
 
 # Formats that keep every pixel's number. GIF is not among them: writers renumber its palette.
@@ -140,7 +140,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError as error:
         raise MaskError(f"{path} does not exist; check the path.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise MaskError(f"{path} cannot be read as a mask ({reason}); save it again.") from error
 

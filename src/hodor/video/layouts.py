@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from hodor.errors import DataError, one_line
+from hodor.errors import MALFORMED, DataError, one_line
 from hodor.files import read_text, safe_name
 from hodor.types import JsonObject
 
@@ -109,7 +109,7 @@ def described_videos(path: Path) -> JsonObject:
         entries = {str(name): videos[name] for name in sorted(videos)}
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing; give the folder that holds the splits") from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, *MALFORMED) as error:
         what = one_line(f"{type(error).__name__}: {error}")
         raise DataError(f"{path} does not list objects of videos ({what}); get it anew") from error
     if not entries:

@@ -1,6 +1,8 @@
 """Opening pictures: the formats that are read, and greys deeper than eight bits."""
 
 import math
+import struct
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from hodor.errors import SourceError
+from hodor.errors import MALFORMED, SourceError
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "TGA", "PPM")
 """What Pillow may open, in its names. Others make it start programs (EPS) or are no pictures."""
 
-# What Pillow raises for files that are damaged, cut off, not images, or far too large.
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# What Pillow raises for files that are damaged, cut off, not images, or far too large: a damaged
+# table of a TIFF is whatever its decoder makes of it.
+UNREADABLE = (
+    OSError, SyntaxError, EOFError, ArithmeticError, MemoryError, struct.error, zlib.error,
+    Image.DecompressionBombError, *MALFORMED,
+)  # fmt: skip
 
 FULL_RANGE = 65535.0
 """Of 16 bits: what is white where nothing else is said."""

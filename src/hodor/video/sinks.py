@@ -16,7 +16,7 @@ from typing import IO, Protocol, Self
 
 import numpy as np
 
-from hodor.errors import HodorError, explained, one_line
+from hodor.errors import MALFORMED, HodorError, explained, one_line
 from hodor.files import make_folder, make_room, open_to_append, replacing, sweep, whole_lines
 from hodor.types import PlainValues
 from hodor.video.coco_rle import ObjectRecord, area_and_box, encode_rle
@@ -186,7 +186,7 @@ class RleSink(Finishing):
                     break
                 keep, last = keep + len(line), index
                 self._size = record["size"] if index < 0 else self._size
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except MALFORMED as error:
             raise damaged(self._parts, error) from error
         if last + 1 != resume_from:
             raise HodorError(

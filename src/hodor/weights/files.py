@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import safetensors
 
-from hodor.errors import MissingModelError, WeightsError, one_line
+from hodor.errors import MALFORMED, MissingModelError, WeightsError, one_line
 from hodor.files import whole_file
 from hodor.model import HodorConfig
 from hodor.types import Json, JsonObject
@@ -136,7 +136,7 @@ def read_info(path: Path) -> ModelInfo:
     try:
         config, metadata = json.loads(header["config"]), json.loads(header["metadata"])
         return ModelInfo(HodorConfig.from_dict(dict(config)), dict(metadata))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except MALFORMED as error:
         raise WeightsError(
             f"{path}: what it says of itself is damaged ({one_line(error)}); get the file again"
         ) from error
