@@ -21,7 +21,7 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
-TEXT = {".json", ".xml", ".txt", ".yaml", ".yml"}
+TEXT = {".json", ".jsonl", ".xml", ".txt", ".csv", ".yaml", ".yml"}
 
 
 def damaged(seed: Path, target: Path, random: Random) -> None:
@@ -41,6 +41,8 @@ def _damage(file: Path, root: Path, random: Random) -> None:
         _move(file, root, random)
     elif file.suffix == ".json" and way < 0.7 and (changed := _of_json(data, random)) is not None:
         file.write_bytes(changed)
+    elif file.suffix == ".safetensors" and way < 0.7:
+        file.write_bytes(_of_safetensors(data, random))
     elif file.suffix in TEXT and way < 0.85:
         file.write_bytes(_of_text(data, random))
     else:
@@ -95,6 +97,23 @@ def _of_json(data: bytes, random: Random) -> bytes | None:
         else:
             holder[key] = deepcopy(random.choice(VALUES))  # A value must not hold itself.
     return json.dumps(content).encode()
+
+
+def _of_safetensors(data: bytes, random: Random) -> bytes:
+    """Other values in the JSON that metadata are, or in the header around them."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    try:
+        header = json.loads(data[8:end])
+        about = header["__metadata__"]
+        name = random.choice(list(about))
+        changed = _of_json(about[name].encode(), random)
+        about[name] = (changed or _of_text(about[name].encode(), random)).decode(errors="replace")
+    except (ValueError, LookupError, TypeError, AttributeError):  # damaged before
+        return _of_bytes(data, random)
+    fresh = json.dumps(header).encode()
+    if random.random() < 0.3:
+        fresh = _of_json(fresh, random) or fresh
+    return len(fresh).to_bytes(8, "little") + fresh + data[end:]
 
 
 def _places(content: Any) -> Any:

@@ -1,6 +1,7 @@
-"""Fuzzing of every reader of formats: each damaged input is read, or refused in one line.
+"""Fuzzing of every reader: each damaged input is read, or refused in one line.
 
     python tests/fuzz/run.py --inputs 20000
+    python tests/fuzz/run.py --inputs 2000 --kind run,session
 
 Inputs are read in children with limits on memory and time, and an input is made of its number
 alone, so that `--first NUMBER --inputs 1 --keep FOLDER` makes it again. What was found is said at
@@ -10,6 +11,7 @@ the end, and the exit code is 1.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,15 +35,18 @@ class Finding:
     ended: str
 
 
-def fuzz(first: int, count: int, work: Path) -> tuple[Counter[str], list[Finding]]:
+def fuzz(first: int, count: int, work: Path, kind: str = "") -> tuple[Counter[str], list[Finding]]:
     """How inputs ended, and those that should not have ended so.
 
     Args:
         first: number of the first input.
         count: of inputs.
         work: an empty folder; the last input stays in it.
+        kind: what the names of seeds begin with that are used, such as "run,session"; "" for all.
     """
-    seeds(work / "seeds")
+    for seed in seeds(work / "seeds"):
+        if not seed.name.startswith(tuple(kind.split(","))):
+            shutil.rmtree(seed)
     ends: Counter[str] = Counter()
     findings = []
     at, last = first, first + count
@@ -85,11 +90,12 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="an empty folder for seeds and the last input")
+    parser.add_argument("--kind", default="", help="begins the names of the seeds that are used")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         work = given.keep or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
-        ends, findings = fuzz(given.first, given.inputs, work)
+        ends, findings = fuzz(given.first, given.inputs, work, given.kind)
     for one in findings:
         print(f"--first {one.number} ({one.seed}): {one.ended}")
     print(", ".join(f"{count} {end}" for end, count in sorted(ends.items())))

@@ -1,4 +1,4 @@
-"""Sound files and folders of every format, small, from which damaged ones are made."""
+"""Sound files and folders of every kind that is read, small; damaged ones are made of them."""
 
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from formats.inputs import (
     yolo,
 )
 from formats.tracks import track_of
+from fuzz.room_seeds import seeds_of_rooms
 
 from hodor.formats import FORMATS, WriteOptions, write_track
 
@@ -41,6 +42,7 @@ def seeds(folder: Path) -> list[Path]:
     ):  # fmt: skip
         (folder / f"theirs-{name}").mkdir()
     _theirs(folder)
+    seeds_of_rooms(folder)
     return sorted(folder.iterdir())
 
 
