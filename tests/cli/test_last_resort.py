@@ -63,6 +63,7 @@ def test_what_the_system_refuses_is_the_users_to_mend(
     assert message in ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals and closed outputs of POSIX")
 def test_a_second_interrupt_ends_the_command_without_a_word(tmp_path: Path) -> None:
     program = (
@@ -93,6 +94,7 @@ def test_a_second_interrupt_ends_the_command_without_a_word(tmp_path: Path) -> N
         assert b"Traceback" not in process.stderr.read()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals and closed outputs of POSIX")
 @pytest.mark.parametrize(
     "words", ["--help >&-", "--help 2>&-", "--help >&- 2>&-", "weights list | true"]
@@ -104,6 +106,7 @@ def test_a_closed_output_is_no_failure_of_ours(words: str) -> None:
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.slow
 def test_training_without_its_extra_says_so_before_any_work(
     run_python: Callable[..., Any], tmp_path: Path
 ) -> None:

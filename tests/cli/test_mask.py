@@ -30,6 +30,7 @@ def _box(mask: Any) -> str:
     return f"{columns.min()},{rows.min()},{columns.max() + 1},{rows.max() + 1}"
 
 
+@pytest.mark.slow
 def test_boxes_become_a_label_map_that_track_takes(
     hodor: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,6 +49,7 @@ def test_boxes_become_a_label_map_that_track_takes(
     assert f"hodor track {sample_clip()} --masks first.png --out out" in ran.err
 
 
+@pytest.mark.slow
 def test_a_mask_of_a_later_frame_says_where_track_would_find_it(
     hodor: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +102,7 @@ def test_without_onnxruntime_the_extra_is_named_before_the_video_is_read(
     assert "hodor-vos[onnx]" in ran.err
 
 
+@pytest.mark.slow
 def test_track_begins_with_boxes_and_keeps_what_they_made(
     hodor: Hodor, tmp_path: Path, tiny_model: Path
 ) -> None:

@@ -10,6 +10,7 @@ INPUTS = 250
 """So many, however long they take: a busy machine is no reason to fail."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits a child's memory")
 def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
     ends, findings = fuzz(0, INPUTS, tmp_path)
