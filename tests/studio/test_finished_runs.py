@@ -12,8 +12,10 @@ from PIL import Image
 
 from hodor.errors import HodorError
 from hodor.runs import Outputs, track_to_folder
-from hodor.studio.finished_runs import find_run
+from hodor.studio.finished_runs import find_run, take_over
+from hodor.studio.folder import SessionFolder
 from hodor.studio.opening import Studio, TrackerSettings, open_studio, to_open_again
+from hodor.studio.settings import Video
 from hodor.tracking import Tracker
 from hodor.video import hex_colour, object_colour, read_label_map, write_label_map
 
@@ -166,28 +168,50 @@ def test_what_cannot_be_opened_says_why(
         {"frames": "some"},
         {"objects": [0]},
         {"objects": ["cat"]},
-        {"confidence": {}},
-        {"confidence": {"1": [0.5]}},
+        {"confidence": 3},
         {"confidence": {"1": [0.5, "high", None]}},
-        {"given": {"1": [3]}},
         {"given": {"1": [-1]}},
+        {"given": {"1": [1e400]}},
         {"options": {}},
     ],
     ids=str,
 )
-def test_a_summary_whose_numbers_do_not_fit_its_run_is_told_before_a_session_is_made(
-    change: dict[str, Any], tmp_path: Path
-) -> None:
-    (tmp_path / "labels").mkdir()
-    summary = {
-        "source": "v", "frames": 3, "objects": [1], "confidence": {"1": [0.5, None, 1.0]},
-        "given": {"1": [0]}, "options": {"size": 480}, "model": {"name": "small"},
-    }  # fmt: skip
-    path = tmp_path / "summary.json"
-    path.write_text(json.dumps(summary))
+def test_a_summary_whose_numbers_are_none_is_told(change: dict[str, Any], tmp_path: Path) -> None:
+    path, summary = a_summary(tmp_path)
     found = find_run(tmp_path)
     assert found is not None
     assert found.confidence == {1: [0.5, None, 1.0]}
     path.write_text(json.dumps(summary | change))
     with pytest.raises(HodorError, match=r"summary\.json: cannot be read"):
         find_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"confidence": {}}, {"confidence": {"1": [0.5]}}, {"given": {"1": [3]}}],
+    ids=str,
+)
+def test_a_summary_that_does_not_fit_its_run_is_told_before_a_session_is_made(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    path, summary = a_summary(tmp_path)
+    path.write_text(json.dumps(summary | change))
+    found = find_run(tmp_path)
+    assert found is not None
+    folder = SessionFolder(tmp_path / "session")
+    with pytest.raises(HodorError, match=r"summary\.json: does not fit its run"):
+        take_over(found, folder, Video("/x/v.mp4", "v", 3, (48, 64), 25.0), None)
+    folder.close()
+    assert not (tmp_path / "session/session.json").exists()
+
+
+def a_summary(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The summary of a run of three frames, in its folder, and what is in it."""
+    (folder / "labels").mkdir()
+    summary = {
+        "source": "v", "frames": 3, "objects": [1], "confidence": {"1": [0.5, None, 1.0]},
+        "given": {"1": [0]}, "options": {"size": 480}, "model": {"name": "small"},
+    }  # fmt: skip
+    path = folder / "summary.json"
+    path.write_text(json.dumps(summary))
+    return path, summary

@@ -106,8 +106,8 @@ def _read(folder: Path, found: JsonObject) -> FinishedRun:
         inputs.get("source"),
         frames,
         ids,
-        {i: _series(found["confidence"][str(i)], frames) for i in ids},
-        {int(i): _indices(given, frames) for i, given in found.get("given", {}).items()},
+        {int(i): _series(values) for i, values in found["confidence"].items()},
+        {int(i): [frame_index(t) for t in ts] for i, ts in found.get("given", {}).items()},
         {int(i): str(name) for i, name in found.get("names", {}).items()},
         {int(i): str(colour) for i, colour in found.get("colours", {}).items()},
         str(tuned.resolve()) if tuned.is_file() else str(stated) if known else DEFAULT,
@@ -116,19 +116,9 @@ def _read(folder: Path, found: JsonObject) -> FinishedRun:
     )
 
 
-def _series(values: Json, frames: int) -> list[float | None]:
+def _series(values: Json) -> list[float | None]:
     """An object's confidence in each frame."""
-    if len(values) != frames:
-        raise ValueError(f"there are {len(values)} values of confidence for {frames} frames")
     return [None if value is None else float(value) for value in values]
-
-
-def _indices(given: Json, frames: int) -> list[int]:
-    """Frames with given masks."""
-    indices = [frame_index(t) for t in given]
-    if any(t >= frames for t in indices):
-        raise ValueError(f"a mask was given in frame {max(indices)} of {frames}")
-    return indices
 
 
 def take_over(run: FinishedRun, folder: SessionFolder, video: Video, model: str | None) -> None:
@@ -176,6 +166,13 @@ def _refuse(run: FinishedRun, video: Video) -> None:
         raise HodorError(
             f"{run.root}: the studio holds ids up to {HIGHEST}, and this run has object {large[0]}"
         )
+    for i in run.ids:
+        values, given = run.confidence.get(i, ()), run.given.get(i, ())
+        if len(values) != run.frames or any(t >= run.frames for t in given):
+            raise HodorError(
+                f"{run.root / SUMMARY}: does not fit its run (object {i} has {len(values)} values "
+                f"of confidence for {run.frames} frames); restore it"
+            )
 
 
 def _give(run: FinishedRun, folder: SessionFolder, files: list[Path]) -> dict[int, dict[int, int]]:
