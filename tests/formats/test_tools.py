@@ -28,6 +28,9 @@ from hodor.errors import MaskError, SourceError
 from hodor.formats import read_track
 from hodor.video import encode_rle, open_source
 
+Window = tuple[tuple[int, int], tuple[int, int]]
+"""First and last column and row"""
+
 
 def told_of(path: Path, name: str | None = None) -> str:
     """The error of a file."""
@@ -198,6 +201,72 @@ def test_rectangles_alone_are_counted_and_their_frame_is_empty(tmp_path: Path) -
     track, found = read(write_json(tmp_path / "a.json", [task("00000.jpg", [one])]))
     assert found == {"00000": {}}
     assert "regions of kind rectangle were left out (1)" in track.warnings[0]
+
+
+def test_what_label_studio_puts_before_uploaded_files_is_no_part_of_their_numbers(
+    tmp_path: Path,
+) -> None:
+    files = ["images/f0000000-00000.jpg", "images/0a1b2c3d-00010.jpg"]
+    annotations = [outlined((5, 5), track_id=1), outlined((9, 5), track_id=1, image_id=2)]
+    track, found = read(coco(tmp_path / "a.json", annotations, files))
+    assert list(zip(indices(track), found, strict=True)) == [
+        (0, "f0000000-00000"), (10, "0a1b2c3d-00010"),
+    ]  # fmt: skip
+    assert track.warnings == []
+    path = yolo(tmp_path / "Y", {"f0000000-00004": LINE, "0a1b2c3d-00002": LINE})
+    assert indices(read(path)[0]) == [2, 4]
+
+
+def test_brush_masks_of_one_label_each_are_no_frames(tmp_path: Path) -> None:
+    for name in ("task-1-annotation-1-by-1-tag-dog-0", "task-1-annotation-1-by-1-tag-cat-0"):
+        white(tmp_path / f"P/{name}.png", (5, 5))
+    assert "exported label by label" in told_of(tmp_path / "P")
+
+
+# OpenEXR
+
+
+def exr_frame(path: Path, channels: dict[str, NDArray[Any]], data: Window, display: Window) -> None:
+    """A file whose planes are of the first window, and whose picture is of the second."""
+    exr = pytest.importorskip("OpenEXR", reason="needs the extra [exr]")
+    path.parent.mkdir(exist_ok=True)
+    windows = {"dataWindow": data, "displayWindow": display}
+    head = {name: tuple(np.array(c, np.int32) for c in w) for name, w in windows.items()}
+    head |= {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
+    planes = {name: exr.Channel(name, plane) for name, plane in channels.items()}
+    with exr.File(head, planes) as file:
+        file.write(str(path))
+
+
+FRAME = ((0, 0), (63, 47))
+
+
+@pytest.mark.parametrize(
+    ("data", "where"),
+    [
+        (((10, 5), (19, 14)), (10, 5, 19, 14)),  # as Nuke stores what is not 0
+        (((-5, -9), (70, 60)), (0, 0, 63, 47)),  # overscan
+        (((60, 40), (99, 99)), (60, 40, 63, 47)),
+        (((100, 5), (109, 14)), None),
+    ],
+)
+def test_a_plane_lies_where_its_data_window_says(
+    data: Window, where: tuple[int, ...] | None, tmp_path: Path
+) -> None:
+    (left, top), (right, bottom) = data
+    plane = np.ones((bottom + 1 - top, right + 1 - left), np.float16)
+    exr_frame(tmp_path / "E/0000.exr", {"cat": plane}, data, FRAME)
+    (frame,) = read_track(tmp_path / "E").frames()
+    rows, columns = np.nonzero(frame.label_map)
+    assert frame.label_map.shape == SIZE
+    found = (columns.min(), rows.min(), columns.max(), rows.max()) if len(rows) else None
+    assert found == where
+
+
+def test_a_picture_in_exr_is_not_taken_for_mattes(tmp_path: Path) -> None:
+    plane = np.ones(SIZE, np.float16)
+    exr_frame(tmp_path / "E/0000.exr", dict.fromkeys("ABGR", plane), FRAME, FRAME)
+    assert "its channels are a picture (R, G, B)" in told_of(tmp_path / "E")
 
 
 # NumPy

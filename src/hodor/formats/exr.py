@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -114,14 +115,51 @@ def _planes(file: Path, *, head: bool = False) -> dict[str, AnyArray]:
     exr = needed("OpenEXR", "exr")
     with readable(file, "picture of OpenEXR"):
         with exr.File(str(file), header_only=True) as opened:
-            window = opened.header()["dataWindow"]
+            inside, shown = (_window(opened.header()[f"{w}Window"]) for w in ("data", "display"))
             names = [channel.name for channel in opened.header()["channels"]]
-        width, height = (int(high - low) + 1 for low, high in zip(*window, strict=True))
-        frame_size(height, width)
+        frame_size(*inside.size)
+        frame_size(*shown.size)
+        if {"R", "G", "B"} <= set(names):
+            raise ValueError("its channels are a picture (R, G, B), not mattes of objects")
         if head:
             return dict.fromkeys(names, np.zeros((0, 0)))
         with exr.File(str(file), separate_channels=True) as opened:
-            return {name: np.asarray(c.pixels) for name, c in opened.channels().items()}
+            planes = {name: np.asarray(c.pixels) for name, c in opened.channels().items()}
+    return {name: _laid(plane, inside, shown) for name, plane in planes.items()}
+
+
+class _Window(NamedTuple):
+    """Columns and rows of a picture's plane, ends excluded."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)"""
+        return self.bottom - self.top, self.right - self.left
+
+
+def _window(corners: Untyped) -> _Window:
+    (left, top), (right, bottom) = corners
+    return _Window(int(left), int(top), int(right) + 1, int(bottom) + 1)
+
+
+def _laid(plane: AnyArray, inside: _Window, shown: _Window) -> AnyArray:
+    """A plane (H, W) of what is shown: programs for compositing store the part that is not 0."""
+    if inside == shown:
+        return plane
+    left, top = max(inside.left, shown.left), max(inside.top, shown.top)
+    right, bottom = min(inside.right, shown.right), min(inside.bottom, shown.bottom)
+    laid = np.zeros(shown.size, plane.dtype)
+    if left < right and top < bottom:
+        part = plane[
+            top - inside.top : bottom - inside.top, left - inside.left : right - inside.left
+        ]
+        laid[top - shown.top : bottom - shown.top, left - shown.left : right - shown.left] = part
+    return laid
 
 
 def looks_like_exr(look: Look) -> bool:

@@ -12,6 +12,9 @@ NUMBERED = re.compile(r"(.*?)([0-9]{1,18})\D{0,8}\Z", re.DOTALL)
 DEFAULT_NAME = re.compile(r"frame_([0-9]{6})\Z")
 """What CVAT calls the frames of a video that it cut into pictures itself, counted from 0."""
 
+UPLOAD = re.compile(r"\A[0-9a-f]{8}-")
+"""What Label Studio puts before the names of files that were uploaded"""
+
 DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -29,8 +32,9 @@ def numbers_in(names: Sequence[str], options: ReadOptions) -> list[int] | None:
     known = {name: at for at, name in enumerate(options.frames or ())}
     if names and all(name in known for name in names):
         return [known[name] for name in names]
-    heads = {match[1] for match in map(NUMBERED.match, names) if match}
-    numbers = [number for name in names if (number := number_in(name)) is not None]
+    own = [UPLOAD.sub("", name) for name in names] if all(map(UPLOAD.match, names)) else names
+    heads = {match[1] for match in map(NUMBERED.match, own) if match}
+    numbers = [number for name in own if (number := number_in(name)) is not None]
     unlike = len(numbers) < len(names) or len(heads) > 1 or len(set(numbers)) < len(set(names))
     return None if unlike or max(numbers, default=0) >= MOST_FRAMES else numbers
 

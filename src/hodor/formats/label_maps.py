@@ -1,5 +1,6 @@
 """Label maps as PNG files: one a frame, or one a frame and object; what ``hodor track`` wrote."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,9 @@ from hodor.video import (
 )
 from hodor.video.limits import rate_of, some
 
+BRUSH_EXPORT = re.compile(r"task-\d+-annotation-\d+-by-")
+"""How Label Studio calls a brush mask that it exports as a picture of one label"""
+
 PNG_LEVEL = 3
 """As for label maps: the next level is twice as slow."""
 
@@ -65,6 +69,11 @@ def read_png(path: Path, options: ReadOptions) -> Track:
     if len(files) == 1 and files[0].suffix.lower() in TIFF_SUFFIXES and count_pages(files[0]) > 1:
         return replace(read_tiff(files[0], options), video=path.resolve().name)
     names = [file.stem for file in files]
+    if any(map(BRUSH_EXPORT.match, names)):
+        raise MaskError(
+            f"{path} holds brush masks that Label Studio exported label by label, which lack the "
+            "names of their frames; export the project as JSON and give that"
+        )
     numbers = numbers_of(names, options, warnings)
     order = sorted(zip(numbers, files, strict=True))
     white_is_id = hold_ids(files)

@@ -1,9 +1,9 @@
 """Tasks of Label Studio: what is in an export, which annotation counts, and which regions."""
 
-import re
 from typing import Required, TypedDict
 from urllib.parse import unquote
 
+from hodor.formats.frame_numbers import UPLOAD
 from hodor.formats.left_out import LeftOut
 from hodor.formats.reading import FILE_SUFFIX
 from hodor.formats.track import UNNAMED
@@ -47,10 +47,6 @@ class Task(TypedDict, total=False):
     annotations: list[Drawn] | None
     drafts: list[Drawn] | None
     predictions: list[Drawn] | None
-
-
-UPLOAD = re.compile(r"\A[0-9a-f]{8}-")
-"""What Label Studio puts before the names of files that were uploaded."""
 
 
 def regions_of(task: Task, kind: str) -> list[Region]:
