@@ -1,10 +1,12 @@
 """The backend for Label Studio, over HTTP as Label Studio calls it."""
 
+import http.client
 import json
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ def post(
             data = None if content is None else json.dumps(content).encode()
             url = f"http://127.0.0.1:{server.server_port}{path}"
             request = urllib.request.Request(url, data)
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request) as answer:
                 return json.loads(answer.read())  # type: ignore[no-any-return]
 
         yield ask
@@ -194,3 +196,45 @@ def test_images_that_are_no_neighbours_are_searched_everywhere_if_asked(
         (None, None) if anywhere else (0.1, 0.2)
     )
     assert options.window == 3
+
+
+@pytest.mark.parametrize(
+    ("length", "body", "status"),
+    [
+        ("99999999999", b"", 413),
+        ("-1", b"", 413),
+        ("many", b"", 400),
+        ("200000", b"[" * 200_000, 400),
+        ("1", b"3", 400),
+        ("2", b"[]", 400),
+        ("13", b'{"tasks": [3]', 400),
+    ],
+)
+def test_a_request_of_another_form_or_of_any_size_is_answered_in_a_line(
+    length: str, body: bytes, status: int, make_tracker: Callable[..., Tracker], tmp_path: Path
+) -> None:
+    backend = Backend(make_tracker(), fetcher("http://localhost:1", "", tmp_path))
+    with make_server(backend, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+        connection.putrequest("POST", "/predict")
+        connection.putheader("Content-Length", length)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        detail = json.loads(answer.read())["detail"]
+        connection.close()
+        server.shutdown()
+        thread.join()
+    assert answer.status == status
+    assert len(detail) < 500
+    assert "\n" not in detail
+
+
+def test_an_image_that_never_ends_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("hodor.integrations.label_studio.MOST_BYTES", 1000)
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: BytesIO(b"x" * 5000))
+    with pytest.raises(SourceError, match="it has more than 1,000 bytes"):
+        fetcher("http://localhost:1", "", None)("/data/upload/a.png")

@@ -11,10 +11,10 @@ request has no annotated frame, the objects of earlier requests are looked for.
 
 import json
 import threading
-import urllib.error
 import urllib.request
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -24,15 +24,17 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError, SourceError
+from hodor.errors import MALFORMED, HodorError, SourceError, one_line
 from hodor.formats import BrushTasks, brush_region
 from hodor.formats.label_studio_tasks import Drawn, Task
 from hodor.tracking import OFF, OptionChanges, References, Result, Tracker
 from hodor.types import JsonObject, PlainValues
 from hodor.video import label_map_objects, open_picture, read_image, sort_naturally
+from hodor.video.pictures import UNREADABLE
 from hodor.weights import DEFAULT
 
 TIMEOUT = 30.0  # seconds, for an image of Label Studio
+MOST_BYTES = 256_000_000  # of an image, or of a request, which holds brush masks of all its tasks
 Fetch = Callable[[str], NDArray[np.uint8]]
 
 
@@ -149,9 +151,12 @@ def fetcher(url: str, token: str, root: Path | None) -> Fetch:
         try:
             request = urllib.request.Request(whole, headers=headers)
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-                return np.asarray(open_picture(BytesIO(answer.read())).convert("RGB"))
-        except (urllib.error.URLError, OSError, ValueError) as error:
-            raise SourceError(f"{whole} cannot be read as an image ({error})") from error
+                data = answer.read(MOST_BYTES + 1)
+            if len(data) > MOST_BYTES:
+                raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+            return np.asarray(open_picture(BytesIO(data)).convert("RGB"))
+        except (HTTPException, *UNREADABLE) as error:  # no answer is an OSError
+            raise SourceError(f"{whole} cannot be read as an image ({one_line(error)})") from error
 
     return fetch
 
@@ -166,6 +171,10 @@ def make_server(backend: Backend, host: str, port: int) -> ThreadingHTTPServer:
         def do_POST(self) -> None:
             try:
                 length = int(self.headers.get("Content-Length", 0))
+                if not 0 <= length <= MOST_BYTES:
+                    self.close_connection = True
+                    self._answer(413, {"detail": f"at most {MOST_BYTES:,} bytes are read"})
+                    return
                 request = json.loads(self.rfile.read(length) or b"{}")
                 if self.path.rstrip("/") == "/predict":
                     self._answer(200, backend.predict(request))
@@ -173,8 +182,8 @@ def make_server(backend: Backend, host: str, port: int) -> ThreadingHTTPServer:
                     self._answer(200, {"model_version": backend.version})
             except HodorError as error:
                 self._answer(422, {"detail": str(error)})
-            except (ValueError, KeyError, TypeError) as error:
-                self._answer(400, {"detail": f"no request of Label Studio ({error})"})
+            except MALFORMED as error:
+                self._answer(400, {"detail": f"no request of Label Studio ({one_line(error)})"})
 
         def _answer(self, status: int, content: PlainValues) -> None:
             data = json.dumps(content).encode()
