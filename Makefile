@@ -63,7 +63,7 @@ test: lint  ## Run every check and every test, in PROCESSES processes (2).
 test-fast: setup  ## Run the tests without the marker slow.
 	$(BIN)/python -m pytest $(BESIDE) -m "not slow"
 
-fuzz: setup  ## Read 20,000 damaged files of every format, with little memory.
+fuzz: setup  ## Read 20,000 damaged files of every kind, with little memory.
 	$(BIN)/python tests/fuzz/run.py --inputs 20000
 
 docs: setup  ## Build the site into site/, strictly.

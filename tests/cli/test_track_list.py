@@ -19,6 +19,7 @@ from PIL import Image
 from hodor.evaluation import read_label_map
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+LONG = 110  # frames; a run commits after 100
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs the extra [ray]"
 )
@@ -26,9 +27,9 @@ needs_ray = pytest.mark.skipif(
 
 @pytest.fixture
 def videos(tmp_path: Path, make_scene: Callable[..., Any]) -> Path:
-    """A list of three folders of frames with their masks, two hundred frames in the last."""
+    """A list of three folders of frames with their masks, many frames in the last."""
     rows = ["source,masks,name"]
-    for name, count in (("a", 3), ("b", 3), ("long", 200)):
+    for name, count in (("a", 3), ("b", 3), ("long", LONG)):
         scene = make_scene(count)
         for index, frame in enumerate(scene.frames):
             path = tmp_path / "in" / name / f"{index:05d}.png"
@@ -50,8 +51,8 @@ def test_all_videos_of_a_list_are_tracked_and_none_twice(
     out = tmp_path / "out"
     ran = hodor(*words(videos, tiny_model, out))
     assert ran.code == 0, ran.err
-    assert "long: 200 frames" in ran.err
-    assert len(list((out / "long/labels").glob("*.png"))) == 200
+    assert f"long: {LONG} frames" in ran.err
+    assert len(list((out / "long/labels").glob("*.png"))) == LONG
     assert json.loads((out / "a/summary.json").read_text())["frames"] == 3
     refused = hodor(*words(videos, tiny_model, out))
     assert (refused.code, "holds results of a already" in refused.err) == (1, True)
@@ -100,8 +101,8 @@ def test_a_worker_killed_in_the_middle_costs_nothing(
     _, said = process.communicate()
     assert process.returncode == 0, said
     for name in ("long", "twin"):
-        assert json.loads((out / name / "summary.json").read_text())["frames"] == 200
-        assert len(list((out / name / "labels").glob("*.png"))) == 200
+        assert json.loads((out / name / "summary.json").read_text())["frames"] == LONG
+        assert len(list((out / name / "labels").glob("*.png"))) == LONG
     for path in (out / "long/labels").iterdir():
         other = read_label_map(out / "twin/labels" / path.name)
         np.testing.assert_array_equal(read_label_map(path), other)
