@@ -11,6 +11,7 @@ import torch
 from hodor.model import Hodor
 from hodor.tracking import Tracker, TrackerOptions, load_state, save_state
 from hodor.tracking.boxes import Crop
+from hodor.tracking.doubts import SURE, unmatched
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.key_frames import MAX_GIVEN, KeyFrame, RememberedPlaces
 from hodor.tracking.logits import Logits
@@ -168,6 +169,7 @@ def test_what_looks_like_nothing_that_was_given_is_taken_to_be_something_else(
         assert tracker.step(scene.frames[1], scene.labels[1]).visible == {3: True, 7: True}
     theirs, ours = (tracker.step(scene.frames[2]) for tracker in (plain, strict))
     assert theirs.label_map.any()
+    assert max(theirs.confidence.values()) < SURE
     assert ours.visible == {3: False, 7: False}
     assert not ours.label_map.any()
     assert [set(frame.masks) for frame in strict._memory.given_maps] == [{3, 7}] * 2
@@ -198,3 +200,10 @@ def test_the_share_is_the_mean_over_what_an_object_wins(
     runtime = make_tracker(network).runtime
     assert runtime.matched_shares(logits, geometry) == pytest.approx([0.4, 0.25, 1.0])
     assert runtime.matched_shares(Logits(values, (1, 2, 3), 1), geometry) == [1.0] * 3
+
+
+def test_what_is_found_with_much_confidence_or_may_not_be_doubted_is_not() -> None:
+    confidence = [0.7, SURE, 0.7, 0.7]
+    assert unmatched([True, True, False, True], confidence, [0.3, 0.1, 0.1, 0.4], 0.35) == [
+        True, False, False, False,
+    ]  # fmt: skip

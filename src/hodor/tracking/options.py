@@ -61,8 +61,9 @@ class TrackerOptions:
     Similarity is the cosine of its descriptor and the nearest of those of its given masks."""
     min_matched: float = 0.0
     """Share of what is found that must look like the object in frames with given masks, place by
-    place (0: no such doubt, as in the paper); with less it is lost, as with ``min_similarity``. For
-    networks that match: the share is the mean over the mask of what matching says of its places."""
+    place (0: no such doubt, as in the paper); with less, and with a probability of less than 0.85,
+    it is lost, as with ``min_similarity``. For networks that match: the share is the mean over the
+    mask of what matching says of its places."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""

@@ -144,13 +144,14 @@ class Stages(Generic[ArrayT, FeaturesT]):
         if options.min_matched:
             shares = runtime.matched_shares(logits, geometry)
         ratio = options.min_confidence_ratio
+        own = runtime.confidences(logits, geometry)
         confidence = judged(
-            runtime.confidences(logits, geometry),
+            own,
             runtime.metadata.get("calibration", []),
             [ratio * memory.running_confidence_of(i) for i in logits.ids],
             either(
                 unlike(logits.ids, similarity, options.min_similarity),
-                unmatched(logits.ids, unsure, shares, options.min_matched),
+                unmatched([i in unsure for i in logits.ids], own, shares, options.min_matched),
             ),
         )
         shifts = plane_shifts(logits.backgrounds, confidence, lost_get_no_pixel=options.doubts)
