@@ -43,6 +43,11 @@ def test_masks_become_a_table_and_a_picture_beside_them(hodor: Hodor, here: Path
     assert Path("masks-measurements.png").stat().st_size > 5000
 
 
+def test_large_numbers_are_said_without_an_exponent(hodor: Hodor, here: Path) -> None:
+    said = hodor("measure", "masks", "--um-per-pixel", "12.3").err
+    assert "area 15,130 to 15,130 µm²" in " ".join(said.split())
+
+
 def test_scale_and_rate_give_micrometres_a_second(hodor: Hodor, here: Path) -> None:
     ran = hodor("measure", "masks", "--um-per-pixel", 0.65, "--fps", 4, "--out", "cells.csv")
     assert ran.code == 0, ran.err

@@ -86,7 +86,10 @@ def write_table(
     pa, parquet = needed("pyarrow", "analysis"), needed("pyarrow.parquet", "analysis")
     kept = list(rows)
     if not kept:
-        raise DataError(f"{path}: there are no descriptors to write")
+        raise DataError(
+            f"{path}: there are no descriptors to write, for no object was followed; give the "
+            "masks of the first frame (--masks)"
+        )
     schema = _schema(pa, len(kept[0].descriptor)).with_metadata(
         {"format": FORMAT, "model": model, "about": json.dumps(dict(about))}
     )

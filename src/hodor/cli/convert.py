@@ -77,6 +77,7 @@ def convert(
     format_of(to)
     checked_rate(fps)
     called = names_of(name)
+    _check_folder(out, to)
     edges.mattes(called)  # refused before anything is read
     if out.is_file() and not overwrite:
         raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
@@ -96,6 +97,17 @@ def convert(
             write_track(tally.counting(track, bar), out, to, WriteOptions(tolerance, files, mattes))
     written = f"{counted(tally.frames, 'frame')}, objects {tally.listed}: {out} ({to})"
     _tell(console, written, track.warnings)
+
+
+MEDIA = (".mov", ".mp4", ".mkv", ".png", ".exr")
+"""Of files that some formats write into a folder"""
+
+
+def _check_folder(out: Path, to: str) -> None:
+    if format_of(to).folder and out.suffix.lower() in MEDIA:
+        raise HodorError(
+            f"{out}: {to} writes a folder of files; give the name of a folder, such as {out.stem}"
+        )
 
 
 def _tell(console: Console, written: str, warnings: Sequence[str]) -> None:

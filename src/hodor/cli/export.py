@@ -26,7 +26,7 @@ def onnx(
     ),
     width: int | None = typer.Option(None, min=32, help="Default: any height and any width."),
 ) -> None:
-    """Write the network's three parts as ONNX, for any number of objects and remembered frames.
+    """Write the network's parts as ONNX, for any number of objects and remembered frames.
 
     Follow a video with them, without PyTorch:
 

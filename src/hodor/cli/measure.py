@@ -85,7 +85,8 @@ def tell(rows: list[Measurement], units: Units, console: Console) -> None:
     for number in sorted({row.object for row in rows}):
         own = [row for row in rows if row.object == number]
         seen = [row for row in own if row.visible]
-        areas = [row.area for row in seen]
+        areas = [row.area for row in seen] or [0.0]
+        least, most = (plain_number(value) for value in (min(areas), max(areas)))
         speeds = [row.speed for row in seen if row.speed is not None]
         speed = (
             f", mean speed {sum(speeds) / len(speeds):.3g} {as_written(units.speed)}"
@@ -94,12 +95,16 @@ def tell(rows: list[Measurement], units: Units, console: Console) -> None:
         )
         console.print(
             f"  object {number} ({own[0].name}): visible in {len(seen)} of "
-            f"{counted(len(own), 'frame')}, area {min(areas):.4g} to {max(areas):.4g} "
-            f"{as_written(units.area)}{speed}",
+            f"{counted(len(own), 'frame')}, area {least} to {most} {as_written(units.area)}{speed}",
             highlight=False,
         )
     if not units.seconds:
         console.print("  speeds are per frame: --fps or --source makes them per second")
+
+
+def plain_number(value: float) -> str:
+    """Four digits that count, without an exponent: 15,130."""
+    return f"{float(f'{value:.4g}'):,.10g}"
 
 
 def _measured(track: Track, units: Units, console: Console) -> list[Measurement]:

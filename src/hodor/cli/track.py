@@ -24,8 +24,9 @@ from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.track_options import Crew, Shown, Written, with_crew, with_shown, with_written
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.cli.where_to_look import called, where_to_look
-from hodor.errors import HodorError, MaskError
+from hodor.errors import HodorError, MaskError, MissingSourceError
 from hodor.extras import check
+from hodor.formats.track import counted
 from hodor.jobs import Outcome
 from hodor.runs import (
     ListedVideo,
@@ -45,6 +46,7 @@ from hodor.runs import Progress as Step
 from hodor.segmenter import prompts_of_words
 from hodor.tracking import Tracker, TrackerOverrides
 from hodor.video import Intensity
+from hodor.video.sources import is_missing
 from hodor.weights import DEFAULT
 
 app = App()
@@ -143,6 +145,8 @@ def _track_one(
     console: Console, source: str, masks: Path | None, references: Path | None, run: Run
 ) -> None:
     if masks is None and references is None:
+        if is_missing(source):
+            raise MissingSourceError(f"{source} does not exist; check the path.")
         raise MaskError(_how_to_begin(source))
     if run.adapt is not None:
         console.print(
@@ -306,7 +310,7 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
         known = [n for n in numbers if n is not None]
         lost = sum(n == 0 for n in known)
         mean = sum(known) / len(known)
-        away = f", not visible in {lost} frames" if lost else ""
+        away = f", not visible in {counted(lost, 'frame')}" if lost else ""
         line = f"  {called(int(i), summary)}: mean confidence {mean:.2f}{away}"
         console.print(line, highlight=False, markup=False)
     for warning in summary.warnings:

@@ -1,5 +1,6 @@
 """All formats by name, and which one a file is of."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from hodor.errors import MaskError
@@ -47,14 +48,19 @@ FORMATS = {
     "exr": EXR,
 }
 
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".avi", ".webm", ".mts", ".mpg")
+"""Of videos that are no mattes, which have alpha"""
+
 ASKED_FIRST = ("yolo", "rgba", "label-studio-video", "labelme")
 """Formats that are more special than another one that they look like too."""
 
 
 def format_of(name: str) -> Format:
-    """The format of a name. Raises MaskError that lists all."""
+    """The format of a name. Raises MaskError that says what was probably meant, and lists all."""
     if name not in FORMATS:
-        raise MaskError(f"{name!r} is no format; choose one of {', '.join(FORMATS)}.")
+        close = get_close_matches(name.lower(), FORMATS, n=1)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        raise MaskError(f"{name!r} is no format; choose one of {', '.join(FORMATS)}.{meant}")
     return FORMATS[name]
 
 
@@ -123,6 +129,11 @@ def _instead(path: Path) -> str:
     """What a file or folder of no known format is, as far as that is known, and what to do."""
     if path.suffix.lower() in (*IMAGE_SUFFIXES, ".mov", ".mkv") and path.is_file():
         return " by itself: images and mattes are read from their folder; give the folder"
+    if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+        return (
+            ", but a video: masks of the objects in it are what hodor track makes. Give its folder "
+            "OUT, or a file of masks"
+        )
     choose = f"; name it by --from ({', '.join(FORMATS)})"
     found = Look(path).json
     if path.is_dir() or path.suffix.lower() != ".json":

@@ -8,6 +8,7 @@ from pathlib import Path
 from hodor.errors import MALFORMED, HodorError, MaskError, one_line, reason
 from hodor.files import write_json
 from hodor.formats import FORMATS, SOFT, FormatsSink, Mattes, WriteOptions, as_label_maps, format_of
+from hodor.formats.track import UNNAMED
 from hodor.locks import FolderLock
 from hodor.runs.adapting import ADAPTED, adaptation_of, adapted, reopened
 from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
@@ -283,7 +284,8 @@ def _given(run: _Inputs, source: Source) -> tuple[ReferenceMasks | None, dict[in
     given = as_label_maps(run.masks, run.out / GIVEN, source)
     frames = source.names if isinstance(source, ImagesSource) else None
     masks = open_reference_masks(given.path, frames, numbered=frames is None, length=source.length)
-    return masks, given.names | dict(run.outputs.names), given.warnings
+    named = {i: name for i, name in given.names.items() if name != UNNAMED}
+    return masks, named | dict(run.outputs.names), given.warnings
 
 
 def _begin(run: _Inputs, source: Source, tracker: Tracker, *, resume_run: bool) -> Summary | None:

@@ -27,8 +27,8 @@ def prompts_of_words(
         not_points: the same, not on the object.
 
     Raises:
-        MaskError: a word cannot be read, a box is given twice for an object, or points do not say
-            of which of several objects they are.
+        MaskError: a word cannot be read, a box is given twice for an object, points do not say of
+            which of several objects they are, or are shares of the frame.
     """
     shown: dict[int, _Shown] = {}
     read = [(word, *_numbers("--box", word, 4, "x0,y0,x1,y1")) for word in boxes]
@@ -46,6 +46,11 @@ def prompts_of_words(
                 raise MaskError(
                     f"{option} {word}: of which of the {len(shown)} objects? Write it "
                     f"{min(shown)}={word}"
+                )
+            if all(0 < value < 1 for value in values):
+                raise MaskError(
+                    f"{option} {word} looks like shares of the frame; give pixels of the frame, "
+                    f"from its upper left corner, such as {option} 120,80"
                 )
             one = shown.setdefault(said or min(shown, default=1), _Shown())
             one.points.append((values[0], values[1]))

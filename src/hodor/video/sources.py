@@ -65,6 +65,12 @@ def open_source(
     raise MissingSourceError(f"{path} does not exist; check the path.")
 
 
+def is_missing(what: str) -> bool:
+    """Whether something is named that is no URL, camera or pattern, and not there."""
+    named = "://" in what or is_camera(what) or glob.has_magic(what)
+    return not named and not Path(what).exists()
+
+
 def _open_url(url: str, fps: float | None, intensity: Intensity) -> Source:
     scheme = urlsplit(url).scheme.lower()
     if scheme == "file":
