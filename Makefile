@@ -69,8 +69,9 @@ fuzz: setup  ## Read 20,000 damaged files of every kind, with little memory.
 docs: setup  ## Build the site into site/, strictly.
 	$(BIN)/mkdocs build --strict
 
-pictures: demo  ## Make the README's moving picture anew, after the models changed.
-	$(BIN)/python tools/make_pictures.py demo-out
+# DAVIS=FOLDER adds the picture of small's failures.
+pictures: setup  ## Make the docs' pictures of what models find anew, after the models changed.
+	$(BIN)/python tools/renew_pictures.py $(if $(DAVIS),--davis $(DAVIS))
 
 bench: setup  ## Measure the tracker on this machine.
 	$(BIN)/hodor bench

@@ -1,4 +1,4 @@
-"""The README's moving picture, from the demo's overlay: make pictures"""
+"""The README's moving picture, from an overlay of the sample clip: see renew_pictures.py."""
 
 import sys
 from pathlib import Path
