@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from video.tiny_videos import write_video
@@ -74,3 +75,21 @@ def test_the_references_example_looks_in_another_video_without_a_mask(
     said = run("references.py", "clip.mp4", "first.png", "clip.mp4")
     assert said.splitlines()[0].startswith("frame 0: [3")
     assert Path("objects.safetensors").is_file()
+
+
+def test_the_tiles_example_cuts_a_picture_and_numbers_what_each_tile_shows(
+    run: Callable[..., str], tmp_path: Path
+) -> None:
+    labels = np.zeros((210, 210), np.uint8)
+    labels[10:30, 10:30], labels[150:170, 20:50], labels[150:170, 60:80] = 40, 41, 42
+    labels[100:103, 10:20] = 43  # cut by the edge of a tile: 20 pixels above, 10 below
+    write_label_map(tmp_path / "labels.png", labels)
+    Image.fromarray(labels.astype(np.uint16) * 100).save(tmp_path / "picture.tif")
+    run("tiles.py", "picture.tif", "labels.png", "tiles")
+    names = [f"tile-{row}{column}.png" for row in (0, 1) for column in (0, 1)]
+    assert sorted(file.name for file in Path("tiles/images").iterdir()) == names
+    first, below = (read_label_map(Path("tiles/masks") / names[i]) for i in (0, 2))
+    assert first.shape == (204, 204)
+    assert set(np.unique(first)) == {0, 1}
+    assert (first == 1).sum() == 4 * 20 * 20
+    assert set(np.unique(below)) == {0, 1, 2}
