@@ -1,6 +1,7 @@
 """Sources: every kind of input gives every frame once, upright, in RGB, or one clear error."""
 
 import gc
+import re
 import threading
 import time
 import tracemalloc
@@ -212,6 +213,17 @@ def test_length_is_known_only_where_the_file_states_it(tmp_path: Path) -> None:
     guessed = open_source(write_video(tmp_path / "clip.mkv", flat_frames(9)))
     assert (stated.length, stated.estimated_length) == (9, 9)
     assert (guessed.length, guessed.estimated_length) == (None, 9)
+
+
+@pytest.mark.parametrize("tag", ["00:00:00.1>0000000", "00:00:nan000000000", "00:00:1e3000000000"])
+def test_a_duration_that_is_none_says_nothing_of_the_length(tag: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mkv", flat_frames(9))
+    written = re.search(rb"\d\d:\d\d:\d\d\.\d{9}", path.read_bytes())
+    assert written
+    path.write_bytes(path.read_bytes().replace(written[0], tag.encode()))
+    source = open_source(path)
+    assert source.estimated_length in (None, 9)
+    assert len(list(source.frames())) == 9
 
 
 def test_reading_holds_a_few_frames_however_long_the_video(tmp_path: Path) -> None:

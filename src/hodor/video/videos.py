@@ -5,6 +5,7 @@ read from its beginning, in the order in which they are shown, are frames 0, 1, 
 gives no picture has no number.
 """
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from hodor.video.containers import Input, Upright, nominal_rate, pixel_aspect, s
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
 from hodor.video.sound import Sound
 from hodor.video.time_codes import stated_time_code
+
+DURATION = re.compile(r"([0-9]{1,4}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,12})?)")
+"""How Matroska's tag states hours, minutes and seconds, 00:00:02.400000000; another says none."""
 
 RESTART_SECONDS = 1.0
 """Timestamps that go back further than this have begun anew, as in recordings put together."""
@@ -289,10 +293,9 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     """Seconds of the video stream as stated, not of a longer soundtrack beside it."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    stated = stream.metadata.get("DURATION")  # Matroska's tag, "00:00:02.400000000".
-    if stated is not None and stated.count(":") == 2:
-        hours, minutes, seconds = stated.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    stated = DURATION.fullmatch(stream.metadata.get("DURATION", ""))
+    if stated is not None:
+        return int(stated[1]) * 3600 + int(stated[2]) * 60 + float(stated[3])
     if container.duration is not None and len(container.streams) == 1:
         return float(Fraction(container.duration, av.time_base))
     return None
