@@ -5,10 +5,18 @@ import pytest
 import torch
 
 from hodor.tracking import TrackerOptions
+from hodor.tracking.boxes import Crop
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.logits import Logits
 from hodor.tracking.result import label_map_of
-from hodor.tracking.torch.label_map import CANDIDATES, IN_DOUBT, fast_label_map, sure_winner
+from hodor.tracking.torch.label_map import (
+    CANDIDATES,
+    IN_DOUBT,
+    dense_labels,
+    fast_label_map,
+    numbers_of,
+    sure_winner,
+)
 from hodor.tracking.torch.runtime import crop_probabilities
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -50,6 +58,21 @@ def test_label_maps_are_those_of_everything_at_the_frames_size(
         # Sums in another order decide otherwise where two channels are equal to seven digits.
         assert (ours != truth).mean() < 2e-4
         assert len(np.unique(ours)) > min(objects, 3)
+
+
+@pytest.mark.parametrize("crop", [None, Crop(10, 20, 60, 107)])
+@pytest.mark.parametrize("objects", [1, 4, 30])
+def test_a_gpus_label_maps_are_those_of_everything_at_the_frames_size(
+    objects: int, crop: Crop | None
+) -> None:
+    geometry = Geometry.of((120, 214), TrackerOptions(size=64), crop)
+    cells = (geometry.padded[0] // 4, geometry.padded[1] // 4)
+    channels = tuple(range(3, 3 + 11 * objects, 11))
+    logits = blobs(objects, size=cells, spread=5.0)
+    numbers = numbers_of(channels, logits.device)
+    ours = dense_labels(logits, BACKGROUND, numbers, geometry).numpy()
+    truth = plain(logits, channels, geometry)
+    np.testing.assert_array_equal(ours, truth)
 
 
 def test_cells_away_from_outlines_are_not_in_doubt() -> None:

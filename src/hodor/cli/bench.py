@@ -9,7 +9,14 @@ from rich.console import Console
 from hodor.cli.app import App
 from hodor.errors import HodorError, reason
 from hodor.files import write_json
-from hodor.profiling import BenchOptions, Stepper, bench_table, measure, operations_table
+from hodor.profiling import (
+    BenchOptions,
+    Counts,
+    Stepper,
+    bench_table,
+    measure,
+    operations_table,
+)
 from hodor.types import PlainValues
 from hodor.weights import DEFAULT
 
@@ -34,7 +41,7 @@ def bench(
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     repeats: int = typer.Option(5, min=1, help="Rounds; the median counts."),
     ops: bool = typer.Option(
-        False, help="Count operations and reads of tensors by stage, in place of measuring time."
+        False, help="Count operations, waiting and uploads by stage, in place of measuring time."
     ),
     json_file: Path | None = typer.Option(None, "--json", help="Write all of it as JSON."),
 ) -> None:
@@ -62,5 +69,5 @@ def bench(
             ) from error
 
 
-def _named(counts: Mapping[str, tuple[int, int]]) -> PlainValues:
-    return {s: {"operations": asked, "reads": read} for s, (asked, read) in counts.items()}
+def _named(counts: Mapping[str, Counts]) -> PlainValues:
+    return {stage: each._asdict() for stage, each in counts.items()}

@@ -1,6 +1,7 @@
 """HODOR: extract a pyramid, describe patches, segment another frame."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
@@ -241,9 +242,18 @@ def normalise(config: HodorConfig, frames: Tensor) -> Tensor:
     Returns:
         The same shape, with a mean of about 0 and a deviation of about 1.
     """
-    mean = frames.new_tensor(config.pixel_mean)[:, None, None]
-    std = frames.new_tensor(config.pixel_std)[:, None, None]
+    mean, std = (
+        _by_channel(values, frames.device, frames.dtype)
+        for values in (config.pixel_mean, config.pixel_std)
+    )
     return (frames - mean) / std
+
+
+@lru_cache(maxsize=16)
+def _by_channel(values: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """One number for each channel, (3, 1, 1): sent to the device once, not with every frame."""
+    with torch.inference_mode(False):  # what is cached may be used in any mode
+        return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
 
 
 def object_probabilities(logits: Tensor, background: int) -> Tensor:

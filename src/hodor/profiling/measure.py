@@ -12,7 +12,7 @@ import torch
 from hodor.model import Hodor, HodorConfig
 from hodor.profiling.flops import FlopMeter
 from hodor.profiling.machine import PRECISIONS, describe_machine, peak_memory, versions, yardsticks
-from hodor.profiling.operations import OperationMeter, read_meter
+from hodor.profiling.operations import Counts, OperationMeter, read_meter, upload_meter
 from hodor.profiling.scenes import clip, grid_of_boxes, write_video
 from hodor.profiling.timing import Meter, by_stage, medians, seconds_meter
 from hodor.tracking import Geometry, Tracker, TrackerOptions
@@ -105,13 +105,18 @@ class Stepper:
         with FlopMeter() as meter:
             return {k: v / 1e9 for k, v in by_stage(self.tracker, self, meter).items()}
 
-    def operations(self) -> dict[str, tuple[int, int]]:
-        """Operations of one step by stage, and how often Python reads a tensor's values there."""
-        with OperationMeter() as operations:
-            asked = by_stage(self.tracker, self, operations)
+    def operations(self) -> dict[str, Counts]:
+        """What each stage of one step asks of the device."""
+        with OperationMeter() as meter:
+            asked = by_stage(self.tracker, self, meter)
         with read_meter() as reads:
             read = by_stage(self.tracker, self, reads)
-        return {stage: (round(asked[stage]), round(read[stage])) for stage in asked}
+        with upload_meter() as (count, _):
+            uploads = by_stage(self.tracker, self, count)
+        with upload_meter() as (_, size):
+            sent = by_stage(self.tracker, self, size)
+        columns = (asked, read, uploads, sent)
+        return {stage: Counts(*(round(each[stage]) for each in columns)) for stage in asked}
 
 
 def measure(options: BenchOptions) -> Measurement:

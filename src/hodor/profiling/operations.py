@@ -1,14 +1,16 @@
-"""Counting what a step asks of the device: operations, and the times that Python waits for a value.
+"""Counting what a step asks of the device: operations, the times that Python waits, and uploads.
 
 On a GPU each operation is at least one kernel that Python starts, and a small network spends its
-time on starting them; each value that Python reads makes it wait for all that was started before.
+time on starting them; each value that Python reads makes it wait for all that was started before,
+and so does a result whose size is one of these values.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -16,6 +18,26 @@ from hodor.profiling.timing import Meter
 
 # What makes Python wait for a tensor's values.
 READS = ("item", "tolist", "cpu", "numpy", "__bool__", "__float__", "__int__", "__index__")
+# Operations whose result is as large as the values say.
+SIZED_BY_VALUES = ("aten::nonzero", "aten::masked_select", "aten::_unique2", "aten::unique_dim")
+INDEXING = ("aten::index", "aten::index_put", "aten::index_put_")
+UPLOADS = (
+    (torch, "from_numpy"),
+    (torch, "tensor"),
+    (torch, "as_tensor"),
+    (Tensor, "new_tensor"),
+)
+
+
+class Counts(NamedTuple):
+    """What a stage of a step asks of the device."""
+
+    operations: int
+    reads: int
+    """Times that Python waits for values"""
+    uploads: int
+    """Arrays and numbers of Python's that become tensors"""
+    upload_bytes: int
 
 
 class OperationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -44,13 +66,26 @@ class OperationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             parts = func.decompose(*args, **options)
         if parts is not NotImplemented:
             return parts
-        self._count += not func.is_view
+        self._count += self._counts(func, args)
         return func(*args, **options)
+
+    def _counts(self, func: Any, args: Sequence[Any]) -> bool:
+        return not func.is_view
+
+
+class _WaitsForSizes(OperationMeter):  # type: ignore[no-untyped-call]
+    """Counts operations whose result has a size that Python has to wait for."""
+
+    def _counts(self, func: Any, args: Sequence[Any]) -> bool:
+        name = func._schema.name
+        if name in INDEXING:
+            return any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1])
+        return name in SIZED_BY_VALUES
 
 
 @contextmanager
 def read_meter() -> Iterator[Meter]:
-    """Gives a meter of how often values of tensors were read within it.
+    """Gives a meter of how often Python waited for values of tensors within it.
 
     Reading what was read already counts too, so that on a CPU, where all tensors are in Python's
     reach, it is an upper bound of the times that Python would wait for a GPU.
@@ -73,7 +108,42 @@ def read_meter() -> Iterator[Meter]:
 
     with ExitStack() as restored:
         for name in READS:
-            plain = getattr(Tensor, name)
-            restored.callback(setattr, Tensor, name, plain)
-            setattr(Tensor, name, watched(plain))
-        yield lambda: float(count)
+            _replaced(restored, Tensor, name, watched)
+        sizes = restored.enter_context(_WaitsForSizes())
+        yield lambda: count + sizes()
+
+
+@contextmanager
+def upload_meter() -> Iterator[tuple[Meter, Meter]]:
+    """Gives meters of how often arrays or numbers became tensors within it, and of their bytes.
+
+    On a GPU most of them have to be copied there.
+    """
+    count = size = 0
+
+    def watched(plain: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        @functools.wraps(plain)
+        def upload(*args: Any, **options: Any) -> Tensor:
+            nonlocal count, size
+            made = plain(*args, **options)
+            count, size = count + 1, size + made.nbytes
+            return made
+
+        return upload
+
+    with ExitStack() as restored:
+        for owner, name in UPLOADS:
+            _replaced(restored, owner, name, watched)
+        yield lambda: float(count), lambda: float(size)
+
+
+def _replaced(
+    restored: ExitStack,
+    owner: Any,
+    name: str,
+    watched: Callable[[Callable[..., Any]], Callable[..., Any]],
+) -> None:
+    """Put a watched form in the place of a function, until the stack is closed."""
+    plain = getattr(owner, name)
+    restored.callback(setattr, owner, name, plain)
+    setattr(owner, name, watched(plain))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from hodor.profiling.measure import Measurement
+from hodor.profiling.operations import Counts
 
 
 def bench_table(found: Measurement) -> Table:
@@ -28,22 +29,28 @@ def bench_table(found: Measurement) -> Table:
     return table
 
 
-def operations_table(found: Mapping[str, tuple[int, int]]) -> Table:
-    """What each stage asks of the device: operations, and reads of tensors' values."""
+def operations_table(found: Mapping[str, Counts]) -> Table:
+    """What each stage asks of the device: operations, waiting for values, and uploads."""
     table = Table(
         title="operations of a step",
-        caption="reads: Python takes values of a tensor; on a GPU it waits, at most so often",
+        caption="reads: Python waits for a tensor's values, on a GPU at most so often\n"
+        "uploads: arrays and numbers that become tensors, on a GPU at most so many",
         caption_justify="left",
     )
     table.add_column("stage", no_wrap=True)
-    for column in ("operations", "reads"):
+    for column in ("operations", "reads", "uploads", "kB up"):
         table.add_column(column, justify="right")
     for stage, counts in found.items():
-        table.add_row(stage, *map(str, counts))
+        table.add_row(stage, *_counted(counts))
     table.add_section()
-    totals = (sum(counts) for counts in zip(*found.values(), strict=True))
-    table.add_row("whole step", *map(str, totals), style="bold")
+    totals = Counts(*(sum(counts) for counts in zip(*found.values(), strict=True)))
+    table.add_row("whole step", *_counted(totals), style="bold")
     return table
+
+
+def _counted(counts: Counts) -> list[str]:
+    size = f"{counts.upload_bytes / 1000:.1f}"
+    return [str(counts.operations), str(counts.reads), str(counts.uploads), size]
 
 
 def _cells(seconds: float, share: float | None, gflop: float, found: Measurement) -> list[str]:

@@ -8,7 +8,7 @@ or NumPy's. All that is computed with them is here by name, and has two forms: `
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,15 @@ from hodor.types import Json
 
 FeaturesT = TypeVar("FeaturesT")
 """What the network sees in a frame: its pyramid and, for a refiner, the image"""
+
+
+class Evidence(NamedTuple):
+    """How far what was found is the objects, one number each; see the functions of ``Runtime``."""
+
+    confidence: list[float]
+    matched: list[float]
+    similarity: list[float]
+    """Of those that were asked about"""
 
 
 class Runtime(ABC, Generic[ArrayT, FeaturesT]):
@@ -131,6 +140,29 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     @abstractmethod
     def similarity(self, found: Sequence[ArrayT], given: Sequence[Sequence[ArrayT]]) -> list[float]:
         """For each object the cosine of a descriptor (C,) and the nearest one of those given."""
+
+    def evidence(
+        self,
+        logits: Logits[ArrayT],
+        geometry: Geometry,
+        found: Sequence[ArrayT],
+        given: Sequence[Sequence[ArrayT]],
+        *,
+        matched: bool,
+    ) -> Evidence:
+        """``confidences``, ``matched_shares`` and ``similarity``, all that doubts go by.
+
+        Args:
+            logits: (K + O, h/4, w/4).
+            geometry: of the frame.
+            found, given: as for ``similarity``; there may be none.
+            matched: whether shares are asked for; else they are 1.
+        """
+        return Evidence(
+            self.confidences(logits, geometry),
+            self.matched_shares(logits, geometry) if matched else [1.0] * len(logits.ids),
+            self.similarity(found, given) if found else [],
+        )
 
     @abstractmethod
     def label_map(

@@ -135,16 +135,15 @@ class Stages(Generic[ArrayT, FeaturesT]):
             logits = runtime.shift(logits, bias)
         unsure = doubtful(logits.ids, given.masks if given else ())
         asked = unsure if options.min_similarity else []
-        similarity: dict[int, float] = {}
-        if asked:
-            found = [descriptors.objects[i] for i in asked]
-            values = runtime.similarity(found, [memory.given(i) for i in asked])
-            similarity = dict(zip(asked, values, strict=True))
-        shares = [1.0] * len(logits.ids)
-        if options.min_matched:
-            shares = runtime.matched_shares(logits, geometry)
+        own, shares, similarities = runtime.evidence(
+            logits,
+            geometry,
+            [descriptors.objects[i] for i in asked],
+            [memory.given(i) for i in asked],
+            matched=options.min_matched > 0,
+        )
+        similarity = dict(zip(asked, similarities, strict=True))
         ratio = options.min_confidence_ratio
-        own = runtime.confidences(logits, geometry)
         confidence = judged(
             own,
             runtime.metadata.get("calibration", []),

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from hodor.model import HodorConfig, normalise
 from hodor.tracking.geometry import NEARLY_MOST, Geometry
+from hodor.tracking.torch.transfer import send
 
 
 def image_of(
@@ -15,7 +16,7 @@ def image_of(
 ) -> Tensor:
     """The network's image (1, 3, h, w) of a frame (H, W, 3): resized, normalised, padded."""
     # PyTorch warns of arrays that are not writable, such as Pillow's.
-    pixels = torch.from_numpy(np.require(frame, requirements=["C", "W"])).to(device)
+    pixels = send(np.require(frame, requirements=["C", "W"]), device)
     pixels = pixels.permute(2, 0, 1)[None].float()
     pixels = F.interpolate(
         pixels, geometry.inner, mode="bilinear", align_corners=False, antialias=geometry.shrinks

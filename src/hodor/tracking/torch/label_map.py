@@ -18,10 +18,13 @@ from torch.nn import functional as F
 from hodor.tracking.geometry import STRIDE, Geometry
 from hodor.tracking.logits import Logits
 from hodor.tracking.result import label_kind
+from hodor.tracking.torch.images import to_source
+from hodor.tracking.torch.transfer import fetch
 
 SIDE = STRIDE + 2  # pixels of the network's image that a cell's pixels are mixed from, on an axis
 CANDIDATES = 16  # channels that compete in a cell; all there are, with up to six objects
 VALUES = 2**24  # probabilities that are held at a time
+AT_ONCE = 2**28  # probabilities of a whole frame that a GPU holds; beyond, it takes the sparse way
 IN_DOUBT = -1
 
 
@@ -41,9 +44,13 @@ def fast_label_map(
         (H', W') of the crop, in the type that holds the greatest id.
     """
     values, background = logits.values, logits.backgrounds
+    kind = label_kind(logits.ids)
+    pixels = geometry.crop_size[0] * geometry.crop_size[1]
+    if values.device.type == "cuda" and len(values) * pixels <= AT_ONCE:
+        labels = dense_labels(values, background, numbers_of(logits.ids, values.device), geometry)
+        return np.asarray(fetch(labels).astype(kind, copy=False))
     if values.device.type == "mps":
         values = values.cpu()  # for the types below
-    kind = label_kind(logits.ids)
     winner = sure_winner(values, background)
     rows, columns = (
         _along(inner, source, cells, values.device)
@@ -51,8 +58,7 @@ def fast_label_map(
             geometry.inner, geometry.crop_size, values.shape[1:], strict=True
         )
     )
-    narrow = torch.uint8 if kind is np.uint8 else torch.int32
-    ids = torch.tensor([0, *logits.ids], dtype=narrow, device=values.device)
+    ids = numbers_of(logits.ids, values.device)
     labels = ids[winner.clamp(min=0)].index_select(1, columns.cell).index_select(0, rows.cell)
     cells = torch.nonzero((winner == IN_DOUBT) & rows.used[:, None] & columns.used)
     held = max(SIDE**2, SIDE * len(rows.mixtures)) * min(len(values), CANDIDATES)
@@ -66,8 +72,35 @@ def fast_label_map(
         for pixel, mixture in zip(columns.pixels, columns.mixtures, strict=True):
             best = _best(_mixed(down, mixture, x), numbers, merged)
             labels[rows.pixels[:, y], pixel[x]] = best
-    array: NDArray[Any] = labels.cpu().numpy().astype(kind, copy=False)
+    array: NDArray[Any] = fetch(labels).astype(kind, copy=False)
     return array
+
+
+@lru_cache(maxsize=64)
+def numbers_of(ids: tuple[int, ...], device: torch.device) -> Tensor:
+    """What planes are called in a label map: (1 + O,), 0 for the background, then the ids."""
+    narrow = torch.uint8 if label_kind(ids) is np.uint8 else torch.int32
+    with torch.inference_mode(False):  # what is cached may be used in any mode
+        return torch.tensor([0, *ids], dtype=narrow, device=device)
+
+
+def dense_labels(values: Tensor, background: int, numbers: Tensor, geometry: Geometry) -> Tensor:
+    """The same label map with all planes at the crop's size, for GPUs: nothing depends on values.
+
+    Args:
+        values: logits (K + O, h/4, w/4), objects last.
+        background: K.
+        numbers: (1 + O,), see ``numbers_of``.
+        geometry: of the frame.
+
+    Returns:
+        (H', W') in the type of ``numbers``.
+    """
+    full = F.interpolate(values[None], scale_factor=4, mode="bilinear", align_corners=False)
+    p = to_source(full.softmax(1), geometry)
+    objects = p[background:].max(0)
+    ahead = objects.values > p[:background].amax(0)
+    return numbers[torch.where(ahead, objects.indices + 1, 0)]
 
 
 def sure_winner(logits: Tensor, background: int) -> Tensor:

@@ -33,10 +33,11 @@ from hodor.tracking.given import Given
 from hodor.tracking.key_frames import RememberedPlaces
 from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.prior import CarriedMasks
-from hodor.tracking.runtime import Runtime
+from hodor.tracking.runtime import Evidence, Runtime
 from hodor.tracking.torch.devices import choose_device, choose_precision
 from hodor.tracking.torch.images import image_of, mask_of, to_source
 from hodor.tracking.torch.label_map import fast_label_map
+from hodor.tracking.torch.transfer import fetch, send, send_together
 
 
 class Features(NamedTuple):
@@ -128,12 +129,12 @@ class TorchRuntime(Runtime[Tensor, Features]):
     ) -> Logits[Tensor]:
         """See ``Runtime``: (K + O, h/4, w/4)."""
         masks, known, confidence, change = (
-            torch.from_numpy(values).to(logits.values.device)[None] for values in carried
+            tensor[None] for tensor in send_together(carried, self.device)
         )
         prior = Prior(masks, known, confidence, change[:, None])
         places = None
         if features.keys is not None:
-            places = torch.from_numpy(geometry.places).to(features.keys)[None]
+            places = send(geometry.places, self.device).to(features.keys.dtype)[None]
         refined = self._ready.refine(
             features.image,
             features.pyramid,
@@ -153,11 +154,9 @@ class TorchRuntime(Runtime[Tensor, Features]):
             nothing = some.new_zeros(1, len(told.masks), 1)
             nowhere = None if told.places is None else some.new_zeros(1, 2, 1)
             return Remembered(some, nothing, nothing, nowhere)
-        masks, valid = (torch.from_numpy(v).to(self.device)[None] for v in (told.masks, told.valid))
-        places = None
-        if told.places is not None:
-            places = torch.from_numpy(told.places).to(self.device)[None]
-        return Remembered(torch.cat(told.keys, 1)[None], masks, valid, places)
+        known = [told.masks, told.valid, *([] if told.places is None else [told.places])]
+        masks, valid, *places = (tensor[None] for tensor in send_together(known, self.device))
+        return Remembered(torch.cat(told.keys, 1)[None], masks, valid, *places)
 
     def encode_given(
         self, features: Features, masks: Mapping[int, Tensor]
@@ -191,42 +190,62 @@ class TorchRuntime(Runtime[Tensor, Features]):
         self, logits: Logits[Tensor], areas: Sequence[Area | None], amount: float
     ) -> Logits[Tensor]:
         """See ``Runtime``: (K + O, h/4, w/4)."""
-        added = torch.zeros_like(logits.values)
-        for plane, area in enumerate(areas, logits.backgrounds):
-            if area is not None:
-                added[plane] = amount
-                added[plane][area] = 0
-        return logits.with_values(logits.values + added)
+        k, (h, w) = logits.backgrounds, logits.values.shape[1:]
+        everywhere = (slice(0, h), slice(0, w))
+        edges = [
+            (rows.start, rows.stop, columns.start, columns.stop)
+            for rows, columns in (area or everywhere for area in areas)
+        ]
+        limits = send(np.array(edges, np.int64).reshape(-1, 4), self.device)
+        objects = lowered_outside(logits.values[k:], limits, amount)
+        return logits.with_values(torch.cat([logits.values[:k], objects]))
 
     def shift(self, logits: Logits[Tensor], amounts: Sequence[float]) -> Logits[Tensor]:
         """See ``Runtime``: (K + O, h/4, w/4)."""
-        added = torch.tensor(amounts, dtype=torch.float32, device=logits.values.device)
+        added = send(np.array(amounts, np.float32), self.device)
         return logits.with_values(logits.values + added[:, None, None])
 
     def confidences(self, logits: Logits[Tensor], geometry: Geometry) -> list[float]:
         """See ``Runtime``: of (K + O, h/4, w/4)."""
+        return [float(value) for value in fetch(self._confidences(logits, geometry))]
+
+    def _confidences(self, logits: Logits[Tensor], geometry: Geometry) -> Tensor:
         h, w = geometry.cells
         return confidences(logits.values[:, :h, :w].softmax(0), logits.backgrounds)
 
     def matched_shares(self, logits: Logits[Tensor], geometry: Geometry) -> list[float]:
         """See ``Runtime``: of (K + O, h/4, w/4)."""
+        return [float(value) for value in fetch(self._matched(logits, geometry))]
+
+    def _matched(self, logits: Logits[Tensor], geometry: Geometry) -> Tensor:
         if logits.matched is None:
-            return [1.0] * len(logits.ids)
+            return torch.ones(len(logits.ids), device=logits.values.device)
         h, w = geometry.cells
-        wins = _wins(logits.values[:, :h, :w], logits.backgrounds)
-        # (O, h/8, w/8) before
-        matched = logits.matched.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :h, :w]
-        count = wins.flatten(1).sum(1)
-        mean = (matched * wins).flatten(1).sum(1) / count.clamp(min=1)
-        return [float(value) for value in torch.where(count > 0, mean, 1.0).cpu()]
+        return matched_shares(logits.values[:, :h, :w], logits.matched, logits.backgrounds)
 
     def similarity(self, found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> list[float]:
         """See ``Runtime``: of (C,)."""
-        ours = [one for one, those in zip(found, given, strict=True) for _ in those]
-        theirs = [one for those in given for one in those]
-        cosines = F.cosine_similarity(torch.stack(ours).float(), torch.stack(theirs).float())
-        each = iter(cosines.tolist())  # one copy from the device
-        return [max(next(each) for _ in those) for those in given]
+        return greatest(fetch(cosines(found, given)).tolist(), given)
+
+    def evidence(
+        self,
+        logits: Logits[Tensor],
+        geometry: Geometry,
+        found: Sequence[Tensor],
+        given: Sequence[Sequence[Tensor]],
+        *,
+        matched: bool,
+    ) -> Evidence:
+        """See ``Runtime``; Python waits once for all of it."""
+        parts = [self._confidences(logits, geometry)]
+        if matched:
+            parts.append(self._matched(logits, geometry))
+        if found:
+            parts.append(cosines(found, given))
+        count = len(logits.ids)
+        values = [float(value) for value in fetch(torch.cat(parts))]
+        shares = values[count : 2 * count] if matched else [1.0] * count
+        return Evidence(values[:count], shares, greatest(values[count * (1 + matched) :], given))
 
     def label_map(
         self, logits: Logits[Tensor], geometry: Geometry
@@ -239,7 +258,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
     ) -> NDArray[np.float32]:
         """See ``Runtime``: (K + O, H', W')."""
         p = crop_probabilities(logits, geometry, given)
-        return np.asarray(p.cpu().numpy(), np.float32)
+        return np.asarray(fetch(p), np.float32)
 
     def to_numpy(self, array: Tensor) -> NDArray[np.float32]:
         """See ``Runtime``: (C,)."""
@@ -247,7 +266,35 @@ class TorchRuntime(Runtime[Tensor, Features]):
 
     def from_numpy(self, array: NDArray[np.float32]) -> Tensor:
         """See ``Runtime``: (C,)."""
-        return torch.from_numpy(array).to(self.device)
+        return send(array, self.device)
+
+
+def cosines(found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Of each descriptor (C,) with each of those given for it, one after the other: (n,)."""
+    ours = [one for one, those in zip(found, given, strict=True) for _ in those]
+    theirs = [one for those in given for one in those]
+    return F.cosine_similarity(torch.stack(ours).float(), torch.stack(theirs).float())
+
+
+def greatest(values: Sequence[float], given: Sequence[Sequence[Tensor]]) -> list[float]:
+    """For each object the greatest of its ``cosines`` (n,)."""
+    each = iter(values)
+    return [max(next(each) for _ in those) for those in given]
+
+
+def lowered_outside(objects: Tensor, limits: Tensor, amount: float) -> Tensor:
+    """Planes with a number added outside of each one's area.
+
+    Args:
+        objects: (O, y, x).
+        limits: first row, row after the last, first column, column after the last: (O, 4).
+        amount: what is added.
+    """
+    top, bottom, left, right = limits.T[..., None, None]  # (O, 1, 1) each
+    rows = torch.arange(objects.shape[1], device=objects.device)[:, None]
+    columns = torch.arange(objects.shape[2], device=objects.device)
+    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    return torch.where(inside, objects, objects + amount)
 
 
 def network_fingerprint(network: Hodor) -> str:
@@ -286,7 +333,7 @@ def _filled(row: Sequence[Tensor | None], like: Tensor) -> list[Tensor]:
 
 def _valid(known: NDArray[np.bool_], device: torch.device) -> Tensor | None:
     """The network does without a mask where all is known."""
-    return None if known.all() else torch.from_numpy(known).to(device)[None]
+    return None if known.all() else send(known, device)[None]
 
 
 def override(
@@ -329,17 +376,31 @@ def crop_probabilities(
     return to_source(override(full, ids, given)[1][None], geometry)
 
 
-def _wins(planes: Tensor, background: int) -> Tensor:
+def wins(planes: Tensor, background: int) -> Tensor:
     """Cells that each object wins, (O, y, x) of 0 and 1, from (K + O, y, x)."""
     best = planes.argmax(0)
     numbers = torch.arange(background, len(planes), device=best.device)
     return (best == numbers[:, None, None]).to(planes.dtype)
 
 
-def confidences(probabilities: Tensor, background: int) -> list[float]:
-    """Confidence of each object from probabilities (K + O, y, x); 0 if it wins no pixel."""
-    objects = probabilities[background:]
-    wins = _wins(probabilities, background)
-    count = wins.flatten(1).sum(1)
-    mean = (objects * wins).flatten(1).sum(1) / count.clamp(min=1)
-    return [float(value) for value in mean.cpu()]
+def confidences(probabilities: Tensor, background: int) -> Tensor:
+    """Confidence of each object, (O,), from probabilities (K + O, y, x); 0 if it wins no pixel."""
+    won = wins(probabilities, background)
+    count = won.flatten(1).sum(1)
+    return (probabilities[background:] * won).flatten(1).sum(1) / count.clamp(min=1)
+
+
+def matched_shares(values: Tensor, matched: Tensor, background: int) -> Tensor:
+    """How much of what each object wins was matched: (O,); 1 where it wins nothing.
+
+    Args:
+        values: logits (K + O, y, x), of cells that hold some of the frame.
+        matched: (O, h/8, w/8), see ``Logits``.
+        background: K.
+    """
+    won = wins(values, background)
+    y, x = values.shape[1:]
+    fine = matched.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :y, :x]
+    count = won.flatten(1).sum(1)
+    mean = (fine * won).flatten(1).sum(1) / count.clamp(min=1)
+    return torch.where(count > 0, mean, 1.0)
