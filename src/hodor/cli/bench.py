@@ -40,6 +40,7 @@ def bench(
     precision: str = typer.Option("auto", help="auto, fp32 or bf16."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
     repeats: int = typer.Option(5, min=1, help="Rounds; the median counts."),
+    step: str = typer.Option("plain", help="plain; fixed: at fixed shapes; captured: CUDA graphs."),
     ops: bool = typer.Option(
         False, help="Count operations, waiting and uploads by stage, in place of measuring time."
     ),
@@ -51,7 +52,9 @@ def bench(
 
     hodor bench --ops
     """
-    options = BenchOptions(model, height, width, size, objects, window, precision, device, repeats)
+    options = BenchOptions(
+        model, height, width, size, objects, window, precision, device, repeats, step
+    )
     if ops:
         counts = Stepper(options).operations()
         table, numbers = operations_table(counts), _named(counts)

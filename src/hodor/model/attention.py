@@ -202,8 +202,19 @@ class DescriptorAttention(nn.Module):
         return logits.softmax(-1)
 
 
-@lru_cache(maxsize=16)
 def sine_positions(
+    h: int, w: int, channels: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """The same as ``sine_positions_anew``, kept for a few sizes.
+
+    A captured CUDA graph makes them itself: what is kept could be dropped under it.
+    """
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        return sine_positions_anew(h, w, channels, device, dtype)
+    return _kept_positions(h, w, channels, device, dtype)
+
+
+def sine_positions_anew(
     h: int, w: int, channels: int, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
     """Sine code of pixel positions, the y half first, then the x half.
@@ -232,6 +243,9 @@ def sine_positions(
     y = code(h)[:, None].expand(h, w, half)
     x = code(w)[None].expand(h, w, half)
     return torch.cat([y, x], -1).flatten(0, 1).to(dtype)  # (h, w, C) before
+
+
+_kept_positions = lru_cache(maxsize=16)(sine_positions_anew)
 
 
 class FeedForward(nn.Module):

@@ -28,7 +28,13 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
-        self, d: Tensor, embedding: Tensor, keys: Tensor, values: Tensor, masks: Tensor
+        self,
+        d: Tensor,
+        embedding: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        masks: Tensor,
+        absent: Tensor | None = None,
     ) -> Tensor:
         """Refine descriptors.
 
@@ -37,21 +43,24 @@ class EncoderLayer(nn.Module):
             embedding: (P, C), added to queries and keys of the self-attention.
             keys, values: pixels of F8, (B, N, C).
             masks: (B, P, N).
+            absent: (B, P) bool, patches that no other listens to; None: there are none.
 
         Returns:
             (B, P, C).
         """
         if self.normalize_first:
-            d = d + self._attend(self.self_norm(d), embedding)
+            d = d + self._attend(self.self_norm(d), embedding, absent)
             d = d + self.dropout(self.cross_attention(self.cross_norm(d), keys, values, masks))
             return cast(Tensor, self.ffn(self.ffn_norm(d), plus=d))
-        d = self.self_norm(d + self._attend(d, embedding))
+        d = self.self_norm(d + self._attend(d, embedding, absent))
         d = self.cross_norm(d + self.dropout(self.cross_attention(d, keys, values, masks)))
         return cast(Tensor, self.ffn_norm(self.ffn(d, plus=d)))
 
-    def _attend(self, d: Tensor, embedding: Tensor) -> Tensor:
+    def _attend(self, d: Tensor, embedding: Tensor, absent: Tensor | None) -> Tensor:
         query = d + embedding
-        attended, _ = self.self_attention(query, query, d, need_weights=False)
+        attended, _ = self.self_attention(
+            query, query, d, key_padding_mask=absent, need_weights=False
+        )
         return cast(Tensor, self.dropout(attended))
 
 
@@ -72,7 +81,14 @@ class Encoder(nn.Module):
                 nn.Linear(c, c), nn.ReLU(), nn.Linear(c, c), nn.ReLU(), nn.Linear(c, c)
             )
 
-    def forward(self, f8: Tensor, masks: Tensor, objects: int, embedding: Tensor) -> Tensor:
+    def forward(
+        self,
+        f8: Tensor,
+        masks: Tensor,
+        objects: int,
+        embedding: Tensor,
+        absent: Tensor | None = None,
+    ) -> Tensor:
         """Describe patches.
 
         Args:
@@ -80,6 +96,7 @@ class Encoder(nn.Module):
             masks: (B, P, y, x) in [0, 1], background first, objects last.
             objects: number of objects among the P patches.
             embedding: (P, C).
+            absent: (B, P) bool, see ``EncoderLayer``.
 
         Returns:
             Descriptors (B, P, C), in the order of ``masks``.
@@ -91,7 +108,7 @@ class Encoder(nn.Module):
             h, w = f8.shape[-2:]
             keys = pixels + sine_positions(h, w, f8.shape[1], f8.device, f8.dtype)
         for layer in self.layers:
-            d = layer(d, embedding, keys, pixels, masks.flatten(2))  # masks (B, P, N)
+            d = layer(d, embedding, keys, pixels, masks.flatten(2), absent)  # masks (B, P, N)
         return cast(Tensor, self.stand_in(self.norm(d)))
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from hodor.model.backbones import make_backbone
 from hodor.model.config import HodorConfig
@@ -76,19 +77,23 @@ class Hodor(nn.Module):
         """Features of normalised ``images`` (B, 3, h, w); h and w are multiples of 32."""
         return cast(Pyramid, self.pyramid(self.backbone(images)))
 
-    def describe(self, pyramid: Pyramid, masks: Tensor) -> Descriptors:
+    def describe(
+        self, pyramid: Pyramid, masks: Tensor, present: Tensor | None = None
+    ) -> Descriptors:
         """Descriptors of objects and background cells.
 
         Args:
             pyramid: of the frame that the masks belong to.
             masks: (B, O, y, x) in [0, 1], soft or hard. At the image's size (given masks: the
                 background is cut there, then all are resized) or at stride 8 (predicted masks).
+            present: (B, O) bool, in networks that take objects together: others only fill the
+                shape, with empty masks, and change nothing; None: all are there.
 
         Returns:
             Objects (B, O, C) and background (B, G, C); see ``Descriptors`` for one at a time.
         """
         if self.config.joint_objects:
-            return self._describe(pyramid.f8, masks)
+            return self._describe(pyramid.f8, masks, present)
         b, o = masks.shape[:2]
         # Each object as a clip of its own: (B * O, C, h/8, w/8) and (B * O, 1, y, x)
         d = self._describe(pyramid.f8.repeat_interleave(o, 0), masks.flatten(0, 1)[:, None])
@@ -97,13 +102,16 @@ class Hodor(nn.Module):
             d.background.reshape(b, o * self.config.cells, -1),  # (B * O, G, C) before
         )
 
-    def describe_patches(self, f8: Tensor, objects: Tensor, cells: Tensor) -> Descriptors:
+    def describe_patches(
+        self, f8: Tensor, objects: Tensor, cells: Tensor, present: Tensor | None = None
+    ) -> Descriptors:
         """Descriptors from masks at stride 8 whose background is cut already.
 
         Args:
             f8: features of the frame at stride 8, (B, C, h/8, w/8).
             objects: (B, O, h/8, w/8).
             cells: (B, G, h/8, w/8).
+            present: (B, O) bool, see ``describe``.
 
         Returns:
             Objects (B, O, C) and background (B, G, C).
@@ -116,7 +124,8 @@ class Hodor(nn.Module):
         embedding = torch.cat(
             [self.background_embedding, self.object_embedding.expand(count, -1)], 0
         )
-        d = self.encoder(f8, masks, count, embedding)
+        absent = None if present is None else F.pad(~present, (cells.shape[1], 0))  # (B, G + O)
+        d = self.encoder(f8, masks, count, embedding, absent)
         return Descriptors(d[:, -count:], d[:, :-count])
 
     def segment(self, pyramid: Pyramid, history: History) -> Tensor:
@@ -200,11 +209,11 @@ class Hodor(nn.Module):
         descriptors = self.describe(self.extract(images), masks)
         return self.segment(self.extract(targets), History.of(descriptors))
 
-    def _describe(self, f8: Tensor, masks: Tensor) -> Descriptors:
+    def _describe(self, f8: Tensor, masks: Tensor, present: Tensor | None = None) -> Descriptors:
         objects, cells = patch_masks(masks, self.config.background_grid)
         if masks.shape[-2:] != f8.shape[-2:]:
             cells, objects = to_stride_8(cells), objects_to_stride_8(objects)
-        return self.describe_patches(f8, objects, cells)
+        return self.describe_patches(f8, objects, cells, present)
 
     def _segment(self, pyramid: Pyramid, history: History) -> Tensor:
         if self.config.barebones:

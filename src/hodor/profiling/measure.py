@@ -46,6 +46,8 @@ class BenchOptions:
     precision: str = "auto"
     device: str = "auto"
     repeats: int = 5
+    step: str = "plain"
+    """As for ``Tracker``"""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,9 @@ def _tracker(options: BenchOptions) -> Tracker:
     changes = {"size": options.size, "window": options.window}
     network = _paper() if options.model == PAPER else load_model(options.model)
     chosen = TrackerOptions().changed(network.metadata.get("tracking", {})).changed(changes)
-    return Tracker(network, chosen, device=options.device, precision=options.precision)
+    return Tracker(
+        network, chosen, device=options.device, precision=options.precision, step=options.step
+    )
 
 
 def _paper() -> Hodor:

@@ -13,14 +13,18 @@ RUNTIMES = ("torch", "onnx")
 
 
 def open_runtime(
-    model: str, runtime: str, device: "str | torch.device", precision: str
+    model: str,
+    runtime: str,
+    device: "str | torch.device",
+    precision: str,
+    step: str = "plain",
 ) -> AnyRuntime:
     """A model and what runs it.
 
     Args:
         model: as for ``Tracker.from_pretrained``; for ``onnx`` the folder of an export.
         runtime: ``torch`` or ``onnx``.
-        device, precision: as for ``Tracker``.
+        device, precision, step: as for ``Tracker``.
 
     Raises:
         HodorError: no such model, or what runs it is not installed or not to be had here.
@@ -31,10 +35,12 @@ def open_runtime(
 
         if precision not in ("auto", "fp32"):
             raise HodorError(f"precision {precision!r}: exported files compute in fp32")
+        if step != "plain":
+            raise HodorError(f"step {step!r}: exported files have the step plain alone")
         return OnnxRuntime(OnnxNetwork.open(Path(model), str(device)))
     if runtime != "torch":
         raise HodorError(f"runtime {runtime!r}: it must be one of {', '.join(RUNTIMES)}")
     from hodor.tracking.torch.runtime import TorchRuntime
     from hodor.weights import load_model
 
-    return TorchRuntime(load_model(model), device, precision)
+    return TorchRuntime(load_model(model), device, precision, step)

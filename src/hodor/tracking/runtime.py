@@ -8,7 +8,7 @@ or NumPy's. All that is computed with them is here by name, and has two forms: `
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from hodor.tracking.key_frames import RememberedPlaces
 from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.prior import CarriedMasks
 from hodor.types import Json
+
+if TYPE_CHECKING:
+    from hodor.tracking.at_once import Answer, Asked
 
 FeaturesT = TypeVar("FeaturesT")
 """What the network sees in a frame: its pyramid and, for a refiner, the image"""
@@ -66,6 +69,17 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     @abstractmethod
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> FeaturesT:
         """What the network sees in a frame's crop (H', W', 3)."""
+
+    @property
+    def takes_at_once(self) -> bool:
+        """Whether frames without given masks may be asked for in one go."""
+        return False
+
+    def at_once(
+        self, frame: NDArray[np.uint8], asked: "Asked[ArrayT]", geometry: Geometry
+    ) -> "Answer[ArrayT, FeaturesT] | None":
+        """All that the stages find in a frame's crop (H', W', 3); None: ask them one by one."""
+        return None
 
     @abstractmethod
     def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[ArrayT, bool]:

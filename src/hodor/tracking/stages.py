@@ -7,10 +7,12 @@ from typing import Generic
 import numpy as np
 from numpy.typing import NDArray
 
+from hodor.tracking.at_once import Answer, Asked
 from hodor.tracking.boxes import Crop, LastBox, crop_around
 from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.doubts import (
     BEYOND_RADIUS,
+    Area,
     doubtful,
     either,
     judged,
@@ -107,6 +109,50 @@ class Stages(Generic[ArrayT, FeaturesT]):
                 RememberedPlaces.of(last, logits.ids, nearby=True),
             ]
         return self.runtime.refine(features, logits, carried, remembered, geometry)
+
+    def at_once(
+        self,
+        frame: NDArray[np.uint8],
+        given: Given[ArrayT] | None,
+        grey: NDArray[np.uint8] | None,
+        geometry: Geometry,
+    ) -> Answer[ArrayT, FeaturesT] | None:
+        """All of this in one go, where the runtime does that; None: the stages, one by one.
+
+        Args:
+            frame: its crop (H', W', 3).
+            given: masks (h, w); a frame that has any goes by stages.
+            grey: see ``refine``.
+            geometry: of the frame.
+        """
+        memory, options = self.memory, self.options
+        if not self.runtime.takes_at_once or given is not None or not memory.ids:
+            return None
+        ids, radius = tuple(memory.ids), options.search_radius
+        areas: list[Area | None] = [None] * len(ids)
+        if radius is not None:
+            areas = search_areas(ids, memory.last_boxes, geometry, radius)
+        ratio = options.min_confidence_ratio
+        asked = Asked(
+            ids,
+            memory.recall(ids),
+            areas,
+            None if grey is None else carried_masks(memory.last, grey, ids, geometry),
+            memory.given_maps,
+            memory.last_map,
+            [memory.given(i) if options.min_similarity else [] for i in ids],
+            [ratio * memory.running_confidence_of(i) for i in ids],
+            options,
+        )
+        return self.runtime.at_once(frame, asked, geometry)
+
+    def answered(self, answer: Answer[ArrayT, FeaturesT], index: int, geometry: Geometry) -> Result:
+        """What ``step`` gives for frame ``index``; the label map (H, W) is at the frame's size."""
+        visible = {i: value > 0 for i, value in answer.confidence.items()}
+        return Result(
+            index, geometry.placed(answer.labels), answer.shown.ids, answer.confidence, visible,
+            (), answer.shown, geometry, None, self.runtime,
+        )  # fmt: skip
 
     def encode(
         self, features: FeaturesT, logits: Logits[ArrayT] | None, given: Given[ArrayT] | None

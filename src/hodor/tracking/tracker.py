@@ -51,9 +51,10 @@ class Tracker:
         options: see ``TrackerOptions``; default: what the model's file says, else the paper's.
         device: ``auto``, ``cpu``, ``cuda``, ``mps`` or a torch device.
         precision: ``auto``, ``fp32`` or ``bf16``.
+        step: ``plain``, or for GPUs ``fixed`` or ``captured``; see the guide, Performance.
 
     Raises:
-        HodorError: the device or precision is not to be had.
+        HodorError: the device, precision or step is not to be had.
     """
 
     def __init__(
@@ -63,13 +64,14 @@ class Tracker:
         *,
         device: "str | torch.device" = "auto",
         precision: str = "auto",
+        step: str = "plain",
     ) -> None:
         if isinstance(network, Runtime):
             self.runtime: AnyRuntime = network
         else:
             from hodor.tracking.torch.runtime import TorchRuntime
 
-            self.runtime = TorchRuntime(network, device, precision)
+            self.runtime = TorchRuntime(network, device, precision, step)
         self.options = options or TrackerOptions().changed(
             self.runtime.metadata.get("tracking", {})
         )
@@ -85,6 +87,7 @@ class Tracker:
         device: "str | torch.device" = "auto",
         precision: str = "auto",
         runtime: str = "torch",
+        step: str = "plain",
         **options: Unpack[OptionChanges],
     ) -> "Tracker":
         """A tracker with a bundled model, a file or ``hub:ORG/REPO``.
@@ -92,7 +95,7 @@ class Tracker:
         Args:
             model: its name; with the runtime ``onnx``, for which PyTorch is not needed, a folder
                 that ``hodor export onnx`` wrote.
-            device, precision: as for ``Tracker``.
+            device, precision, step: as for ``Tracker``.
             runtime: ``torch`` or ``onnx``.
             options: fields of ``TrackerOptions``; None keeps the model's way, ``"off"`` switches
                 off what can be off.
@@ -101,7 +104,7 @@ class Tracker:
             WeightsError: no such model, or it is damaged.
             HodorError: an option is out of range.
         """
-        opened = open_runtime(model, runtime, device, precision)
+        opened = open_runtime(model, runtime, device, precision, step)
         stated = TrackerOptions().changed(opened.metadata.get("tracking", {}))
         return cls(opened, stated.changed(options))
 
@@ -211,11 +214,17 @@ class Tracker:
         geometry = stages.geometry((frame.shape[0], frame.shape[1]), labels)
         with self.runtime.running():
             given = stages.given(labels, geometry)
-            features = self.runtime.extract(frame[geometry.crop.area], geometry)
-            logits = stages.decode(features, given, geometry)
-            logits = stages.refine(features, logits, grey, geometry)
-            descriptors = stages.encode(features, logits, given).at(self._next)
-            result = stages.result(descriptors, logits, given, geometry)
+            seen = frame[geometry.crop.area]
+            answer = stages.at_once(seen, given, grey, geometry)
+            if answer is not None:
+                features, descriptors = answer.features, answer.descriptors.at(self._next)
+                result = stages.answered(answer, self._next, geometry)
+            else:
+                features = self.runtime.extract(seen, geometry)
+                logits = stages.decode(features, given, geometry)
+                logits = stages.refine(features, logits, grey, geometry)
+                descriptors = stages.encode(features, logits, given).at(self._next)
+                result = stages.result(descriptors, logits, given, geometry)
             stages.remember(features, descriptors, result, given, geometry)
         return result
 

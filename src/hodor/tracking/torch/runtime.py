@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +20,12 @@ from hodor.model import (
     History,
     Hodor,
     Prior,
-    Pyramid,
     Remembered,
     inference_copy,
     objects_to_stride_8,
     to_stride_8,
 )
+from hodor.tracking.at_once import Answer, Asked
 from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
@@ -34,20 +34,19 @@ from hodor.tracking.key_frames import RememberedPlaces
 from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.prior import CarriedMasks
 from hodor.tracking.runtime import Evidence, Runtime
+from hodor.tracking.torch.arithmetic import (
+    confidences,
+    cosines,
+    greatest,
+    lowered_outside,
+    matched_shares,
+)
 from hodor.tracking.torch.devices import choose_device, choose_precision
+from hodor.tracking.torch.features import Features
+from hodor.tracking.torch.fixed.step import FixedStep, check_step
 from hodor.tracking.torch.images import image_of, mask_of, to_source
 from hodor.tracking.torch.label_map import fast_label_map
 from hodor.tracking.torch.transfer import fetch, send, send_together
-
-
-class Features(NamedTuple):
-    """A frame as the network sees it."""
-
-    pyramid: Pyramid
-    image: Tensor
-    """(1, 3, h, w), for the refiner"""
-    keys: Tensor | None
-    """(1, C, h/8, w/8), for matching"""
 
 
 class TorchRuntime(Runtime[Tensor, Features]):
@@ -57,14 +56,21 @@ class TorchRuntime(Runtime[Tensor, Features]):
         network: a trained network. Frames go through a copy that is made for speed.
         device: ``auto``, ``cpu``, ``cuda``, ``mps`` or a torch device.
         precision: ``auto``, ``fp32`` or ``bf16``.
+        step: ``plain``; ``fixed``, at fixed shapes; ``captured``, the same as a CUDA graph.
 
     Raises:
-        HodorError: the device or precision is not to be had.
+        HodorError: the device, precision or step is not to be had.
     """
 
     name = "torch"
 
-    def __init__(self, network: Hodor, device: str | torch.device, precision: str) -> None:
+    def __init__(
+        self,
+        network: Hodor,
+        device: str | torch.device,
+        precision: str,
+        step: str = "plain",
+    ) -> None:
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
         self.network = network
@@ -72,6 +78,10 @@ class TorchRuntime(Runtime[Tensor, Features]):
         self.device_name = str(self.device)
         self.precision = str(self.dtype).removeprefix("torch.")
         self._ready = inference_copy(network, self.dtype).to(self.device)
+        self._fixed: FixedStep | None = None
+        if check_step(step, self.device, self.config):
+            curve = network.metadata.get("calibration", [])
+            self._fixed = FixedStep(self._ready, self.device, curve, captures=step == "captured")
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -106,6 +116,19 @@ class TorchRuntime(Runtime[Tensor, Features]):
     def keys(self, features: Features) -> Tensor | None:
         """See ``Runtime``: (C, J)."""
         return None if features.keys is None else features.keys[0].flatten(1)
+
+    @property
+    def takes_at_once(self) -> bool:
+        """See ``Runtime``."""
+        return self._fixed is not None
+
+    def at_once(
+        self, frame: NDArray[np.uint8], asked: Asked[Tensor], geometry: Geometry
+    ) -> Answer[Tensor, Features] | None:
+        """See ``Runtime``: of (H', W', 3)."""
+        if self._fixed is None:
+            return None
+        return self._fixed.answer(self.image(frame, geometry), asked, geometry)
 
     def given_mask(self, region: NDArray[np.bool_], geometry: Geometry) -> tuple[Tensor, bool]:
         """See ``Runtime``: (H', W') to (h, w)."""
@@ -269,34 +292,6 @@ class TorchRuntime(Runtime[Tensor, Features]):
         return send(array, self.device)
 
 
-def cosines(found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Of each descriptor (C,) with each of those given for it, one after the other: (n,)."""
-    ours = [one for one, those in zip(found, given, strict=True) for _ in those]
-    theirs = [one for those in given for one in those]
-    return F.cosine_similarity(torch.stack(ours).float(), torch.stack(theirs).float())
-
-
-def greatest(values: Sequence[float], given: Sequence[Sequence[Tensor]]) -> list[float]:
-    """For each object the greatest of its ``cosines`` (n,)."""
-    each = iter(values)
-    return [max(next(each) for _ in those) for those in given]
-
-
-def lowered_outside(objects: Tensor, limits: Tensor, amount: float) -> Tensor:
-    """Planes with a number added outside of each one's area.
-
-    Args:
-        objects: (O, y, x).
-        limits: first row, row after the last, first column, column after the last: (O, 4).
-        amount: what is added.
-    """
-    top, bottom, left, right = limits.T[..., None, None]  # (O, 1, 1) each
-    rows = torch.arange(objects.shape[1], device=objects.device)[:, None]
-    columns = torch.arange(objects.shape[2], device=objects.device)
-    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-    return torch.where(inside, objects, objects + amount)
-
-
 def network_fingerprint(network: Hodor) -> str:
     """What tells one network's descriptors from another's: sha256 of config and weights."""
     state = {
@@ -374,33 +369,3 @@ def crop_probabilities(
         full = F.interpolate(values, scale_factor=4, mode="bilinear", align_corners=False)[0]
         ids, full = logits.ids, full.softmax(0)
     return to_source(override(full, ids, given)[1][None], geometry)
-
-
-def wins(planes: Tensor, background: int) -> Tensor:
-    """Cells that each object wins, (O, y, x) of 0 and 1, from (K + O, y, x)."""
-    best = planes.argmax(0)
-    numbers = torch.arange(background, len(planes), device=best.device)
-    return (best == numbers[:, None, None]).to(planes.dtype)
-
-
-def confidences(probabilities: Tensor, background: int) -> Tensor:
-    """Confidence of each object, (O,), from probabilities (K + O, y, x); 0 if it wins no pixel."""
-    won = wins(probabilities, background)
-    count = won.flatten(1).sum(1)
-    return (probabilities[background:] * won).flatten(1).sum(1) / count.clamp(min=1)
-
-
-def matched_shares(values: Tensor, matched: Tensor, background: int) -> Tensor:
-    """How much of what each object wins was matched: (O,); 1 where it wins nothing.
-
-    Args:
-        values: logits (K + O, y, x), of cells that hold some of the frame.
-        matched: (O, h/8, w/8), see ``Logits``.
-        background: K.
-    """
-    won = wins(values, background)
-    y, x = values.shape[1:]
-    fine = matched.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :y, :x]
-    count = won.flatten(1).sum(1)
-    mean = (fine * won).flatten(1).sum(1) / count.clamp(min=1)
-    return torch.where(count > 0, mean, 1.0)

@@ -48,16 +48,17 @@ class Coming:
     def __init__(self, tensor: Tensor) -> None:
         self._there: torch.cuda.Event | None = None
         if tensor.device.type != "cuda":
-            self._host = torch.from_numpy(np.array(fetch(tensor)))
+            self._array = np.array(fetch(tensor))
             return
-        self._host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-        self._host.copy_(tensor, non_blocking=True)
+        host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+        host.copy_(tensor, non_blocking=True)
+        self._array = host.numpy()
         self._there = torch.cuda.Event()  # type: ignore[no-untyped-call]
         self._there.record()
 
     def array(self) -> AnyArray:
         """Its values, in memory that is not pinned: label maps may be kept for long."""
         if self._there is None:
-            return np.asarray(self._host.numpy())
+            return self._array
         self._there.synchronize()
-        return np.array(self._host.numpy())
+        return np.array(self._array)
