@@ -426,6 +426,39 @@ def test_clicks_and_a_box_offer_a_mask_that_enter_takes(
     assert (mask & truth).sum() / (mask | truth).sum() > 0.8
 
 
+def test_where_the_pointer_rests_a_mask_is_shown_which_only_a_click_offers(
+    server: Any, open_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    page = open_page(server.address)
+    asked: list[dict[str, Any]] = []
+    page.tab.on(
+        "request", lambda one: "/api/click/" in one.url and asked.append(one.post_data_json)
+    )
+    page.tab.keyboard.press("c")
+    page.tab.wait_for_selector('body[data-looked="0"]')
+    page.tab.mouse.move(*page.place(20, 22))
+    page.tab.wait_for_selector('body:not([data-hovered="0"])[data-hovered]')
+    share = int(page.tab.evaluate("document.body.dataset.hovered")) / (24 * 24)
+    assert 0.5 < share < 1.5, "the square under the pointer"
+    page.offered(0)
+    assert page.objects() == []
+    page.tab.mouse.move(*page.place(-4, -4))
+    page.tab.wait_for_selector('body[data-hovered="0"]')
+    assert all(one["passing"] for one in asked)
+    page.click(20, 22)
+    page.offered(1)
+    page.tab.wait_for_selector('body[data-hovered="0"]')
+    page.tab.keyboard.press("Escape")
+    page.offered(0)
+    page.tab.keyboard.press("s")
+    asked.clear()
+    page.drag((20, 22), (22, 22))
+    page.tab.mouse.move(*page.place(70, 44))
+    page.standing("Mask given")
+    assert asked == [], "strokes have no preview"
+    assert page.tab.evaluate("document.body.dataset.hovered") == "0"
+
+
 def test_no_prompt_takes_away_what_was_painted_or_brings_back_what_was_erased(
     server: Any, open_page: Callable[[str], Page], tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ class Clicks:
         self._wanted: int | None = None
         self._segmenter: Segmenter | None = None
         self._seen: OrderedDict[int, Embedding] = OrderedDict()
+        self._newest: Prompts | None = None
 
     def look(self, index: int) -> bool:
         """Describe a frame, so that its first click need not wait.
@@ -54,9 +55,30 @@ class Clicks:
         Raises:
             HodorError: as ``look``.
         """
+        self._newest = prompts
         with self._mutex:
-            seen = self._embedding(index)
-            found = self._network().follow(seen, prompts, first)
+            return self._masks(index, prompts, first)
+
+    def passing(self, index: int, prompts: Prompts) -> tuple[NDArray[np.uint8], int] | None:
+        """As ``masks``, for a pointer that passes over the frame.
+
+        None if something else was asked while this one waited, for nobody looks at its answer then,
+        or if the frame has not been looked at, which takes too long for a pointer.
+
+        Raises:
+            HodorError: as ``look``.
+        """
+        self._newest = prompts
+        with self._mutex:
+            if self._newest is not prompts or index not in self._seen:
+                return None
+            return self._masks(index, prompts, None)
+
+    def _masks(
+        self, index: int, prompts: Prompts, first: int | None
+    ) -> tuple[NDArray[np.uint8], int]:
+        seen = self._embedding(index)
+        found = self._network().follow(seen, prompts, first)
         bits = np.zeros(seen.size, np.uint8)
         for bit, mask in enumerate(found.masks):
             bits |= mask.astype(np.uint8) << bit

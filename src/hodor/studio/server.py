@@ -91,11 +91,13 @@ class ClickRequest(BaseModel):
     """Clicks on an object (True) and beside it, in order, and a box, in pixels of the frame.
 
     first: which of the four masks the first prompt was taken to mean; None: the likeliest.
+    passing: asked while the pointer passes; whatever is asked next takes its place.
     """
 
     points: list[tuple[Coordinate, Coordinate, bool]] = Field([], max_length=MOST_CLICKS)
     box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
     first: Annotated[int, Field(ge=0, le=3)] | None = None
+    passing: bool = False
 
     def prompts(self, size: tuple[int, int]) -> Prompts:
         """As the network takes them, within a frame of size (H, W). Raises MaskError."""
@@ -257,7 +259,14 @@ def _working(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/click/{index}")
     def click(index: int, shown: ClickRequest) -> Response:
         prompts = shown.prompts(session.video.size)
-        bits, best = _clicks(studio).masks(index, prompts, shown.first)
+        clicks = _clicks(studio)
+        if shown.passing:
+            found = clicks.passing(index, prompts)
+            if found is None:
+                return Response(status_code=204)
+        else:
+            found = clicks.masks(index, prompts, shown.first)
+        bits, best = found
         head = {"X-Best": str(best)}
         return Response(encode_runs(bits), media_type="application/octet-stream", headers=head)
 

@@ -14,11 +14,11 @@ export class Problem extends Error {
 /**
  * @param {string} method
  * @param {string} path
- * @param {{json?: any, body?: any}} sent
+ * @param {{json?: any, body?: any, signal?: AbortSignal}} sent
  */
-async function send(method, path, { json, body } = {}) {
+async function send(method, path, { json, body, signal } = {}) {
   /** @type {RequestInit} */
-  const options = { method, body };
+  const options = { method, body, signal };
   if (json !== undefined) {
     options.body = JSON.stringify(json);
     options.headers = { "Content-Type": "application/json" };
@@ -96,11 +96,13 @@ export async function segment(frame, prompt) {
  * @type {(frame: number) => Promise<{ready: boolean}>} */
 export const lookAt = (frame) => json("POST", `api/look/${frame}`);
 
-/** Four masks of clicks and a box, in the bits of one map: {runs, best}.
- * @type {(frame: number, prompts: {points: [number, number, boolean][], box: Box, first: number | null}) =>
- *   Promise<{runs: Uint32Array, best: number}>} */
-export async function maskOfClicks(frame, prompts) {
-  const answer = await send("POST", `api/click/${frame}`, { json: prompts });
+/** Four masks of clicks and a box, in the bits of one map: {runs, best}. passing: asked while the pointer
+ * passes; null if meanwhile something newer was asked.
+ * @type {(frame: number, prompts: {points: [number, number, boolean][], box: Box, first: number | null, passing?: boolean},
+ *   signal?: AbortSignal) => Promise<{runs: Uint32Array, best: number} | null>} */
+export async function maskOfClicks(frame, prompts, signal) {
+  const answer = await send("POST", `api/click/${frame}`, { json: prompts, signal });
+  if (answer.status === 204) return null;
   return { runs: new Uint32Array(await answer.arrayBuffer()), best: Number(answer.headers.get("X-Best")) };
 }
 

@@ -2,6 +2,7 @@
 
 import { lookAt, maskOfClicks } from "./api.js";
 import { attempt, prepareEdit, readyToShow, replaceMask } from "./edits.js";
+import { inkMask } from "./masks.js";
 import { tell } from "./notices.js";
 import { decode } from "./runs.js";
 import { draw, drawOver, shown } from "./stage.js";
@@ -157,25 +158,7 @@ async function lookNow(frame) {
 function show() {
   document.body.dataset.offered = String(offered ? prompts.length : 0);
   if (!offered) return draw();
-  const { width, height } = state.video;
-  canvas.width = width;
-  canvas.height = height;
-  const image = new ImageData(width, height);
-  const pixels = new Uint32Array(image.data.buffer);
-  const bit = 1 << mask();
-  const rgb = Number.parseInt((selectedObject()?.colour ?? "#3ea6ff").slice(1), 16);
-  const ink = ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16);
-  const [fill, line] = [(0x99000000 | ink) >>> 0, 0xffffffff];
-  const { bits } = offered;
-  for (let i = 0; i < bits.length; i++) {
-    if (!(bits[i] & bit)) continue;
-    const x = i % width;
-    const inner =
-      (x === 0 || bits[i - 1] & bit) && (x === width - 1 || bits[i + 1] & bit) &&
-      (i < width || bits[i - width] & bit) && (i + width >= bits.length || bits[i + width] & bit);
-    pixels[i] = inner ? fill : line;
-  }
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  inkMask(canvas, state.video, offered.bits, mask(), selectedObject()?.colour, 0x99);
   draw();
 }
 

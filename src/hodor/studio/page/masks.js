@@ -27,6 +27,35 @@ function disc(width, height, x, y, radius, apply) {
   }
 }
 
+const OFFERED = "#3ea6ff"; // a mask's colour before there is an object
+
+/** Paints the mask that is in one bit of a map, white at its edge; gives the number of its pixels.
+ * @type {(canvas: HTMLCanvasElement, size: {width: number, height: number}, bits: Uint8Array, bit: number,
+ *   colour: string | undefined, opacity: number) => number} */
+export function inkMask(canvas, { width, height }, bits, bit, colour, opacity) {
+  canvas.width = width;
+  canvas.height = height;
+  const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const one = 1 << bit;
+  const rgb = Number.parseInt((colour ?? OFFERED).slice(1), 16);
+  const ink = ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16);
+  const fill = ((opacity << 24) | ink) >>> 0;
+  const line = ((Math.min(255, opacity + 0x66) << 24) | 0xffffff) >>> 0;
+  let count = 0;
+  for (let i = 0; i < bits.length; i++) {
+    if (!(bits[i] & one)) continue;
+    count++;
+    const x = i % width;
+    const inner =
+      (x === 0 || bits[i - 1] & one) && (x === width - 1 || bits[i + 1] & one) &&
+      (i < width || bits[i - width] & one) && (i + width >= bits.length || bits[i + width] & one);
+    pixels[i] = inner ? fill : line;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return count;
+}
+
 /** Calls `apply(index)` for every pixel whose centre is in a polygon.
  * @type {(size: {width: number, height: number}, points: Point[], apply: (i: number) => void) => void} */
 export function polygon(size, points, apply) {

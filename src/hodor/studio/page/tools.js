@@ -4,6 +4,7 @@ import { segment } from "./api.js";
 import { addBox, addClick, forgetPrompts } from "./clicks.js";
 import { attempt, byHand, making, prepareEdit, replaceMask, save } from "./edits.js";
 import { byId } from "./elements.js";
+import { hover } from "./hover.js";
 import { decode } from "./runs.js";
 import { polygon, stroke } from "./masks.js";
 import { draw, drawOver, repaint, shown, sizeBrush } from "./stage.js";
@@ -117,7 +118,7 @@ export function startTools() {
   canvas.addEventListener("pointermove", move);
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", up);
-  canvas.addEventListener("pointerleave", () => ((pointer = null), draw()));
+  canvas.addEventListener("pointerleave", leave);
   canvas.addEventListener("dblclick", closePolygon);
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("wheel", wheel, { passive: false });
@@ -188,6 +189,7 @@ const near = (a, b) => Math.hypot(a.x - b.x, a.y - b.y) * view.scale < 10 * devi
 async function down(event) {
   canvas.focus({ preventScroll: true });
   canvas.setPointerCapture(event.pointerId);
+  hover(null);
   const at = place(event, canvas);
   if (state.tool === "hand" || event.button === 1) {
     dragging = { tool: null, last: at };
@@ -216,6 +218,13 @@ function move(event) {
     dragging.way.push(at);
   }
   if (dragging) dragging.last = at;
+  hover(dragging ? null : at);
+  draw();
+}
+
+function leave() {
+  pointer = null;
+  hover(null);
   draw();
 }
 
