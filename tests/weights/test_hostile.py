@@ -35,6 +35,10 @@ def changed(model: Path, target: Path, **config: Any) -> Path:
         {"decoder_layers": 10**9},
         {"background_grid": [10**6, 10**6]},
         {"background_grid": 4},
+        {"dropout": [0, 0.1]},
+        {"dropout": 5},
+        {"drop_path": "some"},
+        {"encoder_layers": 1.5},
     ],
     ids=str,
 )

@@ -17,6 +17,7 @@ TIMM_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?\Z")
 LARGEST = {"channels": 4096, "heads": 256, "encoder_layers": 64, "decoder_layers": 64}
 """More than any network needs: beyond, a damaged file would only fill the memory."""
 MOST_CELLS = 1024
+NUMBERS: dict[type, tuple[type, ...]] = {int: (int,), float: (int, float)}
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,12 @@ class HodorConfig:
                 allowed = ", ".join(map(repr, get_args(hint)))
                 found = one_line(repr(value))
                 raise WeightsError(f"config: {name} is {found}; it must be one of {allowed}")
+            if hint in (int, float) and not isinstance(value, NUMBERS[hint]):
+                raise WeightsError(f"config: {name} is {one_line(repr(value))}, not a number")
+        if not (0 <= self.dropout < 1 and 0 <= self.drop_path < 1):
+            raise WeightsError(
+                f"config: dropout {self.dropout} and drop_path {self.drop_path} must be in [0, 1)"
+            )
         if not TIMM_NAME.match(self.backbone):
             raise WeightsError(
                 f"config: backbone is {one_line(ascii(self.backbone))}; it must be swin_tiny or "

@@ -264,7 +264,9 @@ def _load(path: Path, kind: str, what: str) -> tuple[dict[str, AnyArray], dict[s
             metadata = file.metadata() or {}
         arrays = load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path}: not a safetensors file ({error}); expected {what}") from error
+        raise WeightsError(
+            f"{path}: not a safetensors file ({one_line(error)}); expected {what}"
+        ) from error
     if metadata.get("format") != kind:
         raise WeightsError(f"{path}: holds {metadata.get('format')!r}, expected {what} ({kind!r})")
     return arrays, metadata

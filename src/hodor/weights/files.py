@@ -125,8 +125,8 @@ def read_info(path: Path) -> ModelInfo:
             header = file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(
-            f"{path}: not a safetensors file ({error}); a checkpoint of the authors' code is "
-            "turned into one by: hodor weights convert OFFICIAL.pth OUT.safetensors"
+            f"{path}: not a safetensors file ({one_line(error)}); a checkpoint of the authors' "
+            "code is turned into one by: hodor weights convert OFFICIAL.pth OUT.safetensors"
         ) from error
     if header.get("format") != FORMAT:
         raise WeightsError(
