@@ -45,18 +45,18 @@ def clicks_needed(segmenter: Segmenter, seen: Embedding, truth: Bools) -> int | 
     return None
 
 
-def corners_needed(truth: Bools) -> int:
-    """Corners of the polygons with the fewest that reach J; small parts may be left out."""
+def corners_needed(truth: Bools) -> int | None:
+    """Corners of the fewest polygons that reach J, of the largest parts; None: these do not."""
     lines, _ = cv2.findContours(truth.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     lines = sorted(lines, key=cv2.contourArea, reverse=True)
-    fewest = sum(map(len, lines))
+    counts = []
     for parts in range(1, min(MOST_PARTS, len(lines)) + 1):
         for tolerance in np.geomspace(0.5, max(truth.shape) / 4, 30):
             shapes = [cv2.approxPolyDP(line, tolerance, True) for line in lines[:parts]]
             shapes = [shape for shape in shapes if len(shape) > 2]
             if iou(_filled(shapes, truth.shape), truth) >= WANTED:
-                fewest = min(fewest, sum(map(len, shapes)))
-    return fewest
+                counts.append(sum(map(len, shapes)))
+    return min(counts, default=None)
 
 
 def _filled(shapes: list[NDArray[np.int32]], size: tuple[int, ...]) -> Bools:
@@ -89,7 +89,7 @@ def main() -> None:
             "corners": corners,
             "seconds, box and clicks": seconds(clicks),
             "seconds, corrections twice as slow": seconds(clicks, 2.0),
-            "seconds, polygon": corners * CLICK,
+            "seconds, polygon": None if corners is None else corners * CLICK,
         }
         print(name, rows[name], flush=True)
     given.out.mkdir(parents=True, exist_ok=True)
