@@ -4,12 +4,17 @@
     python tools/join_models.py small runs/small-10/model.safetensors runs/base-0 \
         --tokens dinov2_vits14.safetensors --pictures data/static/duts/images
 
+    python tools/join_models.py runs/small-12/model.safetensors runs/small-12/model.safetensors \
+        runs/small-13-0 --refiner-channels 48
+
 Args: a model, one with a refiner and matching, a folder for ``model.safetensors``. With --tokens,
 weights of DINOv2 ViT-S/14 in the layout of timm, the network matches by its tokens too, first along
-directions in which they differ most from place to place in the pictures.
+directions in which they differ most from place to place in the pictures. With --refiner-channels it
+has more of these than the corrector; the new ones add nothing before they are trained.
 """
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hodor.model import Hodor, normalise
@@ -28,20 +33,39 @@ EVERY = 4  # of a picture's tokens
 SHARE = 0.5  # before a sigmoid: of the tokens in the keys
 
 
-def joined(model: str, corrector: str, *, tokens: bool) -> Hodor:
+def joined(model: str, corrector: str, *, tokens: bool, channels: int | None = None) -> Hodor:
     """The network of ``model`` with the refiner and matcher of ``corrector``."""
     ours, theirs = load_model(model), load_model(corrector)
     config = replace(
         ours.config,
-        refiner_channels=theirs.config.refiner_channels,
+        refiner_channels=channels or theirs.config.refiner_channels,
         match_channels=theirs.config.match_channels,
         tokens="dinov2_small" if tokens else "none",
     )
     network = Hodor(config)
     parts = {k: v for k, v in theirs.state_dict().items() if k.startswith(("refiner.", "matcher."))}
+    fresh = network.state_dict()
+    parts = {k: widened(k, v, fresh[k]) for k, v in parts.items()}
     network.load_state_dict(ours.state_dict() | parts, strict=False)
     network.metadata = ours.metadata
     return network.eval()
+
+
+def widened(name: str, weights: Tensor, fresh: Tensor) -> Tensor:
+    """A refiner's weights in a wider one, which then computes the same.
+
+    New channels are as they are before training, but nothing listens to them yet.
+    """
+    if weights.shape == fresh.shape:
+        return weights
+    wide = fresh.clone()
+    old = weights.shape[0]
+    if name == "refiner.matched.weight":
+        nn.init.kaiming_uniform_(wide, a=math.sqrt(5))  # a fresh one has zeros
+    if weights.ndim > 1:
+        wide[:old, weights.shape[1] :] = 0
+    wide[tuple(slice(side) for side in weights.shape)] = weights
+    return wide
 
 
 @torch.no_grad()
@@ -73,8 +97,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--tokens", type=Path)
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--refiner-channels", type=int)
     given = parser.parse_args()
-    network = joined(given.model, given.corrector, tokens=given.tokens is not None)
+    network = joined(
+        given.model,
+        given.corrector,
+        tokens=given.tokens is not None,
+        channels=given.refiner_channels,
+    )
     if given.tokens is not None:
         if given.pictures is None:
             parser.error("--tokens needs --pictures")
