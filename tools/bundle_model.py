@@ -22,14 +22,34 @@ from hodor.weights import model_path, read_info, read_model, save_model, sha256
 BUNDLED = Path(__file__).parents[1] / "src/hodor/weights/bundled"
 
 
-def mean_of(models: list[Path], shares: list[float]) -> dict[str, Tensor]:
+def mean_of(models: list[Path], shares: list[float], like: Path | None = None) -> dict[str, Tensor]:
     """The mean of the weights of models, of which each has its share.
 
     The last one's network is taken. What another lacks of it comes from those that have it, but
-    for the refiner's look at what was matched: there it stands for zeros.
+    for the refiner's look at what was matched: there it stands for zeros. One whose refiner has
+    fewer channels has those of ``like``, a model in which nothing listens to them.
     """
     states = [read_model(path).state_dict() for path in models]
+    if like is not None:
+        wide = read_model(like).state_dict()
+        states = [widened(state, wide) for state in states]
     return {k: _mean([s.get(k) for s in states], shares, k) for k in states[-1]}
+
+
+def widened(state: dict[str, Tensor], wide: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A model's weights with a refiner of as many channels as ``wide`` has."""
+    before = len(state["refiner.own.weight"])
+    if before == len(wide["refiner.own.weight"]):
+        return state
+    filled = dict(state)
+    for name, values in wide.items():
+        if name in state:
+            filled[name] = values.clone()
+            filled[name][tuple(slice(side) for side in state[name].shape)] = state[name]
+        elif name.startswith("refiner.matched."):
+            filled[name] = values.clone()
+            filled[name][:before] = 0
+    return filled
 
 
 def _mean(weights: list[Tensor | None], shares: list[float], name: str) -> Tensor:
@@ -47,6 +67,7 @@ def bundle(
     shares: list[float],
     corrections: float,
     mean_of_these: list[str],
+    like: Path | None,
 ) -> Path:
     """Write model, logs and sha256; give the model's path."""
     models = [run / "model.safetensors" for run in runs[-len(shares) :]]
@@ -58,7 +79,7 @@ def bundle(
     recipes = [run.name for run in runs]
     described = info.metadata | about | {"name": name, "recipe": recipes}
     path = BUNDLED / f"{name}.safetensors"
-    state = mean_of(models, shares)
+    state = mean_of(models, shares, like)
     for name_of_last in ("refiner.out.weight", "refiner.out.bias"):
         if name_of_last in state:
             state[name_of_last] *= corrections
@@ -88,9 +109,15 @@ def main() -> None:
     parser.add_argument(
         "--mean-of", nargs="+", default=[], help="models or files, in place of the last runs'"
     )
+    parser.add_argument(
+        "--widened-like", type=Path, help="whose refiner's channels narrower models get"
+    )
     given = parser.parse_args()
     about = json.loads(given.about.read_text())
-    path = bundle(given.name, given.runs, about, given.shares, given.corrections, given.mean_of)
+    path = bundle(
+        given.name, given.runs, about, given.shares, given.corrections, given.mean_of,
+        given.widened_like,
+    )  # fmt: skip
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
