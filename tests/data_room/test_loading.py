@@ -3,12 +3,13 @@
 import multiprocessing
 import os
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hodor.data import ClipBatches, ClipSettings, Shard, Steps, Still, in_processes
+from hodor.data import ClipBatches, ClipSettings, Shard, Steps, Still, in_processes, loading
 from hodor.data.objects import Index
 from hodor.errors import DataError
 
@@ -18,8 +19,11 @@ SETTINGS = ClipSettings(size=(32, 32), frames=2, objects=(1.0,))
 class Square:
     """A dataset of one image; reading it can be made to fail."""
 
-    def __init__(self, deadly: Path | None = None, broken: bool = False) -> None:
+    def __init__(
+        self, deadly: Path | None = None, broken: bool = False, hangs_once: Path | None = None
+    ) -> None:
         self.deadly = deadly
+        self.hangs_once = hangs_once
         self.broken = broken
 
     def __len__(self) -> int:
@@ -28,6 +32,9 @@ class Square:
     def read(self, index: int) -> Still:
         if self.deadly is not None and self.deadly.exists():
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.hangs_once is not None and self.hangs_once.exists():
+            self.hangs_once.unlink()
+            threading.Event().wait()
         if self.broken:
             raise DataError("a.jpg: cannot be read")
         labels = np.zeros((40, 40), np.uint8)
@@ -63,6 +70,19 @@ def test_a_killed_worker_is_told_and_no_step_is_lost() -> None:
     assert seen == list(range(12))
     assert len(told) == 1
     assert "it is replaced" in told[0]
+
+
+def test_a_worker_that_hangs_is_told_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "HUNG", 20)  # more than a step takes on a machine that is busy
+    once = tmp_path / "once"
+    once.touch()
+    told: list[str] = []
+    made = list(in_processes(steps(Square(hangs_once=once)), 0, 3, 1, told.append))
+    assert [one.step for one in made] == [0, 1, 2]
+    assert len(told) == 1
+    assert "timed out" in told[0]
 
 
 def test_workers_that_always_die_end_the_run_in_one_line(tmp_path: Path) -> None:

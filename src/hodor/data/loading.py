@@ -17,6 +17,8 @@ MadeT = TypeVar("MadeT")
 AHEAD = 3  # steps that wait in memory where threads make them
 AHEAD_EACH = 2  # steps that wait for each process
 MAX_DEATHS = 3  # of workers without a step between them
+HUNG = 300  # seconds without a step after which a process is one that waits for ever: a fork can
+# inherit a lock of MKL's that a thread held, and spin on it
 
 
 class Shard(NamedTuple):
@@ -93,7 +95,7 @@ def in_threads(steps: Steps, first: int, last: int) -> Iterator[PreparedBatch]:
 def in_processes(
     steps: Steps, first: int, last: int, workers: int, tell: Callable[[str], None]
 ) -> Iterator[PreparedBatch]:
-    """Steps ``first`` to ``last``, made by processes; one that dies is told and replaced.
+    """Steps ``first`` to ``last``, made by processes; one that dies or hangs is told and replaced.
 
     Args:
         steps: what to make.
@@ -114,6 +116,7 @@ def in_processes(
             prefetch_factor=AHEAD_EACH,
             collate_fn=_as_it_is,
             worker_init_fn=_alone,
+            timeout=HUNG,
             generator=torch.Generator(),  # or it would draw from the run's own randomness
         )
         try:
@@ -121,7 +124,7 @@ def in_processes(
                 first, deaths = made.step + 1, 0
                 yield made
         except RuntimeError as error:
-            if "worker" not in str(error):
+            if "worker" not in str(error) and "timed out" not in str(error):
                 raise
             deaths += 1
             reason = " ".join(str(error).split())
