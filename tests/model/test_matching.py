@@ -8,7 +8,7 @@ import torch
 
 from hodor.errors import WeightsError
 from hodor.model import Hodor, HodorConfig, Prior, Pyramid, Remembered, matching
-from hodor.model.matching import Matcher, places_of
+from hodor.model.matching import Matched, Matcher, likeliest, places_of
 
 K = 10  # background channels of the network that tests make
 SMALL = HodorConfig(backbone="mobilenetv2_035", channels=32, heads=4, refiner_channels=8)
@@ -154,7 +154,8 @@ def test_what_was_matched_with_given_masks_is_said_and_one_where_nothing_is_know
         read = network.matcher(keys, EVERYWHERE, given)  # type: ignore[misc]
         plain = make_network(refiner_channels=8).refine(image, pyramid, logits, prior)
     assert said.matched is not None
-    torch.testing.assert_close(said.matched[:, 0], read.masks[:, 0])
+    known = read.masks[:, 0]
+    torch.testing.assert_close(said.matched[:, 0], known / torch.maximum(known, 1 - known))
     assert bool((said.matched[:, 1] == 1).all())
     assert plain.matched is None
 
@@ -190,3 +191,13 @@ def test_what_a_place_means_has_its_share_in_the_keys() -> None:
 def test_a_config_that_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(WeightsError, match="config: "):
         HodorConfig(**fields)  # type: ignore[arg-type]
+
+
+def test_of_objects_that_look_the_same_each_is_as_likely_as_the_others() -> None:
+    masks = torch.zeros(1, 4, 1, 2)
+    masks[0, :3, 0, 0] = 0.3  # three alike, a tenth for the background
+    masks[0, :2, 0, 1] = torch.tensor([0.2, 0.6])
+    known = torch.tensor([[1.0, 1.0, 1.0, 0.0]])
+    found = likeliest(Matched(masks, known, torch.zeros(1, 1, 1, 2)))
+    torch.testing.assert_close(found[0, :, 0, 0], torch.tensor([1.0, 1.0, 1.0, 1.0]))
+    torch.testing.assert_close(found[0, :, 0, 1], torch.tensor([1 / 3, 1.0, 0.0, 1.0]))

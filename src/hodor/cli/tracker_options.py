@@ -58,7 +58,7 @@ OPTIONS = {
         min=0,
         max=0.99,
         help=_by_model(
-            f"Found where less than this share looks like its given masks, place by place, {LOST}",
+            f"Less likely than this where it was found, by given masks' places that match, {LOST}",
             "0",
         ),
     ),

@@ -156,6 +156,32 @@ class Matcher(nn.Module):
         return scores.softmax(2) @ values, likeness
 
 
+def likeliest(matched: Matched) -> Tensor:
+    """How likely each object is at a place, in likelihoods of what is likeliest there.
+
+    Of several that look the same each is as likely as the others, however many there are: 1.
+
+    Args:
+        matched: of frames with given masks.
+
+    Returns:
+        (B, O, y, x) in [0, 1]; 1 for objects of which nothing is known.
+    """
+    known = matched.known[..., None, None]
+    masks = matched.masks * known
+    background = (1 - masks.sum(1, keepdim=True)).clamp(min=0)
+    greatest = torch.maximum(masks, torch.maximum(greatest_of_others(masks), background))
+    return masks / greatest.clamp(min=LEAST) * known + (1 - known)
+
+
+def greatest_of_others(values: Tensor) -> Tensor:
+    """For each of (B, O, y, x), none below 0, the maximum over the others; 0 if it is alone."""
+    padded = torch.cat([torch.zeros_like(values[:, :1]), values], 1)
+    first, second = padded.topk(2, 1).values.unbind(1)
+    first, second = first[:, None], second[:, None]
+    return torch.where(values >= first, second, first)
+
+
 def places_of(size: tuple[int, int], like: Tensor) -> Tensor:
     """Places (1, 2, y, x) of a whole frame's keys (y, x), in its shorter sides."""
     y, x = size

@@ -13,7 +13,7 @@ from hodor.model.config import HodorConfig
 from hodor.model.decoder import Decoder, compare
 from hodor.model.descriptors import Descriptors, History
 from hodor.model.encoder import Encoder, pool
-from hodor.model.matching import Matcher, Remembered
+from hodor.model.matching import Matcher, Remembered, likeliest
 from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
 from hodor.model.refiner import Prior, Refined, Refiner
@@ -192,8 +192,7 @@ class Hodor(nn.Module):
         refined = self.refiner(images, pyramid.f4, logits, prior, matched)
         if not matched:
             return Refined(refined, None)
-        known = matched[0].known[..., None, None]
-        return Refined(refined, matched[0].masks * known + (1 - known))
+        return Refined(refined, likeliest(matched[0]))
 
     def forward(self, images: Tensor, masks: Tensor, targets: Tensor) -> Tensor:
         """Segment the objects of ``images`` in ``targets``.

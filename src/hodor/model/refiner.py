@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hodor.model.matching import Matched
+from hodor.model.matching import Matched, greatest_of_others
 
 STEM_CHANNELS = (16, 24)  # at strides 2 and 4: edges and colours, no more
 SHARED_CHANNELS = 48
@@ -51,8 +51,8 @@ class Refined(NamedTuple):
     logits: Tensor
     """(B, K + O, h/4, w/4); the background's are as they were"""
     matched: Tensor | None
-    """(B, O, h/8, w/8) in [0, 1]: the objects' masks by what was matched with frames whose masks
-    were given; 1 where these say nothing of an object. None: the network does not match"""
+    """(B, O, h/8, w/8) in [0, 1]: how likely each object is, by what was matched with frames whose
+    masks were given; see ``hodor.model.matching.likeliest``. None: the network does not match"""
 
 
 class Refiner(nn.Module):
@@ -147,7 +147,7 @@ def object_planes(logits: Tensor, prior: Prior) -> Tensor:
         torch.logit(p) / MARGIN_UNIT,
         (prior.masks * 2 - 1) * known,
         known,
-        _greatest_of_others(carried),
+        greatest_of_others(carried),
         prior.change.expand_as(p),
         prior.confidence[..., None, None] * known,
     ]
@@ -164,18 +164,10 @@ def matched_planes(matched: Matched) -> Tensor:
     planes = [
         (matched.masks * 2 - 1) * known,
         known,
-        _greatest_of_others(matched.masks * known),
+        greatest_of_others(matched.masks * known),
         matched.likeness.expand_as(matched.masks),
     ]
     small = torch.stack(planes, 2)  # (B, O, 4, h/8, w/8)
     b, o = small.shape[:2]
     up = F.interpolate(small.flatten(0, 1), scale_factor=2, mode="bilinear", align_corners=False)
     return up.view(b, o, *up.shape[1:])  # (B * O, 4, h/4, w/4) before
-
-
-def _greatest_of_others(values: Tensor) -> Tensor:
-    """For each of (B, O, y, x), none below 0, the maximum over the others; 0 if it is alone."""
-    padded = torch.cat([torch.zeros_like(values[:, :1]), values], 1)
-    first, second = padded.topk(2, 1).values.unbind(1)
-    first, second = first[:, None], second[:, None]
-    return torch.where(values >= first, second, first)

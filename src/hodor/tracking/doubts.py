@@ -93,20 +93,20 @@ def unlike(
 def unmatched(
     asked: Sequence[bool],
     confidence: Sequence[float],
-    shares: Sequence[float],
+    likely: Sequence[float],
     min_matched: float,
 ) -> list[bool]:
-    """Whether less of each object than must be looks like it in frames with given masks.
+    """Whether each object is less likely where it was found than it must be.
 
     Args:
         asked: for each of O objects, whether it may be doubted.
         confidence: the network's own.
-        shares: from ``Runtime.matched_shares``.
+        likely: from ``Runtime.matched_shares``.
         min_matched: as ``TrackerOptions.min_matched``.
     """
     return [
-        may and value < SURE and share < min_matched
-        for may, value, share in zip(asked, confidence, shares, strict=True)
+        may and value < SURE and one < min_matched
+        for may, value, one in zip(asked, confidence, likely, strict=True)
     ]
 
 

@@ -146,7 +146,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
 
     @abstractmethod
     def matched_shares(self, logits: Logits[ArrayT], geometry: Geometry) -> list[float]:
-        """For each object, how much of the cells of (K + O, h/4, w/4) that it wins was matched.
+        """For each object, how likely it is by matching where it wins cells of (K + O, h/4, w/4).
 
         The mean of ``Logits.matched`` there; 1 if it wins none, or the network does not match.
         """

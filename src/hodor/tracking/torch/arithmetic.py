@@ -22,7 +22,7 @@ def confidences(probabilities: Tensor, background: int) -> Tensor:
 
 
 def matched_shares(values: Tensor, matched: Tensor, background: int) -> Tensor:
-    """How much of what each object wins was matched: (O,); 1 where it wins nothing.
+    """How likely each object is by matching over what it wins: (O,); 1 where it wins nothing.
 
     Args:
         values: logits (K + O, y, x), of cells that hold some of the frame.
