@@ -1,7 +1,7 @@
 """What one model learned and what another learned since they parted, in one model: A + (B - C).
 
     python tools/add_models.py runs/small-13/model.safetensors runs/base-2/model.safetensors \
-        runs/small-12/model.safetensors runs/base-3-0
+        runs/small-12/model.safetensors runs/base-sum
 
 Args: models A and B, which both began from C, and a folder for ``model.safetensors``. What only B
 has (tokens) is taken from it; where A's refiner has more channels than B's, those stay as they are.

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hodor.profiling.machine import describe_machine, peak_memory, versions, yardsticks
 from hodor.profiling.measure import Measurement
+from hodor.profiling.operations import Counts
 from hodor.profiling.report import bench_table, operations_table
 
 CPU = torch.device("cpu")
@@ -76,11 +77,12 @@ def test_a_system_that_tells_no_peak_and_a_stage_of_no_time_do_not_stop_the_repo
     assert any("peak memory unknown, not told by this system" in line for line in lines)
 
 
-def test_operations_and_reads_add_up() -> None:
-    lines = lines_of(operations_table({"backbone": (120, 0), "label map": (30, 2)}))
-    assert row(lines, "backbone") == ["120", "0"]
-    assert row(lines, "label map") == ["30", "2"]
-    assert row(lines, "whole step") == ["150", "2"]
+def test_operations_reads_and_uploads_add_up() -> None:
+    found = {"backbone": Counts(120, 0, 1, 2500), "label map": Counts(30, 2, 0, 0)}
+    lines = lines_of(operations_table(found))
+    assert row(lines, "backbone") == ["120", "0", "1", "2.5"]
+    assert row(lines, "label map") == ["30", "2", "0", "0.0"]
+    assert row(lines, "whole step") == ["150", "2", "1", "2.5"]
 
 
 def test_a_measurement_as_plain_values_keeps_all_that_it_says() -> None:

@@ -101,7 +101,6 @@ def test_objects_are_followed_in_another_clip_from_references_alone(
 
 @needs_shared
 def test_of_three_that_look_alike_one_is_taken_away_and_put_back_and_all_are_themselves() -> None:
-    """What is open: for some frames while it is away, a little of its neighbour is taken for it."""
     look = SHARED / "data/look"
     first = read_label_map(look / "bottles-00000.png")
     gone = read_label_map(look / "bottles-00225-to-00320.png")
@@ -115,8 +114,7 @@ def test_of_three_that_look_alike_one_is_taken_away_and_put_back_and_all_are_the
                 found[n] = follow.step(pixels, None if n else first).label_map
             if n == 430:
                 break
-    assert not (found[225] == 1).any()
-    for n in (225, 320):
-        assert (found[n] == 1).sum() < 0.1 * (first == 1).sum()
+    for n in (225, 250, 275, 300, 320):
+        assert not (found[n] == 1).any()
         assert min(iou(found[n] == i, gone == i) for i in (2, 3)) > 0.85
     assert min(iou(found[430] == i, back == i) for i in (1, 2, 3)) > 0.85
