@@ -198,8 +198,8 @@ def test_the_share_is_the_mean_over_what_an_object_wins(
     matched[1] = 0.25
     logits = Logits(values, (1, 2, 3), 1, matched)
     runtime = make_tracker(network).runtime
-    assert runtime.matched_shares(logits, geometry) == pytest.approx([0.4, 0.25, 1.0])
-    assert runtime.matched_shares(Logits(values, (1, 2, 3), 1), geometry) == [1.0] * 3
+    assert runtime.matched_likelihoods(logits, geometry) == pytest.approx([0.4, 0.25, 1.0])
+    assert runtime.matched_likelihoods(Logits(values, (1, 2, 3), 1), geometry) == [1.0] * 3
 
 
 def test_what_is_found_with_much_confidence_or_may_not_be_doubted_is_not() -> None:

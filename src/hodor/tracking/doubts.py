@@ -101,7 +101,7 @@ def unmatched(
     Args:
         asked: for each of O objects, whether it may be doubted.
         confidence: the network's own.
-        likely: from ``Runtime.matched_shares``.
+        likely: from ``Runtime.matched_likelihoods``.
         min_matched: as ``TrackerOptions.min_matched``.
     """
     return [

@@ -145,7 +145,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         """
 
     @abstractmethod
-    def matched_shares(self, logits: Logits[ArrayT], geometry: Geometry) -> list[float]:
+    def matched_likelihoods(self, logits: Logits[ArrayT], geometry: Geometry) -> list[float]:
         """For each object, how likely it is by matching where it wins cells of (K + O, h/4, w/4).
 
         The mean of ``Logits.matched`` there; 1 if it wins none, or the network does not match.
@@ -164,17 +164,17 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         *,
         matched: bool,
     ) -> Evidence:
-        """``confidences``, ``matched_shares`` and ``similarity``, all that doubts go by.
+        """``confidences``, ``matched_likelihoods`` and ``similarity``, all that doubts go by.
 
         Args:
             logits: (K + O, h/4, w/4).
             geometry: of the frame.
             found, given: as for ``similarity``; there may be none.
-            matched: whether shares are asked for; else they are 1.
+            matched: whether they are asked for; else they are 1.
         """
         return Evidence(
             self.confidences(logits, geometry),
-            self.matched_shares(logits, geometry) if matched else [1.0] * len(logits.ids),
+            self.matched_likelihoods(logits, geometry) if matched else [1.0] * len(logits.ids),
             self.similarity(found, given) if found else [],
         )
 

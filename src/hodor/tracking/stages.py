@@ -181,7 +181,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
             logits = runtime.shift(logits, bias)
         unsure = doubtful(logits.ids, given.masks if given else ())
         asked = unsure if options.min_similarity else []
-        own, shares, similarities = runtime.evidence(
+        own, likely, similarities = runtime.evidence(
             logits,
             geometry,
             [descriptors.objects[i] for i in asked],
@@ -196,7 +196,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
             [ratio * memory.running_confidence_of(i) for i in logits.ids],
             either(
                 unlike(logits.ids, similarity, options.min_similarity),
-                unmatched([i in unsure for i in logits.ids], own, shares, options.min_matched),
+                unmatched([i in unsure for i in logits.ids], own, likely, options.min_matched),
             ),
         )
         shifts = plane_shifts(logits.backgrounds, confidence, lost_get_no_pixel=options.doubts)

@@ -159,7 +159,7 @@ class OnnxRuntime(Runtime[Floats, Features]):
             for one, won in zip(p[logits.backgrounds :], wins, strict=True)
         ]
 
-    def matched_shares(self, logits: Logits[Floats], geometry: Geometry) -> list[float]:
+    def matched_likelihoods(self, logits: Logits[Floats], geometry: Geometry) -> list[float]:
         """See ``Runtime``: of (K + O, h/4, w/4)."""
         if logits.matched is None:
             return [1.0] * len(logits.ids)

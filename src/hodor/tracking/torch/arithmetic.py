@@ -21,7 +21,7 @@ def confidences(probabilities: Tensor, background: int) -> Tensor:
     return (probabilities[background:] * won).flatten(1).sum(1) / count.clamp(min=1)
 
 
-def matched_shares(values: Tensor, matched: Tensor, background: int) -> Tensor:
+def matched_likelihoods(values: Tensor, matched: Tensor, background: int) -> Tensor:
     """How likely each object is by matching over what it wins: (O,); 1 where it wins nothing.
 
     Args:

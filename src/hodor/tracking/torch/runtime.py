@@ -39,7 +39,7 @@ from hodor.tracking.torch.arithmetic import (
     cosines,
     greatest,
     lowered_outside,
-    matched_shares,
+    matched_likelihoods,
 )
 from hodor.tracking.torch.devices import choose_device, choose_precision
 from hodor.tracking.torch.features import Features
@@ -236,7 +236,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
         h, w = geometry.cells
         return confidences(logits.values[:, :h, :w].softmax(0), logits.backgrounds)
 
-    def matched_shares(self, logits: Logits[Tensor], geometry: Geometry) -> list[float]:
+    def matched_likelihoods(self, logits: Logits[Tensor], geometry: Geometry) -> list[float]:
         """See ``Runtime``: of (K + O, h/4, w/4)."""
         return [float(value) for value in fetch(self._matched(logits, geometry))]
 
@@ -244,7 +244,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
         if logits.matched is None:
             return torch.ones(len(logits.ids), device=logits.values.device)
         h, w = geometry.cells
-        return matched_shares(logits.values[:, :h, :w], logits.matched, logits.backgrounds)
+        return matched_likelihoods(logits.values[:, :h, :w], logits.matched, logits.backgrounds)
 
     def similarity(self, found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> list[float]:
         """See ``Runtime``: of (C,)."""
@@ -267,8 +267,8 @@ class TorchRuntime(Runtime[Tensor, Features]):
             parts.append(cosines(found, given))
         count = len(logits.ids)
         values = [float(value) for value in fetch(torch.cat(parts))]
-        shares = values[count : 2 * count] if matched else [1.0] * count
-        return Evidence(values[:count], shares, greatest(values[count * (1 + matched) :], given))
+        likely = values[count : 2 * count] if matched else [1.0] * count
+        return Evidence(values[:count], likely, greatest(values[count * (1 + matched) :], given))
 
     def label_map(
         self, logits: Logits[Tensor], geometry: Geometry

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from hodor.model import History, Hodor, Prior, Pyramid, Remembered
 from hodor.tracking.doubts import BEYOND_RADIUS, LOST, SURE
-from hodor.tracking.torch.arithmetic import confidences, lowered_outside, matched_shares
+from hodor.tracking.torch.arithmetic import confidences, lowered_outside, matched_likelihoods
 
 LEAST = 0.01  # confidence of an object that is seen, see ``calibrated``
 
@@ -106,12 +106,12 @@ def passage(
     biased = _with_objects(values, k, values[k:] + told.bias)
     h, w = cells
     seen = biased[:, :h, :w]
-    shares = torch.ones_like(told.least)
+    likely = torch.ones_like(told.least)
     if matched is not None:
-        shares = matched_shares(seen, matched[0].float(), k)
+        likely = matched_likelihoods(seen, matched[0].float(), k)
     sure = confidences(seen.softmax(0), k)
     like = (similarity(found, told) >= told.min_similarity) & (
-        (sure >= SURE) | (shares >= told.min_matched)
+        (sure >= SURE) | (likely >= told.min_matched)
     )
     confidence = judged(sure, curve, told.least, like)
     hidden = (confidence <= 0) & (told.lost_get_no_pixel > 0)
