@@ -110,3 +110,13 @@ def test_a_first_frame_without_objects_is_refused(root: Path) -> None:
     write_label_map(root / "masks/a/00006.png", np.zeros((64, 128), np.uint8))
     with pytest.raises(DataError, match="no object"):
         Videos(root / "images", root / "masks").read(0, 2, generator(0))
+
+
+def test_ids_above_255_are_refused_and_not_taken_for_others(root: Path) -> None:
+    for path in (root / "masks/a").iterdir():
+        wide = np.zeros((64, 128), np.uint16)
+        wide[20:40, 10:30], wide[20:40, 60:80] = 1, 257  # Their last eight bits are the same.
+        write_label_map(path, wide, wide=True)
+    videos = Videos(root / "images", root / "masks", VideoRules(annotated="all", span=4))
+    with pytest.raises(DataError, match=r"png has ids up to 257; .* up to 255"):
+        videos.read(0, 3, generator(0))

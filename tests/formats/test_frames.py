@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from formats.inputs import (
     SIZE,
+    Square,
     areas,
     coco,
     cvat,
@@ -43,7 +44,7 @@ from hodor.formats import (
 )
 from hodor.formats.frame_numbers import number_in, numbers_of, same_frame
 from hodor.formats.reading import stem
-from hodor.video import ImagesSource, open_source, read_label_map
+from hodor.video import ImagesSource, encode_rle, open_source, read_label_map
 
 RLE = {"size": [4, 4], "counts": [0, 4, 12]}
 
@@ -163,8 +164,6 @@ def test_the_name_of_a_frame_is_that_of_its_file(name: object, plain: str) -> No
 
 
 def mots(path: Path, *frames: int, ignored: bool = False) -> Path:
-    from hodor.video import encode_rle
-
     lines = []
     for frame in frames:
         counts = encode_rle(square((5 + frame, 5)))["counts"]
@@ -183,6 +182,39 @@ def test_mots_that_counts_from_1_has_no_frame_too_many(tmp_path: Path) -> None:
     names = ["000001", "000002", "000003"]
     _, found = read(mots(tmp_path / "M02.txt", 1, 2), frames=names)
     assert found == {"000001": {1: 100}, "000002": {1: 100}, "000003": {}}
+
+
+def test_a_region_to_be_ignored_is_one_by_its_id_too(tmp_path: Path) -> None:
+    path = mots(tmp_path / "a.txt", 0, 1)
+    counts = encode_rle(square((40, 30)))["counts"]
+    path.write_text(path.read_text() + f"1 10000 2 48 64 {counts}\n")
+    track, found = read(path)
+    assert list(found.values()) == [{1: 100}, {1: 100}]
+    assert track.warnings == ["a.txt: regions to be ignored (id 10000) were left out (1)"]
+
+
+def wide(folder: Path, *frames: dict[int, Square]) -> Path:
+    """16-bit PNGs with squares by id, as those of MOTS."""
+    for number, squares in enumerate(frames):
+        label_map = sum(square(at).astype(np.uint16) * np.uint16(i) for i, at in squares.items())
+        grey(folder / f"{number:06d}.png", label_map + np.zeros(SIZE, np.uint16))
+    return folder
+
+
+def test_what_pngs_of_mots_ignore_is_no_object(tmp_path: Path) -> None:
+    one, other, crowd = (5, 5), (20, 5), (40, 30)
+    folder = wide(tmp_path / "M", {1001: one, 10000: crowd}, {2005: other}, {10000: crowd}, {})
+    track, found = read(folder)
+    assert list(found.values()) == [{1001: 100}, {2005: 100}, {}, {}]
+    assert track.warnings == ["M: regions to be ignored (10000, in MOTS) were left out (2)"]
+
+
+def test_10000_is_an_id_where_other_ids_are_none_of_mots(tmp_path: Path) -> None:
+    folder = wide(tmp_path / "M", {1001: (5, 5), 10000: (40, 30)}, {3: (20, 5)})
+    track, found = read(folder)
+    assert list(found.values()) == [{1001: 100, 10000: 100}, {3: 100}]
+    assert list(read(wide(tmp_path / "N", {10000: (5, 5)}))[1].values()) == [{10000: 100}]
+    assert track.warnings == []
 
 
 def test_mots_of_ours_begins_at_0_even_without_an_object_there(tmp_path: Path) -> None:

@@ -446,3 +446,21 @@ def test_one_file_belongs_to_the_frame_that_it_is_called_as_else_to_the_first(
         assert frames_of(name, numbered=True, length=length) == ([0], [])
     assert frames_of("00002.png", numbered=True) == ([0], [])
     assert frames_of("first.png", source_names=names) == ([0], [])
+
+
+def test_what_pngs_of_mots_ignore_is_given_for_no_object(tmp_path: Path) -> None:
+    ids = three_objects().astype(np.uint16)
+    ids[ids == 1], ids[ids == 2], ids[ids == 3] = 1001, 2005, 10000
+    (tmp_path / "M").mkdir()
+    save(tmp_path / "M/000000.png", ids)
+    save(tmp_path / "M/000004.png", np.where(ids == 10000, 0, ids))
+    for masks in (
+        open_reference_masks(tmp_path / "M", numbered=True),
+        open_reference_masks(tmp_path / "M/000000.png"),
+    ):
+        assert masks.ids == [1001, 2005]
+        assert masks.warnings == ["regions to be ignored (10000, in MOTS) were left out (1)"]
+    save(tmp_path / "M/000005.png", np.where(ids == 10000, 7, ids))
+    masks = open_reference_masks(tmp_path / "M", numbered=True)
+    assert masks.ids == [7, 1001, 2005, 10000]
+    assert masks.warnings == []

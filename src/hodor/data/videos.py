@@ -173,11 +173,16 @@ class Videos:
     def labels(self, path: Path) -> NDArray[np.uint8]:
         """A label map (H, W) without pixels that belong to nothing."""
         try:
-            labels = read_label_map(path).astype(np.uint8)
+            found = read_label_map(path)
         except HodorError as error:
             raise DataError(str(error)) from error
         if self.rules.one_object:
-            return (labels > 0).view(np.uint8)
+            return (found > 0).view(np.uint8)
+        labels = found.astype(np.uint8)
+        if not np.array_equal(labels, found):
+            raise DataError(
+                f"{path} has ids up to {found.max()}; those of videos to train on are up to 255"
+            )
         if labels.max() == VOID and len(np.unique(labels)) > 2:
             labels = np.where(labels == VOID, np.uint8(0), labels)
         return labels

@@ -13,6 +13,7 @@ from hodor.files import whole_folder
 from hodor.formats.format import Format
 from hodor.formats.frame_numbers import numbers_of
 from hodor.formats.identity import renumbered
+from hodor.formats.left_out import LeftOut
 from hodor.formats.reading import Look, ReadOptions, read_json, readable
 from hodor.formats.tiff import TIFF_SUFFIXES, read_tiff
 from hodor.formats.track import (
@@ -35,8 +36,10 @@ from hodor.video import (
     list_images,
     read_label_map,
     sort_naturally,
+    with_ignored,
     write_label_map,
 )
+from hodor.video.label_maps import IGNORED_REGIONS
 from hodor.video.limits import rate_of, some
 
 BRUSH_EXPORT = re.compile(r"task-\d+-annotation-\d+-by-")
@@ -60,7 +63,8 @@ def write_png(track: Track, path: Path, _: WriteOptions) -> None:
 def read_png(path: Path, options: ReadOptions) -> Track:
     """A folder of mask files, one a frame; or a folder of ``hodor track``; or a lone TIFF stack.
 
-    Frames are numbered by their names. Whether 255 is white or an id is decided once for all files.
+    Frames are numbered by their names. Whether 255 is white or an id, and 10000 a region to be
+    ignored or an id, is decided once for all files.
     """
     if (path / "labels").is_dir():
         return _read_results(path, options)
@@ -77,11 +81,18 @@ def read_png(path: Path, options: ReadOptions) -> Track:
     numbers = numbers_of(names, options, warnings)
     order = sorted(zip(numbers, files, strict=True))
     white_is_id = hold_ids(files)
+    ignoring = set(with_ignored(files))
+    if ignoring:
+        told = LeftOut()
+        told.add(IGNORED_REGIONS, len(ignoring))
+        told.tell(path.resolve().name, warnings)
 
     def frames() -> Iterator[Labelled]:
         shaded: list[Path] = []
         for index, file in order:
-            label_map = read_label_map(file, shaded, white_is_id=white_is_id)
+            label_map = read_label_map(
+                file, shaded, white_is_id=white_is_id, ignored=file in ignoring
+            )
             yield Labelled(index, file.stem, index / options.rate, label_map)
         if shaded:
             tell(

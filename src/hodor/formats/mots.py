@@ -29,6 +29,9 @@ CLASSES = {"car": 1, "pedestrian": 2}
 IGNORED = "10"
 """The class of regions that are no objects; evaluation leaves them out."""
 
+IGNORED_ID = "10000"
+"""Their id, whatever class a line gives them."""
+
 
 def write_mots(track: Track, path: Path, _: WriteOptions) -> None:
     """Lines "frame id class height width rle", frames from 0, as KITTI MOTS and its evaluation.
@@ -73,7 +76,8 @@ def read_mots(path: Path, options: ReadOptions) -> Track:
     one are known only if the video is at hand. Ids lose their class where they carry one.
 
     Whether the first frame is 0 (KITTI) or 1 (MOTChallenge) is not in the file: a lowest number of
-    1 means the latter. Regions of class 10 are to be ignored, and are counted in a warning.
+    1 means the latter. Regions of class 10 or of id 10000 are to be ignored, and are
+    counted in a warning.
     """
     found = _parse(path)
     if not found.frames:
@@ -120,9 +124,11 @@ def _parse(path: Path) -> _Found:
         index, size = frame_index(frame), frame_size(height, width)
         found.size = size if not found.frames else found.size
         found.frames.add(index)
-        if kind == IGNORED:
+        if kind == IGNORED or i == IGNORED_ID:
             if box_of_rle({"size": size, "counts": counts}) is not None:
-                found.left_out.add("regions to be ignored (class 10)")
+                found.left_out.add(
+                    f"regions to be ignored ({'class 10' if kind == IGNORED else 'id 10000'})"
+                )
             continue
         number, own = whole(i, "an id"), whole(kind, "a class")
         number = number % PER_CLASS if number // PER_CLASS == own else number

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         label_map_objects,
         mask_pages,
         read_label_map,
+        with_ignored,
         write_label_map,
     )
     from hodor.video.live import LiveSource
@@ -103,6 +104,7 @@ __all__ = [
     "read_still",
     "small_grey",
     "sort_naturally",
+    "with_ignored",
     "write_label_map",
     "write_soft_masks",
 ]
@@ -135,6 +137,7 @@ _FILE = {
     "label_map_objects": "label_maps",
     "mask_pages": "label_maps",
     "read_label_map": "label_maps",
+    "with_ignored": "label_maps",
     "write_label_map": "label_maps",
     "LiveSource": "live",
     "Carried": "motion",

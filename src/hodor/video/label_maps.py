@@ -39,6 +39,15 @@ FAX = (2, 3, 4)
 LISTED = 8
 """At most so many values are listed in a message."""
 
+MOTS_IGNORED = 10_000
+"""In PNGs of MOTS (https://www.vision.rwth-aachen.de/page/mots): a region that is no object."""
+
+IGNORED_REGIONS = "regions to be ignored (10000, in MOTS)"
+"""In what is told of files that hold some."""
+
+MOTS_IDS = range(1_000, 3_000)
+"""In them: 1000 times the class, 1 (car) or 2 (pedestrian), plus the object's number."""
+
 HOW_TO_SAVE = (
     "Draw with a hard brush and resize with nearest-neighbour, then save as a palette or 8-bit "
     "greyscale PNG whose numbers are the object ids."
@@ -50,6 +59,7 @@ def read_label_map(
     shaded: list[Path] | None = None,
     *,
     white_is_id: bool = False,
+    ignored: bool = False,
     page: int | None = None,
 ) -> LabelMap:
     """Read a mask file as (H, W) uint8, or uint16 if an id is above 255. 0 is background.
@@ -65,6 +75,8 @@ def read_label_map(
         shaded: gets the path where shades were split into black and white.
         white_is_id: whether the greatest value is an id like any other, since other files of the
             folder hold ids; see `hold_ids`.
+        ignored: whether 10000 is a region to be ignored, which is background then; see
+            `with_ignored`.
         page: which one of a file with several, from 0; None for a file that must have only one.
 
     Raises:
@@ -80,7 +92,8 @@ def read_label_map(
                 f"{path} holds {pages} pages, and a mask has one; give it as the masks of a whole "
                 "video (a TIFF stack), or save the page by itself."
             )
-        return _ids(image, path, [] if shaded is None else shaded, white_is_id=white_is_id)
+        ids = _ids(image, path, [] if shaded is None else shaded, white_is_id=white_is_id)
+    return np.where(ids == MOTS_IGNORED, ids.dtype.type(0), ids) if ignored else ids
 
 
 def count_pages(path: str | Path) -> int:
@@ -124,6 +137,34 @@ def _holds_ids(path: Path) -> bool:
             if ((values != 0) & (values != white)).any():
                 return True
     return False
+
+
+def with_ignored(files: Iterable[str | Path]) -> list[Path]:
+    """Files of a folder that hold regions to be ignored, which are the value 10000, as of MOTS.
+
+    There are some only if every value of every file is one that MOTS knows, and one of them an
+    object's: elsewhere 10000 is an id like any other.
+
+    Raises:
+        MaskError: a file cannot be read.
+    """
+    holding, objects = [], False
+    for file in map(Path, files):
+        values = _values(file)
+        others = values - {0, MOTS_IGNORED}
+        if not all(value in MOTS_IDS for value in others):
+            return []
+        objects = objects or bool(others)
+        holding += [file] if MOTS_IGNORED in values else []
+    return holding if objects else []
+
+
+def _values(path: Path) -> set[int]:
+    """Values of a greyscale file; of others one that is none of MOTS."""
+    with _opened(path) as image:
+        if image.format not in EXACT_FORMATS or image.mode[0] not in "IF":
+            return {1}
+        return set(np.unique(_integers(image, path)).tolist())
 
 
 @contextmanager

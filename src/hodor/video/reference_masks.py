@@ -8,10 +8,12 @@ from hodor.errors import MaskError
 from hodor.video.black_and_white import HALF
 from hodor.video.frames import Frame, LabelMap, numbered_name
 from hodor.video.label_maps import (
+    IGNORED_REGIONS,
     MASK_SUFFIXES,
     hold_ids,
     label_map_objects,
     read_label_map,
+    with_ignored,
 )
 
 NUMBER = re.compile(r"([0-9]{1,18})(?:[^0-9]{0,8})\Z")
@@ -54,16 +56,21 @@ def open_reference_masks(
     if path.is_file():
         shaded = _check([path], [], size, white_is_id=False)
         if not _is_later_frame(path.stem, source_names, length):
-            return ReferenceMasks(first=path, shaded=shaded)
+            return ReferenceMasks(first=path, shaded=shaded, ignoring=with_ignored([path]))
         said = [f"{path.name} is called as frame {path.stem}, and was taken for its mask"]
-        return ReferenceMasks(by_name={path.stem: path}, shaded=shaded, said=said)
+        by_name = {path.stem: path}
+        return ReferenceMasks(
+            by_name=by_name, shaded=shaded, ignoring=with_ignored([path]), said=said
+        )
     files = sorted(file for file in path.iterdir() if _is_mask(file))
     if not files:
         raise MaskError(f"{path} holds no masks; give a folder of PNG files, one a frame.")
     white_is_id = _hold_ids(files)
     shaded = _check(files, _clashes(files, source_names or ()), size, white_is_id=white_is_id)
     by_name = {file.stem: file for file in files}
-    masks = ReferenceMasks(by_name=by_name, shaded=shaded, white_is_id=white_is_id)
+    masks = ReferenceMasks(
+        by_name=by_name, shaded=shaded, white_is_id=white_is_id, ignoring=with_ignored(files)
+    )
     if source_names is not None:
         masks.expect(source_names)
     elif numbered:
@@ -89,13 +96,18 @@ class ReferenceMasks:
         by_name: Mapping[str, Path] | None = None,
         shaded: Sequence[Path] = (),
         white_is_id: bool = False,
+        ignoring: Sequence[Path] = (),
         said: Sequence[str] = (),
     ) -> None:
         """first: file of frame 0. by_name: files by their frames' names. shaded: files in which
         shades between black and white were split. white_is_id: whether 255 is an id in greyscale
-        files, as it is where some of them hold ids. said: what else is to be told of them.
+        files, as it is where some of them hold ids. ignoring: files with regions that are no
+        objects (10000 in MOTS). said: what else is to be told of them.
         """
         self._said = list(said)
+        if ignoring:
+            self._said.append(f"{IGNORED_REGIONS} were left out ({len(ignoring)})")
+        self._ignoring = frozenset(ignoring)
         self._shaded = tuple(shaded)
         self._first = first
         self._by_name = dict(by_name or {})
@@ -120,7 +132,7 @@ class ReferenceMasks:
         if path is None:
             return None
         self._unused.discard(path)
-        label_map = read_label_map(path, white_is_id=self._white_is_id)
+        label_map = self._read(path)
         if label_map.shape != frame.pixels.shape[:2]:
             raise MaskError(
                 f"{path} is {_size(label_map.shape)}{_but(label_map.shape, frame.pixels.shape[:2])}"
@@ -131,13 +143,12 @@ class ReferenceMasks:
     def ids(self) -> list[int]:
         """Object ids in all files, ascending; reads every file once."""
         files = {self._first, *self._by_name.values()} - {None}
-        maps = (
-            read_label_map(file, white_is_id=self._white_is_id)
-            for file in files
-            if file is not None
-        )
+        maps = (self._read(file) for file in files if file is not None)
         found = (label_map_objects(label_map) for label_map in maps)
         return sorted({number for objects in found for number in objects})
+
+    def _read(self, path: Path) -> LabelMap:
+        return read_label_map(path, white_is_id=self._white_is_id, ignored=path in self._ignoring)
 
     @property
     def warnings(self) -> list[str]:
