@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from recordings import SHARED, needs_shared
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 from video.tiny_videos import write_video
 
 import hodor
@@ -221,6 +223,37 @@ def test_a_run_does_not_go_on_with_what_is_not_what_it_was_begun_with(
         (out / ".state.safetensors").unlink()
         summary = hodor.track_to_folder(*inputs, out, tracker=make_tracker(), resume=True)
         assert summary.frames == len(labels_of(out)) == 12
+
+
+def without_min_matched(out: Path) -> None:
+    """Make a stopped run that of a version which had no such option."""
+    note, state = out / ".run.json", out / ".state.safetensors"
+    text = note.read_text()
+    note.write_text(text.replace(", min_matched=0.0", ""))
+    assert note.read_text() != text
+    arrays = load_file(state)
+    with safe_open(state, "np") as file:
+        metadata = file.metadata()
+    plain = json.loads(metadata["plain"])
+    del plain["options"]["min_matched"]
+    save_file(arrays, state, metadata | {"plain": json.dumps(plain)})
+
+
+def test_a_run_of_a_version_without_an_option_goes_on_with_its_default(
+    inputs: tuple[Path, Path],
+    make_tracker: MakeTracker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "COMMIT_EVERY", 4)
+    stopped(inputs, tmp_path / "out", make_tracker())
+    without_min_matched(tmp_path / "out")
+    doubting = make_tracker(min_matched=0.5)
+    with pytest.raises(HodorError, match=r"option min_matched was '0.0' and is '0.5'"):
+        hodor.track_to_folder(*inputs, tmp_path / "out", tracker=doubting, resume=True)
+    summary = hodor.track_to_folder(*inputs, tmp_path / "out", tracker=make_tracker(), resume=True)
+    assert (summary.frames, len(labels_of(tmp_path / "out"))) == (12, 12)
+    assert [told for told in summary.warnings if "min_matched 0.0" in told]
 
 
 def test_confidence_of_a_resumed_run_is_that_of_one_that_was_not_stopped(

@@ -12,7 +12,14 @@ from safetensors.numpy import load_file, save_file
 
 from hodor.errors import HodorError, WeightsError
 from hodor.model import Hodor
-from hodor.tracking import References, Tracker, TrackerOptions, load_state, save_state
+from hodor.tracking import (
+    References,
+    Tracker,
+    TrackerOptions,
+    load_state,
+    save_state,
+    told_of_assumed,
+)
 from hodor.weights import save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -144,18 +151,51 @@ def test_files_of_another_kind_are_refused(load: Any, tiny_model: Path, tmp_path
         assert "\n" not in str(told.value)
 
 
-def test_a_state_of_another_version_is_refused(
-    make_tracker: MakeTracker, scene: Any, tmp_path: Path
-) -> None:
-    save_state(tmp_path / "state", started(make_tracker, scene).state_dict(), {})
-    arrays = load_file(tmp_path / "state")
-    with safe_open(tmp_path / "state", "np") as file:
+def with_options(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the options in a saved state."""
+    arrays = load_file(path)
+    with safe_open(path, "np") as file:
         metadata = file.metadata()
     plain = json.loads(metadata["plain"])
-    plain["options"]["newer"] = 1
-    save_file(arrays, tmp_path / "state", metadata | {"plain": json.dumps(plain)})
-    with pytest.raises(WeightsError, match=r"another version of hodor.*newer.*start anew"):
+    change(plain["options"])
+    save_file(arrays, path, metadata | {"plain": json.dumps(plain)})
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda options: options.update(newer=1), "newer"),
+        (lambda options: options.pop("window"), "window"),
+        (lambda options: options.clear(), "long_side, size, window"),
+    ],
+    ids=["unknown", "without a value that does nothing", "none at all"],
+)
+def test_a_state_of_another_version_is_refused_where_its_meaning_is_unclear(
+    make_tracker: MakeTracker, scene: Any, tmp_path: Path, change: Any, named: str
+) -> None:
+    save_state(tmp_path / "state", started(make_tracker, scene).state_dict(), {})
+    with_options(tmp_path / "state", change)
+    told = rf"another version of hodor \(its options differ in {named}\).*start anew"
+    with pytest.raises(WeightsError, match=told):
         load_state(tmp_path / "state")
+
+
+def test_a_state_without_an_option_that_came_later_has_its_default(
+    make_tracker: MakeTracker, scene: Any, tmp_path: Path
+) -> None:
+    tracker = started(make_tracker, scene)
+    save_state(tmp_path / "state", tracker.state_dict(), {})
+    with_options(tmp_path / "state", lambda options: options.pop("min_matched"))
+    state, _ = load_state(tmp_path / "state")
+    assert state["options"] == tracker.options
+    (told,) = told_of_assumed(state)
+    assert told.endswith("which are at their defaults: min_matched 0.0")
+    assert told_of_assumed(tracker.state_dict()) == []
+    other = make_tracker()
+    other.load_state_dict(state)
+    for frame in scene.frames[tracker.next_index :]:
+        ours, theirs = tracker.step(frame), other.step(frame)
+        np.testing.assert_array_equal(ours.label_map, theirs.label_map)
 
 
 def test_references_and_states_are_not_taken_for_one_another(

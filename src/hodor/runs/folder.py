@@ -11,7 +11,7 @@ from hodor.formats import FORMATS, SOFT, FormatsSink, Mattes, WriteOptions, as_l
 from hodor.formats.track import UNNAMED
 from hodor.locks import FolderLock
 from hodor.runs.adapting import ADAPTED, adaptation_of, adapted, reopened
-from hodor.runs.inputs import Fingerprint, changed_inputs, fingerprint, missing
+from hodor.runs.inputs import Fingerprint, changed_inputs, changed_settings, fingerprint, missing
 from hodor.runs.pipeline import Progress, resume, track_video, write_summary
 from hodor.runs.summary import Summary
 from hodor.tracking import References, Tracker
@@ -138,6 +138,8 @@ def _track(
             raise HodorError(f"{run.source}: a live source cannot be resumed; take another folder")
         refuse_results(run.out, resume_run=resume)
         given, names, warnings = _given(run, frames)
+        # Before anything is written or a model is read.
+        known = None if run.references is None or resume else References.load(run.references)
         ready = tracker if isinstance(tracker, Tracker) else tracker()
         if run.adapt is not None:
             tuned = resume and (run.out / ADAPTED).is_file()
@@ -148,7 +150,7 @@ def _track(
             )
         summary = _begin(run, frames, ready, resume_run=resume)
         if summary is None and run.references is not None:
-            ready.add_references(References.load(run.references))
+            ready.add_references(known or References.load(run.references))
         summary = summary or Summary(frames.name)
         summary.adaptation = adaptation_of(ready)
         summary.inputs, summary.names = run.noted(frames, ready), names
@@ -319,13 +321,14 @@ def _refuse_changes(out: Path, before: JsonObject | None, now: JsonObject) -> No
         # A note of another form is of other settings too.
         old = before.get("settings", before)
         new = json.loads(json.dumps(now["settings"]))
-        different = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        different = changed_settings(old, new)
         replaced = [] if different else changed_inputs(before["files"], now["files"])
     except MALFORMED as error:
         raise _damaged(out / RUN, error) from error
     if different:
-        named = "; ".join(f"{k} was {old.get(k)!r} and is {new.get(k)!r}" for k in different)
-        raise HodorError(f"{out}: was begun with other settings ({named}); resume with the same")
+        raise HodorError(
+            f"{out}: was begun with other settings ({'; '.join(different)}); resume with the same"
+        )
     if replaced:
         raise HodorError(
             f"{out}: cannot go on, since {'; '.join(replaced)}. Put back what it was begun with, "

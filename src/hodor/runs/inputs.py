@@ -2,12 +2,21 @@
 
 import glob
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TypedDict
 
+from hodor.tracking import TrackerOptions
+from hodor.tracking.options import NEVER_OFF
+from hodor.types import Json
+
 END_BYTES = 64 * 1024
 """Of a file's beginning and of its end that are looked at: whole videos would take minutes."""
+
+OPTION = re.compile(r"(\w+)=([^,()]*)")
+"""In options of a tracker, as text."""
 
 
 class Fingerprint(TypedDict):
@@ -86,6 +95,35 @@ def changed_inputs(
         for words in [difference(old, new)]
         if words
     ]
+
+
+def changed_settings(before: Mapping[str, Json], now: Mapping[str, Json]) -> list[str]:
+    """Settings that a run was not begun with, each in words.
+
+    An option that the run's version did not know is the same at its default, which does nothing.
+    """
+    old, new = _by_option(before), _by_option(now)
+    old = _SINCE | old
+    return [
+        f"{name} was {old.get(name)!r} and is {new.get(name)!r}"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _by_option(settings: Mapping[str, Json]) -> dict[str, Json]:
+    """Settings with each option of the tracker by itself."""
+    options = OPTION.findall(str(settings.get("options", "")))
+    others = {name: value for name, value in settings.items() if name != "options"}
+    return others | {f"option {name}": value for name, value in options}
+
+
+_SINCE: dict[str, Json] = {
+    f"option {field.name}": str(field.default)
+    for field in fields(TrackerOptions)
+    if field.name not in NEVER_OFF
+}
+"""What a run did whose version knew nothing of an option."""
 
 
 def missing(folder: Path, names: Iterable[str]) -> list[str]:

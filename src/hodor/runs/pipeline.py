@@ -15,7 +15,7 @@ from hodor.files import write_json
 from hodor.runs.look_alikes import LookAlikes
 from hodor.runs.soft_masks import soft_masks
 from hodor.runs.summary import Summary
-from hodor.tracking import Result, Tracker, load_state, save_state
+from hodor.tracking import Result, Tracker, load_state, save_state, told_of_assumed
 from hodor.types import PlainValues
 from hodor.video import (
     Frame,
@@ -174,7 +174,8 @@ def resume(tracker: Tracker, state: Path) -> Summary:
     try:
         saved, extra = load_state(state)
         tracker.load_state_dict(saved)
-        summary = Summary(extra["source"], extra["frames"], warnings=extra["warnings"])
+        told = [*extra["warnings"], *told_of_assumed(saved)]
+        summary = Summary(extra["source"], extra["frames"], warnings=told)
         for i, values in extra["confidence"].items():
             numbers = [float("nan") if v is None else v for v in values]
             summary.confidence[int(i)] = array("f", numbers)

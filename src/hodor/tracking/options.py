@@ -20,6 +20,9 @@ CAN_BE_OFF = (
     "object_bias",
 )
 
+NEVER_OFF = frozenset({"size", "window", "long_side"})
+"""Options that do something at every value; the defaults of all others do nothing."""
+
 
 @dataclass(frozen=True)
 class TrackerOptions:

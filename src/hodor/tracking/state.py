@@ -18,15 +18,19 @@ from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.key_frames import KeyFrame
 from hodor.tracking.logits import ArrayT
 from hodor.tracking.memory import Memory, RunningConfidence
-from hodor.tracking.options import TrackerOptions
+from hodor.tracking.options import NEVER_OFF, TrackerOptions
 from hodor.tracking.prior import LastFrame
 from hodor.types import AnyArray, JsonObject
 
 STATE_FORMAT = "hodor-state-3"
 REFERENCES_FORMAT = "hodor-references-1"
 
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+
 State: TypeAlias = dict[str, Any]
-"""A tracker's state: frame number, options, fingerprint, and its memory as NumPy's arrays"""
+"""A tracker's state: frame number, options, fingerprint, and its memory as NumPy's arrays
+
+One that was loaded from a file also has "assumed": options that the file does not state."""
 
 
 def memory_arrays(
@@ -195,6 +199,11 @@ class References:
         Raises:
             WeightsError: no such file, another kind of file, or a damaged one.
         """
+        if Path(path).suffix.lower() in PICTURES:
+            raise WeightsError(
+                f"{path} is a picture, and references are what hodor track --save-references wrote "
+                f"of another video; a picture of masks is given by --masks {path}"
+            )
         arrays, metadata = _load(Path(path), REFERENCES_FORMAT, "references")
         try:
             return cls(tuple(_unpack("references", arrays)), metadata["network"])
@@ -218,8 +227,12 @@ def save_state(path: Path, state: State, extra: Mapping[str, object]) -> None:
 def load_state(path: Path) -> tuple[State, JsonObject]:
     """A tracker's state and the plain values beside it.
 
+    Options that came after the version that saved it have their defaults, which do nothing;
+    ``told_of_assumed`` says which.
+
     Raises:
-        WeightsError: no such file, another kind of file, or one of another version of hodor.
+        WeightsError: no such file, another kind of file, or one whose options this version of
+            hodor does not know.
     """
     arrays, metadata = _load(path, STATE_FORMAT, "a tracker's state")
     try:
@@ -230,19 +243,31 @@ def load_state(path: Path) -> tuple[State, JsonObject]:
         raise WeightsError(f"{path}: is damaged ({one_line(error)}); start anew") from error
 
 
+def told_of_assumed(state: State) -> list[str]:
+    """A line on the options that a loaded state does not state, if there are some."""
+    values = [f"{name} {getattr(state['options'], name)}" for name in state.get("assumed", ())]
+    if not values:
+        return []
+    return [
+        "the saved state is of a version of hodor without some options, which are at their "
+        f"defaults: {', '.join(values)}"
+    ]
+
+
 def _stated(path: Path, plain: JsonObject, network: str, arrays: dict[str, AnyArray]) -> State:
+    stated = plain["options"].keys()
     known = {field.name for field in fields(TrackerOptions)}
-    if known != plain["options"].keys():
-        differ = ", ".join(sorted(known ^ plain["options"].keys()))
+    if unclear := sorted((stated - known) | (NEVER_OFF - stated)):
         raise WeightsError(
             f"{path}: a tracker's state of another version of hodor (its options differ in "
-            f"{differ}); go on with that version, or start anew"
+            f"{', '.join(unclear)}); go on with that version, or start anew"
         )
     return {
         "next": int(plain["next"]),
         "options": TrackerOptions(**plain["options"]),
         "network": network,
         "memory": arrays,
+        "assumed": sorted(known - stated),
     }
 
 
