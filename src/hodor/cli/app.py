@@ -7,6 +7,7 @@ from typing import TypeVar
 import typer
 from typer.core import TyperCommand
 
+from hodor.cli.number_words import joined_numbers
 from hodor.errors import HodorError
 from hodor.types import Untyped
 
@@ -31,12 +32,16 @@ class Command(TyperCommand):
         super().__init__(*args, **(kwargs | {"rich_markup_mode": None, "short_help": brief}))
 
     def parse_args(self, ctx: Untyped, args: list[str]) -> list[str]:
-        """As Typer's. Raises HodorError for an empty word: as a path it would mean this folder."""
+        """As Typer's, with numbers that spaces part put together.
+
+        Raises HodorError for an empty word: as a path it would mean this folder.
+        """
         for before, word in zip(["", *args], args, strict=False):
             if word == "" or EMPTY.fullmatch(word):
                 name = word.removesuffix("=") or (before if before.startswith("-") else "a word")
                 raise HodorError(f"{name} is empty: give it a value, or leave it out")
-        return super().parse_args(ctx, args)
+        options = [name for parameter in self.get_params(ctx) for name in parameter.opts]
+        return super().parse_args(ctx, joined_numbers(args, options))
 
     def format_help_text(self, ctx: Untyped, formatter: Untyped) -> None:
         """The docstring; lines of a program are left as they are."""

@@ -48,6 +48,7 @@ FORMATS = {
     "exr": EXR,
 }
 
+MATTE_SUFFIXES = (".mov", ".mkv")
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".avi", ".webm", ".mts", ".mpg")
 """Of videos that are no mattes, which have alpha"""
 
@@ -127,7 +128,7 @@ def guess_format(path: Path) -> str | None:
 
 def _instead(path: Path) -> str:
     """What a file or folder of no known format is, as far as that is known, and what to do."""
-    if path.suffix.lower() in (*IMAGE_SUFFIXES, ".mov", ".mkv") and path.is_file():
+    if path.suffix.lower() in (*IMAGE_SUFFIXES, *MATTE_SUFFIXES) and path.is_file():
         return " by itself: images and mattes are read from their folder; give the folder"
     if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
         return (

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hodor.errors import MaskError
-from hodor.formats.catalogue import guess_format, read_track, write_track
+from hodor.formats.catalogue import (
+    MATTE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    guess_format,
+    read_track,
+    write_track,
+)
 from hodor.formats.frame_numbers import number_in, same_frame
 from hodor.formats.reading import ReadOptions
 from hodor.formats.track import Labelled, Track
@@ -46,6 +52,8 @@ def as_label_maps(path: Path, folder: Path, source: Source) -> GivenMasks:
         return GivenMasks(path)
     one_image = path.suffix.lower() in (*IMAGE_SUFFIXES, ".gif") and path.is_file()
     name = guess_format(path)
+    if name is None and path.suffix.lower() in (*VIDEO_SUFFIXES, *MATTE_SUFFIXES):
+        raise MaskError(_no_masks(path))
     if name is None or (one_image and name != "tiff"):
         return GivenMasks(path)
     if name == "png" and not _is_stack(path):
@@ -55,6 +63,18 @@ def as_label_maps(path: Path, folder: Path, source: Source) -> GivenMasks:
     shutil.rmtree(folder, ignore_errors=True)
     write_track(given, folder, "png")
     return GivenMasks(folder, dict(track.names), given.warnings)
+
+
+def _no_masks(path: Path) -> str:
+    """What is told of a video that was given for masks."""
+    if path.suffix.lower() in MATTE_SUFFIXES:
+        return (
+            f"{path} is a video by itself; mattes are given by their folder: --masks {path.parent}"
+        )
+    return (
+        f"{path} is a video, and masks are pictures of objects' ids: make one of the first frame "
+        "by hodor studio, or by hodor mask, and give that"
+    )
 
 
 def options_of(

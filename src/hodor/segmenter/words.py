@@ -1,11 +1,14 @@
 """Prompts as they are written on a command line: ``10,20,300,400``, ``2=50,60``."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
 from hodor.errors import MaskError
 from hodor.segmenter.prompts import Box, Point, Prompts
+
+NUMBER = re.compile(r"[-+]?[0-9]{1,7}(?:\.[0-9]{0,9})?")
 
 
 @dataclass
@@ -61,11 +64,17 @@ def prompts_of_words(
 def _numbers(option: str, word: str, length: int, form: str) -> tuple[int | None, list[float]]:
     """An object's id, if one is said, and the numbers."""
     before, equals, rest = word.rpartition("=")
+    parts = rest.split(",") if "," in rest else rest.split()
     try:
-        values = [float(part) for part in rest.split(",")]
+        values = [float(part) for part in parts]
         number = int(before) if equals else None
     except ValueError:
         values, number = [], None
+    if within := _with_points(rest, parts, length):
+        raise MaskError(
+            f"{option} {word}: commas stand between numbers, not within them: write {option} "
+            f"{before}{equals}{within}"
+        )
     if len(values) != length or not all(abs(value) < 1e6 for value in values):
         raise MaskError(
             f"{option} {word}: give {length} numbers {form}, in pixels of the frame, such as "
@@ -73,6 +82,16 @@ def _numbers(option: str, word: str, length: int, form: str) -> tuple[int | None
             f"{option} 2={'10,20,300,400' if length == 4 else '120,80'}"
         )
     return number, values
+
+
+def _with_points(rest: str, parts: list[str], length: int) -> str:
+    """Numbers as they are written here, where they have decimal commas; else ""."""
+    apart = re.split(r"[;\s]+", rest.strip()) if re.search(r"[;\s]", rest.strip()) else []
+    if not apart and len(parts) == 2 * length:
+        apart = [f"{whole},{rest}" for whole, rest in zip(parts[::2], parts[1::2], strict=True)]
+    apart = [one.replace(",", ".") for one in apart]
+    numbers = len(apart) == length and all(NUMBER.fullmatch(one) for one in apart)
+    return ",".join(apart) if numbers and len(parts) != length else ""
 
 
 def _prompts(number: int, one: _Shown) -> Prompts:
