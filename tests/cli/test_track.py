@@ -103,12 +103,13 @@ def test_each_option_of_the_tracker_arrives(hodor: Hodor, here: Any) -> None:
     chosen |= {"min_similarity": 0.05, "keep_reference": False}
     words = """--size 96 --window 2 --search-radius 0.25 --crop-margin 0.3
     --min-confidence-ratio 0.1
-        --min-similarity 0.05 --no-keep-reference --precision fp32"""
+        --min-similarity 0.05 --no-keep-reference --precision fp32 --step fixed"""
     ran = hodor(*here("video.mp4", *words.split()))
     assert ran.code == 0, ran.err
     summary = json.loads(Path("out/summary.json").read_text())
     assert {name: summary["options"][name] for name in chosen} == chosen
     assert (summary["device"], summary["precision"]) == ("cpu", "float32")
+    assert summary["step"] == "fixed"
 
 
 def test_results_have_the_names_of_images_and_the_masks_ids(
@@ -207,6 +208,8 @@ ERRORS: dict[str, tuple[Callable[[Path], None], list[object], dict[str, object],
         "none: no such file; expected references",
     ),
     "no such precision": (nothing, [], {"precision": "half"}, "it must be auto, fp32 or bf16"),
+    "no such step": (nothing, [], {"step": "fast"}, "it must be plain, fixed or captured"),
+    "a step for CUDA alone": (nothing, [], {"step": "captured"}, "cpu has none; take fixed"),
     "resuming a finished run": (finished, ["video.mp4", "--resume"], {}, "out: the run in it is"),
     "resuming another run": (begun_otherwise, ["video.mp4", "--resume"], {}, "other settings"),
 }

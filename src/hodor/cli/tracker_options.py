@@ -66,6 +66,9 @@ OPTIONS = {
     "precision": typer.Option(
         help="auto, fp32 or bf16; auto is bf16 where the processor has it natively."
     ),
+    "step": typer.Option(
+        help="plain; for GPUs fixed (at fixed shapes, few copies) or captured (CUDA graphs)."
+    ),
 }
 
 with_tracker_options = shared_options(TrackerOverrides, OPTIONS, "How the model follows")

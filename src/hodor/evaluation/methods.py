@@ -78,6 +78,7 @@ class Method(TrackerOverrides):
             "options": options,
             "device": str(tracker.device),
             "precision": str(tracker.dtype).removeprefix("torch."),
+            **({} if self.step == "plain" else {"step": self.step}),
         }
 
 

@@ -80,7 +80,8 @@ def reopened(tracker: Tracker, out: Path) -> Tracker:
 
     precision = "bf16" if tracker.runtime.precision == "bfloat16" else "fp32"
     network = load_model(str(out / ADAPTED))
-    return Tracker(network, tracker.options, device=tracker.device, precision=precision)
+    step = tracker.runtime.step
+    return Tracker(network, tracker.options, device=tracker.device, precision=precision, step=step)
 
 
 def adaptation_of(tracker: Tracker) -> Adaptation | None:

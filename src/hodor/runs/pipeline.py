@@ -59,6 +59,7 @@ def _setup(tracker: Tracker) -> PlainValues:
         "runtime": runtime.name,
         "device": runtime.device_name,
         "precision": runtime.precision,
+        **({} if runtime.step == "plain" else {"step": runtime.step}),
         "options": asdict(tracker.options),
     }
 

@@ -137,7 +137,7 @@ class OptionChanges(TypedDict, total=False):
 class TrackerOverrides:
     """What a user chooses where a model is opened; None keeps the model's own way.
 
-    ``device`` and ``precision`` are as for ``Tracker``, the others as in ``TrackerOptions``; a
+    ``device``, ``precision`` and ``step`` are as for ``Tracker``, the others as in ``TrackerOptions``; a
     search radius and a crop margin may be words of a command line.
 
     Raises:
@@ -154,6 +154,7 @@ class TrackerOverrides:
     min_matched: float | None = None
     device: str = "auto"
     precision: str = "auto"
+    step: str = "plain"
 
     def __post_init__(self) -> None:
         for name in ("search_radius", "crop_margin"):

@@ -51,6 +51,8 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     config: HodorConfig
     device_name: str
     precision: str
+    step: str = "plain"
+    """As for ``Tracker``"""
 
     @property
     @abstractmethod

@@ -77,6 +77,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
         self.config = network.config
         self.device_name = str(self.device)
         self.precision = str(self.dtype).removeprefix("torch.")
+        self.step = step
         self._ready = inference_copy(network, self.dtype).to(self.device)
         self._fixed: FixedStep | None = None
         if check_step(step, self.device, self.config):
