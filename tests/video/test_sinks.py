@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from threading import Barrier
 
 import av
 import numpy as np
@@ -27,6 +28,7 @@ from hodor.video import (
     draw_overlay,
     open_source,
     read_label_map,
+    sinks,
     write_label_map,
 )
 from hodor.video.overlay_parts import Codec
@@ -93,6 +95,10 @@ def open_label_maps(folder: Path, resume_from: int) -> Sink:
     return LabelMapSink(folder / "masks", resume_from=resume_from)
 
 
+def open_label_maps_in_threads(folder: Path, resume_from: int) -> Sink:
+    return LabelMapSink(folder / "masks", resume_from=resume_from, threads=3)
+
+
 def open_overlay(folder: Path, resume_from: int) -> Sink:
     return OverlaySink(folder / "overlay.mp4", 25, resume_from=resume_from)
 
@@ -105,9 +111,17 @@ def open_rle(folder: Path, resume_from: int) -> Sink:
     return RleSink(folder / "masks.json", video="clip", resume_from=resume_from)
 
 
-SINKS: list[OpenSink] = [open_label_maps, open_overlay, open_mpeg4_overlay, open_rle]
+SINKS: list[OpenSink] = [
+    open_label_maps,
+    open_label_maps_in_threads,
+    open_overlay,
+    open_mpeg4_overlay,
+    open_rle,
+]
 EVERY_SINK = pytest.mark.parametrize(
-    "open_sink", SINKS, ids=["label maps", "overlay", "overlay as mpeg4", "rle"]
+    "open_sink",
+    SINKS,
+    ids=["label maps", "label maps in threads", "overlay", "overlay as mpeg4", "rle"],
 )
 
 
@@ -389,6 +403,37 @@ def test_label_maps_of_other_runs_stay_but_half_written_ones_go(tmp_path: Path) 
     (tmp_path / ".00007.png.0123456789ab.tmp").write_bytes(b"half")
     LabelMapSink(tmp_path).close()
     assert list(contents(tmp_path)) == ["old.png"]
+
+
+def test_label_maps_are_written_several_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = Barrier(3)
+
+    def meet(path: Path, *_: object, wide: bool) -> None:
+        met.wait(60)  # for the other two
+        path.touch()
+
+    monkeypatch.setattr(sinks, "write_label_map", meet)
+    with LabelMapSink(tmp_path, threads=3) as sink:
+        write_frames(sink, range(6))
+        sink.commit()
+        assert len(contents(tmp_path)) == 6
+
+
+def test_a_label_map_that_a_thread_cannot_write_fails_the_run_and_the_others_are_there(
+    tmp_path: Path,
+) -> None:
+    wrong = np.full(SIZE, 256, np.uint16)
+    sink = LabelMapSink(tmp_path, threads=2)
+    write_frames(sink, [0])
+    sink.write(frame_at(1), wrong, [256])
+    sink.write(frame_at(2), label_map_at(2), [1])
+    with pytest.raises(MaskError, match="id 256 is above 255"):
+        sink.commit()
+    assert list(contents(tmp_path)) == ["00000.png", "00002.png"]
+    sink.write(frame_at(3), wrong, [256])
+    sink.abandon()  # tells nothing: something else has failed already
 
 
 # Overlay.

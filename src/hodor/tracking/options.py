@@ -137,8 +137,8 @@ class OptionChanges(TypedDict, total=False):
 class TrackerOverrides:
     """What a user chooses where a model is opened; None keeps the model's own way.
 
-    ``device``, ``precision`` and ``step`` are as for ``Tracker``, the others as in ``TrackerOptions``; a
-    search radius and a crop margin may be words of a command line.
+    ``device``, ``precision`` and ``step`` are as for ``Tracker``, the others as in
+    ``TrackerOptions``; a search radius and a crop margin may be words of a command line.
 
     Raises:
         HodorError: such a word is neither a number nor ``off``.

@@ -10,6 +10,7 @@ commit on). Commit and note a last time before `close`.
 import json
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
@@ -22,6 +23,7 @@ from hodor.types import PlainValues
 from hodor.video.coco_rle import ObjectRecord, area_and_box, encode_rle
 from hodor.video.frames import Frame, LabelMap
 from hodor.video.label_maps import write_label_map
+from hodor.video.pooled import THREADS, Pool
 
 
 class Sink(Protocol):
@@ -84,29 +86,52 @@ class Finishing:
 class LabelMapSink(Finishing):
     """One PNG per frame, named as the frame: palette with the DAVIS colours, or 16-bit greyscale.
 
-    A frame is safe as soon as it is written, so there is nothing to commit or to finish. Files of
-    frames that are not written again stay as they are.
+    Files are compressed and written in several threads, a few frames at a time, so that a failure
+    may be told some frames later; `commit` waits for all. Files of frames that are not written
+    again stay as they are.
     """
 
-    def __init__(self, folder: str | Path, *, wide: bool = False, resume_from: int = 0) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        wide: bool = False,
+        resume_from: int = 0,
+        threads: int = THREADS,
+    ) -> None:
         """wide: 16 bits, for runs with an id above 255. resume_from: index of the first frame to
-        come, 0 for a new run; frames from there on replace what is in the folder.
+        come, 0 for a new run; frames from there on replace what is in the folder. threads: that
+        write; with one, frames are written where they are given.
         """
         self._folder = Path(folder)
         self._wide = wide
+        self._pool = Pool(threads)
         make_folder(self._folder)
         with explained(self._folder):
             sweep(self._folder)
 
     def write(self, frame: Frame, label_map: LabelMap, ids: Sequence[int]) -> None:
-        """Write a label map (H, W) as `<frame.name>.png`, whole or not at all."""
-        write_label_map(self._folder / f"{frame.name}.png", label_map, wide=self._wide)
+        """Write a label map (H, W) as `<frame.name>.png`, whole or not at all.
+
+        The map is to stay as it is until the next `commit`.
+        """
+        path = self._folder / f"{frame.name}.png"
+        self._pool.do(partial(write_label_map, path, label_map, wide=self._wide))
 
     def commit(self) -> None:
-        """Nothing is left to do."""
+        """Wait until all files are written."""
+        self._pool.wait()
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Commit, and end the threads."""
+        try:
+            self._pool.wait()
+        finally:
+            self._pool.end()
+
+    def abandon(self) -> None:
+        """Write what was given, and end the threads."""
+        self._pool.end()
 
 
 class RleSink(Finishing):
