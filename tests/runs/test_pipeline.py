@@ -144,6 +144,30 @@ def test_every_frame_of_a_video_is_tracked_and_written(
     assert summary.frames == summary.tracked == 12
 
 
+def test_frames_are_announced_before_they_are_stepped_and_few_at_a_time(
+    make_tracker: MakeTracker, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, order = make_tracker(), list[tuple[str, int]]()
+    step = tracker.step
+    monkeypatch.setattr(
+        tracker.runtime, "expect", lambda pixels: order.append(("expected", id(pixels)))
+    )
+
+    def noted(pixels: Any, masks: Any = None) -> Any:
+        order.append(("stepped", id(pixels)))
+        return step(pixels, masks)
+
+    monkeypatch.setattr(tracker, "step", noted)
+    with open_source(video) as source:
+        track_video(tracker, source, open_reference_masks(tmp_path / "first.png"), [])
+    ahead = 0
+    for n, (what, pixels) in enumerate(order):
+        ahead += 1 if what == "expected" else -1
+        assert 0 <= ahead <= pipeline.AHEAD + 2
+        assert what == "expected" or ("expected", pixels) in order[:n]
+    assert [what for what, _ in order].count("stepped") == 12
+
+
 def test_masks_of_later_frames_are_given_in_their_frames(
     make_tracker: MakeTracker, video: Path, scene: Any, tmp_path: Path
 ) -> None:

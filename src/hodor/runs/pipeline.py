@@ -10,6 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hodor.errors import MALFORMED, HodorError, MaskError, WeightsError, one_line
 from hodor.files import write_json
 from hodor.runs.look_alikes import LookAlikes
@@ -97,15 +100,16 @@ def track_video(
     writer = _Writer(sinks)
     began = time.perf_counter()
     try:
-        for frame, result, known, given in _follow(tracker, source, masks, summary):
-            summary.seconds = time.perf_counter() - began
-            if soft is not None:
-                edges = soft_masks(result, known, given)
-                writer.do(partial(write_soft_masks, soft, frame.name, edges))
-            writer.write(frame, result)
-            if summary.frames % COMMIT_EVERY == 0:
-                writer.commit(_saver(state, tracker, summary))
-            progress(Progress.of(frame, result, summary.tracked, source))
+        with tracker.runtime.following():
+            for frame, result, known, given in _follow(tracker, source, masks, summary):
+                summary.seconds = time.perf_counter() - began
+                if soft is not None:
+                    edges = soft_masks(result, known, given)
+                    writer.do(partial(write_soft_masks, soft, frame.name, edges))
+                writer.write(frame, result)
+                if summary.frames % COMMIT_EVERY == 0:
+                    writer.commit(_saver(state, tracker, summary))
+                progress(Progress.of(frame, result, summary.tracked, source))
         # With all of it noted, a kill while the files are being finished can be resumed too.
         if summary.frames % COMMIT_EVERY != 0:
             writer.commit(_saver(state, tracker, summary))
@@ -142,7 +146,7 @@ def _follow(
 ) -> Iterator[_Followed]:
     """Step through a source from where the tracker stands, and note what each frame tells."""
     alikes = LookAlikes()
-    for frame in _frames(source, tracker.next_index):
+    for frame in _frames(source, tracker):
         given = _masks(masks, frame, summary)
         known = tracker.ids
         result = tracker.step(frame.pixels, given)
@@ -214,9 +218,11 @@ def _saver(state: Path | None, tracker: Tracker, summary: Summary) -> Callable[[
     return lambda: save_state(state, now, extra)
 
 
-def _frames(source: Source, start: int) -> Iterator[Frame]:
-    """Frames from ``start``; those of a live source one by one, since waiting makes them old."""
-    return source.frames() if source.live else _read_ahead(source.frames(start))
+def _frames(source: Source, tracker: Tracker) -> Iterator[Frame]:
+    """Frames that the tracker takes next; a live source's one by one, as waiting makes them old."""
+    if source.live:
+        return source.frames()
+    return _read_ahead(source.frames(tracker.next_index), tracker.runtime.expect)
 
 
 def _masks(masks: ReferenceMasks | None, frame: Frame, summary: Summary) -> LabelMap | None:
@@ -228,8 +234,10 @@ def _masks(masks: ReferenceMasks | None, frame: Frame, summary: Summary) -> Labe
     return given
 
 
-def _read_ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """The same frames, decoded in a thread."""
+def _read_ahead(
+    frames: Iterator[Frame], expect: Callable[[NDArray[np.uint8]], None]
+) -> Iterator[Frame]:
+    """The same frames, decoded in a thread, where ``expect`` is told of each (H, W, 3) too."""
     waiting: queue.Queue[Frame | BaseException | None] = queue.Queue(AHEAD)
     stopped = threading.Event()
 
@@ -244,6 +252,7 @@ def _read_ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
     def read() -> None:
         try:
             for frame in frames:
+                expect(frame.pixels)
                 put(frame)
                 if stopped.is_set():
                     return

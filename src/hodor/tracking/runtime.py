@@ -7,7 +7,7 @@ or NumPy's. All that is computed with them is here by name, and has two forms: `
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -68,9 +68,19 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     def running(self) -> AbstractContextManager[None]:
         """Around all that is computed for a frame."""
 
+    def following(self) -> AbstractContextManager[None]:
+        """Around the frames of one video: who computes in common is waited for there."""
+        return nullcontext()
+
     @abstractmethod
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> FeaturesT:
-        """What the network sees in a frame's crop (H', W', 3)."""
+        """What the network sees in the crop of a frame (H, W, 3)."""
+
+    def expect(self, frame: NDArray[np.uint8]) -> None:
+        """A frame (H, W, 3) that is to be stepped soon: what can be begun is, from any thread.
+
+        The same array is to come then, unchanged.
+        """
 
     @property
     def takes_at_once(self) -> bool:
@@ -80,7 +90,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     def at_once(
         self, frame: NDArray[np.uint8], asked: "Asked[ArrayT]", geometry: Geometry
     ) -> "Answer[ArrayT, FeaturesT] | None":
-        """All that the stages find in a frame's crop (H', W', 3); None: ask them one by one."""
+        """All that the stages find in the crop of a frame (H, W, 3); None: ask them one by one."""
         return None
 
     @abstractmethod

@@ -120,7 +120,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         """All of this in one go, where the runtime does that; None: the stages, one by one.
 
         Args:
-            frame: its crop (H', W', 3).
+            frame: (H, W, 3).
             given: masks (h, w); a frame that has any goes by stages.
             grey: see ``refine``.
             geometry: of the frame.

@@ -214,13 +214,12 @@ class Tracker:
         geometry = stages.geometry((frame.shape[0], frame.shape[1]), labels)
         with self.runtime.running():
             given = stages.given(labels, geometry)
-            seen = frame[geometry.crop.area]
-            answer = stages.at_once(seen, given, grey, geometry)
+            answer = stages.at_once(frame, given, grey, geometry)
             if answer is not None:
                 features, descriptors = answer.features, answer.descriptors.at(self._next)
                 result = stages.answered(answer, self._next, geometry)
             else:
-                features = self.runtime.extract(seen, geometry)
+                features = self.runtime.extract(frame, geometry)
                 logits = stages.decode(features, given, geometry)
                 logits = stages.refine(features, logits, grey, geometry)
                 descriptors = stages.encode(features, logits, given).at(self._next)

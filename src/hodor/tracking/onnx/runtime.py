@@ -65,7 +65,7 @@ class OnnxRuntime(Runtime[Floats, Features]):
 
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
         """See ``Runtime``: pyramid and image (B, 3, h, w)."""
-        image = image_of(frame, geometry, self.config)
+        image = image_of(frame[geometry.crop.area], geometry, self.config)
         pyramid = self.network.extract(image)
         return Features(pyramid, image, pyramid.keys)
 

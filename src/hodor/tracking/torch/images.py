@@ -14,9 +14,13 @@ from hodor.tracking.torch.transfer import send
 def image_of(
     frame: NDArray[np.uint8], geometry: Geometry, config: HodorConfig, device: torch.device
 ) -> Tensor:
-    """The network's image (1, 3, h, w) of a frame (H, W, 3): resized, normalised, padded."""
+    """The network's image (1, 3, h, w) of a frame's crop (H', W', 3); see ``seen_image``."""
     # PyTorch warns of arrays that are not writable, such as Pillow's.
-    pixels = send(np.require(frame, requirements=["C", "W"]), device)
+    return seen_image(send(np.require(frame, requirements=["C", "W"]), device), geometry, config)
+
+
+def seen_image(pixels: Tensor, geometry: Geometry, config: HodorConfig) -> Tensor:
+    """The network's image (1, 3, h, w) of a crop (H', W', 3): resized, normalised, padded."""
     pixels = pixels.permute(2, 0, 1)[None].float()
     pixels = F.interpolate(
         pixels, geometry.inner, mode="bilinear", align_corners=False, antialias=geometry.shrinks

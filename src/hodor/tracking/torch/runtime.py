@@ -44,9 +44,10 @@ from hodor.tracking.torch.arithmetic import (
 from hodor.tracking.torch.devices import choose_device, choose_precision
 from hodor.tracking.torch.features import Features
 from hodor.tracking.torch.fixed.step import FixedStep, check_step
-from hodor.tracking.torch.images import image_of, mask_of, to_source
+from hodor.tracking.torch.images import image_of, mask_of, seen_image, to_source
 from hodor.tracking.torch.label_map import fast_label_map
 from hodor.tracking.torch.transfer import fetch, send, send_together
+from hodor.tracking.torch.uploads import Uploads
 
 
 class TorchRuntime(Runtime[Tensor, Features]):
@@ -79,6 +80,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
         self.precision = str(self.dtype).removeprefix("torch.")
         self.step = step
         self._ready = inference_copy(network, self.dtype).to(self.device)
+        self._uploads = Uploads(self.device)
         self._fixed: FixedStep | None = None
         if check_step(step, self.device, self.config):
             curve = network.metadata.get("calibration", [])
@@ -106,7 +108,14 @@ class TorchRuntime(Runtime[Tensor, Features]):
 
     def image(self, frame: NDArray[np.uint8], geometry: Geometry) -> Tensor:
         """The network's image (1, 3, h, w) of a frame (H, W, 3)."""
-        return image_of(frame, geometry, self.config, self.device)
+        there = self._uploads.take(frame)
+        if there is not None:
+            return seen_image(there[geometry.crop.area], geometry, self.config)
+        return image_of(frame[geometry.crop.area], geometry, self.config, self.device)
+
+    def expect(self, frame: NDArray[np.uint8]) -> None:
+        """See ``Runtime``: to CUDA it is uploaded on a stream of its own."""
+        self._uploads.begin(frame)
 
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
         """See ``Runtime``: pyramid and image (1, 3, h, w)."""
@@ -126,7 +135,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
     def at_once(
         self, frame: NDArray[np.uint8], asked: Asked[Tensor], geometry: Geometry
     ) -> Answer[Tensor, Features] | None:
-        """See ``Runtime``: of (H', W', 3)."""
+        """See ``Runtime``: of (H, W, 3)."""
         if self._fixed is None:
             return None
         return self._fixed.answer(self.image(frame, geometry), asked, geometry)
