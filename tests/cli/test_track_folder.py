@@ -44,11 +44,11 @@ def report() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("source", ["clips", "clips/*.mp4"])
+@pytest.mark.parametrize("given", [["clips"], ["clips/*.mp4"], ["clips", "--batch", "2"]])
 def test_every_video_is_tracked_with_the_masks_of_its_name(
-    hodor: Hodor, words: Callable[..., list[object]], source: str
+    hodor: Hodor, words: Callable[..., list[object]], given: list[str]
 ) -> None:
-    ran = hodor(*words(source))
+    ran = hodor(*words(*given))
     assert ran.code == 0, ran.err
     assert "report in out/report.csv and out/report.html" in " ".join(ran.err.split())
     for name in ("a", "b", "c"):
@@ -62,11 +62,12 @@ def test_every_video_is_tracked_with_the_masks_of_its_name(
     assert "3 finished" in page
 
 
+@pytest.mark.parametrize("how", [[], ["--batch", "3"]], ids=["one by one", "batch"])
 def test_a_video_that_fails_comes_first_and_its_reason_is_told(
-    hodor: Hodor, words: Callable[..., list[object]]
+    hodor: Hodor, words: Callable[..., list[object]], how: list[str]
 ) -> None:
     Path("clips/b.mp4").write_text("no video, and nothing like one")
-    ran = hodor(*words())
+    ran = hodor(*words("clips", *how))
     assert ran.code == 1
     assert "1 of 3 videos failed, the others are finished" in ran.err
     first, *others = report()
@@ -94,9 +95,12 @@ def test_videos_without_masks_are_all_listed_and_nothing_is_tracked(
     [
         (["--masks", "masks/a.png"], "masks/a.png is no folder; for 3 videos give a folder"),
         (["--save-references", "x.safetensors"], "--save-references is of one video; here are 3"),
+        (["--batch", "2", "--workers", "2"], "batch: one process computes all of it; leave out"),
+        (["--batch", "2", "--adapt", "5"], "batch: adapt makes a model for each video"),
+        (["--batch", "2", "--step", "fixed"], "batch: the step fixed takes one frame at a time"),
     ],
 )
-def test_what_is_for_one_video_is_refused_for_several(
+def test_what_does_not_go_with_several_videos_is_refused(
     hodor: Hodor, words: Callable[..., list[object]], more: list[str], message: str
 ) -> None:
     ran = hodor(*words("clips", *more))

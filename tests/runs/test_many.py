@@ -1,11 +1,16 @@
-"""Lists of videos: what their lines may hold."""
+"""Lists of videos: what their lines may hold, and an end before theirs."""
 
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
 from hodor.errors import HodorError
+from hodor.runs import ListedVideo, Outputs, many, track_many
 from hodor.runs.many import read_list
+from hodor.tracking import Tracker
 
 
 def a_list(folder: Path, text: str) -> Path:
@@ -39,3 +44,31 @@ def test_a_first_line_that_names_no_columns_is_told_in_a_short_one(
         read_list(a_list(tmp_path, text))
     assert "\n" not in str(told.value)
     assert len(str(told.value)) < 700
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_who_stops_a_batch_stops_its_threads(
+    make_tracker: Callable[..., Tracker], scene: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    follows, interrupted = Event(), Event()
+
+    def endless(job: Any) -> Any:
+        if job.video.name == "a":
+            assert follows.wait(60)
+            return "the end"
+        tracker = job.tracker()
+        try:
+            with tracker.runtime.following():
+                while True:
+                    tracker.step(scene.frames[0], scene.labels[0])
+                    follows.set()
+        except KeyboardInterrupt:
+            interrupted.set()
+            raise
+
+    monkeypatch.setattr(many, "_track", endless)
+    videos = [ListedVideo(name, name, None, None) for name in ("a", "b", "c", "d")]
+    outcomes = track_many(videos, tmp_path, tracker=make_tracker, outputs=Outputs(), batch=2)
+    assert next(outcomes).value == "the end"
+    outcomes.close()  # type: ignore[attr-defined]
+    assert interrupted.is_set()

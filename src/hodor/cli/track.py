@@ -216,8 +216,8 @@ def _track_all(
     failures: dict[str, str] = {}
     outcomes = track_many(
         waiting, run.out, tracker=run.tracker, outputs=run.outputs, adapt=run.adapt,
-        intensity=run.intensity, model=run.model, workers=crew.workers, ray_address=crew.ray,
-        gpus=gpus,
+        intensity=run.intensity, model=run.model, workers=crew.workers, batch=crew.batch,
+        ray_address=crew.ray, gpus=gpus,
     )  # fmt: skip
     try:
         for outcome in _with_bar(console, outcomes, len(waiting)):

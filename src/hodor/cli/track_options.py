@@ -98,6 +98,7 @@ class Crew:
 
     video_list: Path | None = None
     workers: int = 1
+    batch: int = 1
     ray: str | None = None
 
 
@@ -110,6 +111,11 @@ with_crew = shared_options(
             "name if wanted; results in OUT/NAME.",
         ),
         "workers": typer.Option(min=1, help="For several videos: processes."),
+        "batch": typer.Option(
+            min=1,
+            help="For several videos: so many at a time in one process, their frames through the "
+            "network in one go; for GPUs.",
+        ),
         "ray": typer.Option(
             help="For several videos: address of a Ray cluster, auto, or local for one made here."
         ),

@@ -1,14 +1,15 @@
 """Many videos, each to a folder of its own, on processes of this machine or on a Ray cluster."""
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from hodor.errors import LIST_ITEM, HodorError, one_line
 from hodor.files import safe_name
-from hodor.jobs import Outcome, run_jobs
+from hodor.jobs import Outcome, attempt, run_jobs
 from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
 from hodor.runs.summary import Summary
 from hodor.tracking import Tracker
@@ -108,6 +109,7 @@ def track_many(
     intensity: Intensity = AUTO,
     model: str | None = None,
     workers: int = 1,
+    batch: int = 1,
     ray_address: str | None = None,
     gpus: float = 0,
 ) -> Iterator[Outcome[Summary]]:
@@ -120,14 +122,28 @@ def track_many(
         outputs: what is written for each video.
         adapt, intensity, model: as for ``track_to_folder``.
         workers, ray_address, gpus: as for ``hodor.jobs.run_jobs``.
+        batch: so many videos at a time in this process, a thread each, whose frames go through the
+            network in one go; see ``hodor.tracking.Together``. Not with workers, Ray or ``adapt``.
 
     Yields:
         As a video ends, its outcome: a ``Summary``, or what was wrong in one line.
+
+    Raises:
+        HodorError: a batch is asked for together with what it does not go with.
     """
+    if batch > 1 and (workers > 1 or ray_address is not None):
+        raise HodorError("batch: one process computes all of it; leave out workers and Ray")
+    if batch > 1 and adapt is not None:
+        raise HodorError(
+            "batch: adapt makes a model for each video, and a batch has one for all; leave out "
+            "either"
+        )
     jobs = {
         video.name: _Job(video, out / video.name, tracker, outputs, adapt, intensity, model)
         for video in videos
     }
+    if batch > 1 and len(jobs) > 1:
+        return _track_together(jobs, tracker, batch)
     return run_jobs(_track, jobs, workers=workers, ray_address=ray_address, gpus=gpus)
 
 
@@ -139,6 +155,26 @@ class _Job(NamedTuple):
     adapt: float | None
     intensity: Intensity
     model: str | None
+
+
+def _track_together(
+    jobs: Mapping[str, _Job], tracker: Callable[[], Tracker], batch: int
+) -> Iterator[Outcome[Summary]]:
+    """Track in ``batch`` threads, which compute in common; leaving it stops them resumably."""
+    from hodor.tracking import Together  # brings PyTorch
+
+    together = Together(tracker())
+    pool = ThreadPoolExecutor(batch, "hodor-track")
+    try:
+        outcomes = [
+            pool.submit(attempt, _track, name, job._replace(tracker=together.tracker))
+            for name, job in jobs.items()
+        ]
+        for outcome in as_completed(outcomes):
+            yield outcome.result()
+    finally:
+        together.stop()
+        pool.shutdown(cancel_futures=True)
 
 
 def _track(job: _Job) -> Summary:

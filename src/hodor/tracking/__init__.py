@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hodor.tracking.torch.devices import choose_device, choose_precision
     from hodor.tracking.torch.images import image_of, mask_of
     from hodor.tracking.torch.runtime import network_fingerprint
+    from hodor.tracking.torch.together import Together
 
 __all__ = [
     "OFF",
@@ -31,6 +32,7 @@ __all__ = [
     "Result",
     "Runtime",
     "Stages",
+    "Together",
     "Tracker",
     "TrackerOptions",
     "TrackerOverrides",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _WITH_TORCH = {
+    "Together": "torch.together",
     "choose_device": "torch.devices",
     "choose_precision": "torch.devices",
     "image_of": "torch.images",
