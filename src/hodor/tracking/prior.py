@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.tracking.geometry import STRIDE, Geometry
-from hodor.video import look_back
+from hodor.video import Carried, look_back
 
 LABELS = 2  # sides of the kept label map, in those of the grey picture: masks get soft edges by it
 
@@ -55,9 +56,24 @@ class LastFrame:
 
     def mask(self, i: int) -> NDArray[np.float32]:
         """An object's mask (h, w) at the size of the grey picture, in [0, 1]."""
-        h, w = self.grey.shape
-        whole = (self.labels == i).astype(np.float32)
-        return np.asarray(cv2.resize(whole, (w, h), interpolation=cv2.INTER_AREA))
+        return self._small(self.labels == i)
+
+    def all_masks(self) -> NDArray[np.float32]:
+        """The masks of all objects together, likewise."""
+        return self._small(self.labels > 0)
+
+    def seen(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Whether objects have a pixel: (O,) of 0 and 1."""
+        count = 1 + max(int(self.labels.max(initial=0)), *ids)
+        # OpenCV's stubs do not know that there may be no mask.
+        everywhere = cast(NDArray[np.uint8], None)
+        pixels = cv2.calcHist([self.labels], [0], everywhere, [count], [0, count])
+        return np.asarray(pixels.ravel()[list(ids)] > 0, np.float32)
+
+    def _small(self, whole: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """(H, W) of the kept labels to (h, w)."""
+        size = (self.grey.shape[1], self.grey.shape[0])
+        return np.asarray(cv2.resize(whole.astype(np.float32), size, interpolation=cv2.INTER_AREA))
 
 
 class CarriedMasks(NamedTuple):
@@ -90,13 +106,70 @@ def carried_masks(
         blank = np.zeros(cells, np.float32)
         return CarriedMasks(np.zeros((len(ids), *cells), np.float32), nothing, nothing, blank)
     at = look_back(grey, last.grey, *_middles(cells, grey.shape, geometry))
-    masks = [last.mask(i) for i in ids]
+    masks = _taken(last, at, ids)
+    known = np.any(masks, axis=(1, 2))
     return CarriedMasks(
-        np.stack([at.take(mask) for mask in masks]),
-        np.array([mask.any() for mask in masks], np.float32),
+        masks,
+        np.ones(len(ids), np.float32) if known.all() else last.seen(ids),
         np.array([last.confidence.get(i, 0.0) for i in ids], np.float32),
         at.change,
     )
+
+
+def _taken(last: LastFrame, at: Carried, ids: Sequence[int]) -> NDArray[np.float32]:
+    """``at.take`` of each object's ``mask``, (O, y, x), in one go whatever their number.
+
+    Each place is a mixture of some pixels of the label map, and each pixel goes to one object.
+    """
+    y, x = np.nonzero(at.take(last.all_masks()))  # elsewhere is background
+    rows, columns = (
+        _mixture(where[y, x], small, kept)
+        for where, small, kept in zip((at.y, at.x), last.grey.shape, last.labels.shape, strict=True)
+    )
+    labels = last.labels[rows.pixels[:, :, None], columns.pixels[:, None]]  # (n, down, across)
+    shares = rows.shares[:, :, None] * columns.shares[:, None]
+    planes: NDArray[np.intp] = np.zeros(1 + max(int(labels.max(initial=0)), *ids), np.intp)
+    planes[list(ids)] = 1 + np.arange(len(ids))
+    places = planes[labels] * at.x.size + (y * at.x.shape[1] + x)[:, None, None]
+    total = np.bincount(places.ravel(), shares.ravel(), (1 + len(ids)) * at.x.size)
+    return total.reshape(1 + len(ids), *at.x.shape)[1:].astype(np.float32)
+
+
+class _Mixture(NamedTuple):
+    """What pixels of a longer or shorter side are mixed to get others."""
+
+    pixels: NDArray[np.intp]
+    """(n, taps)"""
+    shares: NDArray[np.float32]
+    """(n, taps)"""
+
+
+def _mixture(where: NDArray[np.float32], small: int, kept: int) -> _Mixture:
+    """The label map's pixels behind places of the small picture, along one axis.
+
+    Args:
+        where: n places, in pixels of the small picture.
+        small: its side.
+        kept: the label map's.
+    """
+    first = np.floor(where)
+    after = where - first
+    both = first[:, None] + np.arange(2)  # (n, 2)
+    inside = (both >= 0) & (both < small)
+    shares = np.stack([1 - after, after], -1) * inside
+    behind, two = _resizing(kept, small), np.where(inside, both, 0).astype(np.intp)
+    each = (shares[..., None] * behind.shares[two]).astype(np.float32)  # (n, 2, taps)
+    return _Mixture(behind.pixels[two].reshape(len(where), -1), each.reshape(len(where), -1))
+
+
+@lru_cache(maxsize=16)
+def _resizing(kept: int, small: int) -> _Mixture:
+    """The pixels of a side that OpenCV mixes when it resizes it, for each of the small one."""
+    every = np.eye(kept, dtype=np.float32)
+    matrix = np.asarray(cv2.resize(every, (kept, small), interpolation=cv2.INTER_AREA), np.float32)
+    most = int(np.count_nonzero(matrix, 1).max())
+    pixels = np.argsort(matrix == 0, 1, kind="stable")[:, :most]
+    return _Mixture(pixels, np.take_along_axis(matrix, pixels, 1))
 
 
 def _middles(

@@ -227,7 +227,7 @@ def _parted(whole: Untyped, count: int) -> list[Untyped]:
     """The way back of ``_joined``."""
     if isinstance(whole, Tensor):
         # Copies: who keeps one for long would keep all.
-        return [part.clone() for part in whole.split(1)]
+        return [part.clone() for part in torch.split(whole, 1)]
     if isinstance(whole, tuple):
         each = zip(*(_parted(part, count) for part in whole), strict=True)
         return [_as(whole, parts) for parts in each]
