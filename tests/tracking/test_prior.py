@@ -76,6 +76,17 @@ def test_many_masks_are_carried_in_one_go_as_each_is_alone(size: tuple[int, int]
         assert found.known.tolist() == [float(mask.any()) for mask in alone]
 
 
+def test_objects_outside_of_what_is_looked_at_are_known_and_carried_nowhere() -> None:
+    labels = np.zeros(FRAME, np.uint8)
+    labels[:40, :40] = 5
+    geometry = Geometry.of(FRAME, TrackerOptions(size=192), Crop(240, 320, 240, 320))
+    grey = small_grey(ground())
+    found = carried_masks(LastFrame.of(grey, labels, {5: 0.5}), grey, (5, 9), geometry)
+    assert not found.masks.any()
+    assert found.masks.shape[0] == 2
+    assert found.known.tolist() == [1.0, 0.0]
+
+
 @pytest.mark.parametrize("size", [None, (640, 480)])
 def test_without_a_frame_before_of_the_same_size_nothing_is_known(size: Any) -> None:
     last = None

@@ -159,7 +159,8 @@ def _mixture(where: NDArray[np.float32], small: int, kept: int) -> _Mixture:
     shares = np.stack([1 - after, after], -1) * inside
     behind, two = _resizing(kept, small), np.where(inside, both, 0).astype(np.intp)
     each = (shares[..., None] * behind.shares[two]).astype(np.float32)  # (n, 2, taps)
-    return _Mixture(behind.pixels[two].reshape(len(where), -1), each.reshape(len(where), -1))
+    flat = (len(where), 2 * behind.pixels.shape[1])
+    return _Mixture(behind.pixels[two].reshape(flat), each.reshape(flat))
 
 
 @lru_cache(maxsize=16)
