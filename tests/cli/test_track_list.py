@@ -16,7 +16,9 @@ import pytest
 from holding import Held
 from PIL import Image
 
+from hodor.errors import HodorError
 from hodor.evaluation import read_label_map
+from hodor.runs import read_list
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 LONG = 110  # frames; a run commits after 100
@@ -120,6 +122,26 @@ def test_what_is_wrong_with_a_list_is_told_at_once(
     (tmp_path / "l.csv").write_text("video,masks\na,b\n")
     ran = hodor(*words(tmp_path / "l.csv", tiny_model, tmp_path / "o"))
     assert "must name columns among source, masks, references, name" in ran.err
+
+
+@pytest.mark.parametrize(
+    "head", ["source ,masks", '"source", "masks"', "source;masks", "\ufeff source; masks "]
+)
+def test_lists_of_spreadsheets_are_read(tmp_path: Path, head: str) -> None:
+    for name in ("a.mp4", "a.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "l.csv").write_text(f"{head}\na.mp4{';' if ';' in head else ','} a.png\n")
+    (video,) = read_list(tmp_path / "l.csv")
+    assert (video.name, video.source) == ("a", str(tmp_path / "a.mp4"))
+    assert video.masks == tmp_path / "a.png"
+
+
+def test_a_name_with_a_comma_is_not_cut_in_silence(tmp_path: Path) -> None:
+    for name in ("a", "b.mp4", "m.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "l.csv").write_text("masks,source\nm.png,a, b.mp4\n")
+    with pytest.raises(HodorError, match=r"has 1 problem; .*\n.*line 2: more cells than columns"):
+        read_list(tmp_path / "l.csv")
 
 
 def test_a_source_or_a_list_not_both(hodor: Callable[..., Any], tmp_path: Path) -> None:

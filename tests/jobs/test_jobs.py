@@ -39,6 +39,8 @@ def work(argument: tuple[Path, str]) -> str:
         raise SourceError("no such\nvideo")
     if name == "doomed" or (name == "unlucky" and times == 1):
         os.kill(os.getpid(), signal.SIGKILL)
+    if name == "interrupted":
+        os.kill(os.getpid(), signal.SIGINT)
     if name == "defect":
         raise ZeroDivisionError("ours")
     if name == "slow":
@@ -101,6 +103,14 @@ def test_a_defect_is_not_taken_for_a_lost_worker(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError, match="ours"):
         outcomes(tmp_path, ["defect", "a"], workers=2)
     assert (tmp_path / "defect").read_text() == "x"
+
+
+def test_ctrl_c_is_the_parents_to_hear_and_workers_say_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = outcomes(tmp_path, ["interrupted", "a"], workers=2)
+    assert sorted(str(one.value) for one in found.values()) == ["A", "INTERRUPTED"]
+    assert capfd.readouterr().err == ""
 
 
 def test_results_come_before_the_last_job_ends(notes: Path) -> None:

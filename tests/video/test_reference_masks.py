@@ -464,3 +464,11 @@ def test_what_pngs_of_mots_ignore_is_given_for_no_object(tmp_path: Path) -> None
     masks = open_reference_masks(tmp_path / "M", numbered=True)
     assert masks.ids == [7, 1001, 2005, 10000]
     assert masks.warnings == []
+
+
+def test_a_mask_whose_sides_are_swapped_is_told_so(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.png", three_objects())
+    with pytest.raises(MaskError, match=r"its sides are swapped: .* turn the mask by a quarter"):
+        open_reference_masks(path, size=(80, 60))
+    with pytest.raises(MaskError, match=r"80 x 60 pixels, but the frame is 64 x 48 .* nearest"):
+        open_reference_masks(path, size=(48, 64))

@@ -608,3 +608,18 @@ def test_a_line_torn_by_a_kill_is_cut_off(tmp_path: Path) -> None:
         write_frames(resumed, [3])
     frames = json.loads((tmp_path / "masks.json").read_text())["frames"]
     assert [frame["index"] for frame in frames] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b"7", b'{"index": "x"}', b"\xff", b""])
+def test_a_damaged_line_among_the_parts_is_told_with_how_to_go_on(
+    tmp_path: Path, line: bytes
+) -> None:
+    sink = open_rle(tmp_path, 0)
+    write_frames(sink, range(3), commit_after=[2])
+    del sink
+    parts = tmp_path / ".masks.json.parts.jsonl"
+    lines = parts.read_bytes().split(b"\n")
+    parts.write_bytes(b"\n".join([lines[0], line, *lines[2:]]))
+    with pytest.raises(HodorError, match=r"parts\.jsonl.*(anew|without)") as told:
+        open_rle(tmp_path, 3)
+    assert "\n" not in str(told.value)

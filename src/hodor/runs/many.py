@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from hodor.errors import LIST_ITEM, HodorError, one_line
 from hodor.files import safe_name
+from hodor.formats.track import counted
 from hodor.jobs import Outcome, attempt, run_jobs
 from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
 from hodor.runs.summary import Summary
 from hodor.tracking import Tracker
+from hodor.types import Json
 from hodor.video import AUTO, Intensity
 
 COLUMNS = ("source", "masks", "references", "name")
@@ -35,9 +37,11 @@ def read_list(path: Path) -> list[ListedVideo]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
+            between = _between(file.readline())
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=between, skipinitialspace=True)
+            head = reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
             lines = list(reader)
-            head = reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise HodorError(f"{path} cannot be read as CSV ({one_line(error)})") from error
     if "source" not in head or set(head) - set(COLUMNS):
@@ -56,13 +60,23 @@ def read_list(path: Path) -> list[ListedVideo]:
         problems.append("it names no video")
     if problems:
         lines_of = "".join(f"\n{LIST_ITEM}{problem}" for problem in problems)
-        raise HodorError(f"{path} has {len(problems)} problems; nothing was tracked:{lines_of}")
+        count = counted(len(problems), "problem")
+        raise HodorError(f"{path} has {count}; nothing was tracked:{lines_of}")
     return found
 
 
-def _line(line: dict[str, str], number: int, folder: Path, problems: list[str]) -> ListedVideo:
+def _between(head: str) -> str:
+    """What stands between columns: spreadsheets write semicolons where commas are decimal."""
+    return ";" if ";" in head and "," not in head else ","
+
+
+def _line(
+    line: Mapping[str | None, Json], number: int, folder: Path, problems: list[str]
+) -> ListedVideo:
     values = {name: (line.get(name) or "").strip() for name in COLUMNS}
     source = values["source"]
+    if None in line:  # where DictReader puts what is too much
+        problems.append(f"line {number}: more cells than columns; put names with commas in quotes")
     if not source:
         problems.append(f"line {number}: no source")
     elif "://" not in source:
