@@ -18,6 +18,7 @@ from formats.inputs import (
     read,
     region,
     shape,
+    square,
     task,
     white,
     write_json,
@@ -27,6 +28,7 @@ from formats.inputs import (
 from hodor.errors import MaskError
 from hodor.formats import FORMATS, Labelled, Track, read_track, write_track
 from hodor.formats.identity import MOST_GAP, Instance, identify, renumbered
+from hodor.video import encode_rle
 
 FRAMES = ["frame_000000.PNG", "frame_000001.PNG", "frame_000002.PNG"]
 THREE = ("00000", "00001", "00002")
@@ -255,3 +257,16 @@ def test_an_object_without_an_id_of_ours_is_told(tmp_path: Path) -> None:
         (tmp_path / "rle.json").write_text(text.replace('"id":1', f'"id":{number}'))
         with pytest.raises(MaskError, match=r"rle\.json is no file of masks per frame"):
             areas(read_track(tmp_path / "rle.json"))
+
+
+def test_a_number_that_two_classes_of_mots_share_is_two_objects(tmp_path: Path) -> None:
+    car, person = encode_rle(square((5, 5)))["counts"], encode_rle(square((30, 5)))["counts"]
+    path = tmp_path / "a.txt"
+    path.write_text(f"0 1001 1 48 64 {car}\n0 2001 2 48 64 {person}\n1 1002 1 48 64 {car}\n")
+    track, found = read(path)
+    assert list(found.values()) == [{1001: 100, 2001: 100}, {1002: 100}]
+    assert track.names == {1001: "car", 2001: "pedestrian", 1002: "car"}
+    (told,) = track.warnings
+    assert "different classes have one number" in told
+    path.write_text(f"0 1001 1 48 64 {car}\n0 2002 2 48 64 {person}\n")
+    assert read(path)[1] == {"00000": {1: 100, 2: 100}}

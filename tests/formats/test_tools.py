@@ -1,5 +1,6 @@
 """What other tools write that looks like something else: read as they mean it, or refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -346,3 +347,54 @@ def test_ids_are_the_numbers_of_a_file_whose_0_is_white(kind: str, tmp_path: Pat
     page = square((5, 5)).astype(kind)
     path = tiff(tmp_path / "a.tif", [page] * 2, photometric="miniswhite")
     assert list(read(path)[1].values()) == [{1: 100}] * 2
+
+
+def test_pixels_are_not_taken_for_shares_of_yolo(tmp_path: Path) -> None:
+    for number, text in enumerate(("0 5 5 20 5 20 20 5 20", "0 5 5 20 5 20 20 5 20 4 9")):
+        told = told_of(yolo(tmp_path / str(number), {"00000": text}))
+        assert "shares of the sides, 0 to 1; if these are pixels" in told
+    slightly = "0 -0.1 0.1 1.3 0.1 1.3 0.5 -0.1 0.5"
+    assert read(yolo(tmp_path / "Y", {"00000": slightly}))[1]["00000"] == {1: 64 * 19}
+
+
+def test_crowds_of_youtube_vis_are_told(tmp_path: Path) -> None:
+    one = {"video_id": 1, "category_id": 1, "segmentations": [encode_rle(square((5, 5)))]}
+    about = {
+        "videos": [{"id": 1, "width": 64, "height": 48, "file_names": ["v/00000.jpg"]}],
+        "categories": [{"id": 1, "name": "dog"}],
+        "annotations": [one | {"id": 1, "iscrowd": 1}, one | {"id": 2, "iscrowd": 0}],
+    }
+    track, found = read(write_json(tmp_path / "a.json", about))
+    assert found == {"00000": {2: 100}}
+    assert track.warnings == ["a.json: masks of crowds (iscrowd) were left out (1)"]
+    del about["annotations"][1]
+    track, found = read(write_json(tmp_path / "a.json", about))
+    assert found == {"00000": {1: 100}}
+    assert "marked as crowds, and were read as objects" in track.warnings[0]
+
+
+def test_coco_without_sizes_takes_that_of_the_video(tmp_path: Path) -> None:
+    path = coco(tmp_path / "a.json", [outlined((5, 5), track_id=1)])
+    about = json.loads(path.read_text())
+    del about["images"][0]["height"], about["images"][0]["width"]
+    write_json(path, about)
+    assert read(path, size=SIZE)[1] == {"frame_000000": {1: 100}}
+    assert "has no size (height, width); name the video by --source" in told_of(path)
+
+
+def test_turned_rectangles_beside_labelme_are_read_and_a_shape_may_have_no_label(
+    tmp_path: Path,
+) -> None:
+    turned = shape("dog", (5, 5)) | {"shape_type": "rotation", "direction": 0.5}
+    nameless = shape("", (30, 5)) | {"label": None}
+    track, found = read(labelme(tmp_path / "L", {"0": [turned, nameless]}))
+    assert found == {"0": {1: 100, 2: 100}}
+    assert track.names == {1: "dog", 2: "object"}
+
+
+@pytest.mark.parametrize("line", ["0,1001,1,48,64,x", "1,1,10,10,20,20,1,-1,-1,-1"])
+def test_a_line_that_is_none_of_mots_is_told_by_what_one_is(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.txt").write_text(line + "\n")
+    assert "a line is frame, id, class, height, width and run lengths" in told_of(
+        tmp_path / "a.txt"
+    )

@@ -8,6 +8,7 @@ from typing import IO, cast
 
 import numpy as np
 
+from hodor.errors import MaskError
 from hodor.files import whole_file
 from hodor.formats.format import Format, never
 from hodor.formats.frame_numbers import numbers_in, numbers_of
@@ -146,7 +147,8 @@ def read_coco(path: Path, options: ReadOptions) -> Track:
 
     def frames() -> Iterator[Shapes]:
         for (index, image), annotated, ids in zip(images, listed, objects.ids, strict=True):
-            yield _shapes(image, index, rate, list(zip(ids, annotated, strict=True)))
+            size = _size(path, image, options)
+            yield _shapes(image, index, rate, size, list(zip(ids, annotated, strict=True)))
 
     timed = bool(about.get("fps"))
     return Track(flattened(frames, warnings), video, rate, objects.names, warnings, timed)
@@ -277,10 +279,25 @@ def _track_id(annotation: JsonObject) -> object:
     return annotation.get("instance_id") if own is None else own
 
 
+def _size(path: Path, image: JsonObject, options: ReadOptions) -> tuple[int, int]:
+    """(H, W) of an image: as it says, or that of the video."""
+    height, width = image.get("height"), image.get("width")
+    if height is not None and width is not None:
+        return frame_size(height, width)
+    if options.size is None:
+        raise MaskError(
+            f"{path}: {image['file_name']} has no size (height, width); name the video by --source."
+        )
+    return options.size
+
+
 def _shapes(
-    image: JsonObject, index: int, rate: float, objects: list[tuple[int, _Annotation]]
+    image: JsonObject,
+    index: int,
+    rate: float,
+    size: tuple[int, int],
+    objects: list[tuple[int, _Annotation]],
 ) -> Shapes:
-    size = frame_size(image["height"], image["width"])
     return Shapes(
         index=index,
         name=stem(image["file_name"]),

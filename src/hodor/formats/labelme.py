@@ -20,7 +20,16 @@ from hodor.formats.identity import Box, Instance, identify
 from hodor.formats.left_out import LeftOut
 from hodor.formats.polygons import box_of_corners, ellipse, outline
 from hodor.formats.reading import Look, ReadOptions, read_json, readable
-from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, masks_of, some_frames
+from hodor.formats.track import (
+    UNNAMED,
+    Labelled,
+    Mask,
+    Shapes,
+    Track,
+    flattened,
+    masks_of,
+    some_frames,
+)
 from hodor.formats.writing import WriteOptions, line
 from hodor.types import JsonObject
 from hodor.video import IMAGE_SUFFIXES, fill_polygons, open_picture, sort_naturally
@@ -141,7 +150,10 @@ def read_labelme(path: Path, options: ReadOptions) -> Track:
 
 
 WHAT = "labelme's JSON"
-KINDS = ("mask", "polygon", "rectangle", "circle")
+KINDS = ("mask", "polygon", "rectangle", "circle", "rotation")
+"""Of shapes with pixels; "rotation" is a turned rectangle of X-AnyLabeling, by its corners."""
+
+BY_CORNERS = ("polygon", "rotation")
 
 
 @dataclass(frozen=True)
@@ -183,7 +195,8 @@ def _parse(file: Path, left_out: LeftOut) -> list[_Shape]:
             left_out.add(f"shapes of kind {_kind(shape)}")
             continue
         box = box_of_corners(shape["points"])
-        shapes.append(_Shape(str(shape["label"]), shape.get("group_id"), box))
+        label = str(shape["label"] or UNNAMED)
+        shapes.append(_Shape(label, shape.get("group_id"), box))
     return shapes
 
 
@@ -250,7 +263,7 @@ def stem_and_suffix(name: object) -> str:
 
 def _pixels(shape: DrawnShape, size: tuple[int, int]) -> Mask:
     points = corners_of(shape["points"], size)
-    if _kind(shape) == "polygon":
+    if _kind(shape) in BY_CORNERS:
         return fill_polygons([points], size)
     if _kind(shape) == "circle":
         centre, edge = points.tolist()

@@ -20,6 +20,9 @@ from hodor.formats.writing import WriteOptions
 from hodor.video import box_of_rle, decode_rle, encode_rle
 from hodor.video.limits import frame_index, frame_size, whole
 
+PARTS = 6
+"""Of a line."""
+
 PER_CLASS = 1000
 """Ids are 1000 times the class plus the object's number."""
 
@@ -73,7 +76,8 @@ def _nothing(index: int, size: tuple[int, int]) -> str:
 
 def read_mots(path: Path, options: ReadOptions) -> Track:
     """Frames without an object have no line: those between others are empty, those after the last
-    one are known only if the video is at hand. Ids lose their class where they carry one.
+    one are known only if the video is at hand. Ids lose their class where they carry one, unless
+    objects of two classes share a number.
 
     Whether the first frame is 0 (KITTI) or 1 (MOTChallenge) is not in the file: a lowest number of
     1 means the latter. Regions of class 10 or of id 10000 are to be ignored, and are
@@ -85,8 +89,10 @@ def read_mots(path: Path, options: ReadOptions) -> Track:
     warnings: list[str] = []
     base = _base(found, options, warnings)
     found.left_out.tell(path.name, warnings)
-    ids = renumbered(found.called, warnings, what="id")
-    names = {ids[number]: name for number, name in found.called.items()}
+    numbers = _numbers(found, warnings)
+    free = renumbered(numbers.values(), warnings, what="id")
+    ids = {whole_id: free[number] for whole_id, number in numbers.items()}
+    names = {ids[whole_id]: name for whole_id, name in found.called.items()}
     size = options.size or found.size
     length = max(max(found.frames) + 1 - base, len(options.frames or ()))
 
@@ -109,8 +115,11 @@ class _Found:
     objects: dict[int, list[tuple[int, tuple[int, int], str]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    """By frame: id, size, run lengths"""
+    """By frame: whole id, size, run lengths"""
     called: dict[int, str] = field(default_factory=dict)
+    """Names of classes by whole id"""
+    in_class: dict[int, int] = field(default_factory=dict)
+    """Numbers without the class, by whole id"""
     left_out: LeftOut = field(default_factory=LeftOut)
 
 
@@ -120,7 +129,12 @@ def _parse(path: Path) -> _Found:
     for text in path.read_text(encoding="utf-8-sig").splitlines():
         if not text.strip():
             continue
-        frame, i, kind, height, width, counts = text.split()
+        if len(parts := text.split()) != PARTS:
+            raise ValueError(
+                "a line is frame, id, class, height, width and run lengths with spaces between "
+                f"them, not {text.strip()[:60]}"
+            )
+        frame, i, kind, height, width, counts = parts
         index, size = frame_index(frame), frame_size(height, width)
         found.size = size if not found.frames else found.size
         found.frames.add(index)
@@ -131,10 +145,21 @@ def _parse(path: Path) -> _Found:
                 )
             continue
         number, own = whole(i, "an id"), whole(kind, "a class")
-        number = number % PER_CLASS if number // PER_CLASS == own else number
+        found.in_class[number] = number % PER_CLASS if number // PER_CLASS == own else number
         found.objects[index].append((number, size, counts))
         found.called[number] = names.get(own, f"class {kind}")
     return found
+
+
+def _numbers(found: _Found, warnings: list[str]) -> dict[int, int]:
+    """Numbers of objects by their whole ids: without the class, where that leaves them apart."""
+    if len(set(found.in_class.values())) == len(found.in_class):
+        return found.in_class
+    warnings.append(
+        "objects of different classes have one number, so that ids are whole, with the class "
+        f"({', '.join(map(str, sorted(found.in_class)[:3]))}, ...)"
+    )
+    return {whole_id: whole_id for whole_id in found.in_class}
 
 
 def _base(found: _Found, options: ReadOptions, warnings: list[str]) -> int:

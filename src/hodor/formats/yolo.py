@@ -88,7 +88,9 @@ def read_yolo(path: Path, options: ReadOptions) -> Track:
     if any(map(_is_pose, (numbers for found in lines for _, numbers in found))):
         raise MaskError(f"{root} holds keypoints (YOLO pose), not outlines; {NEEDED}")
     layout = layout_of([line for found in lines for line in found])
-    shapes = _without_boxes(root, [[layout(*line) for line in found] for found in lines], warnings)
+    everything = [[layout(*line) for line in found] for found in lines]
+    _check_shares(files, everything)
+    shapes = _without_boxes(root, everything, warnings)
     numbers = _numbers(root, files, options, warnings)
     order = sorted(zip(numbers, files, shapes, strict=True), key=lambda one: one[0])
     instances = [
@@ -117,6 +119,9 @@ def read_yolo(path: Path, options: ReadOptions) -> Track:
 
 
 NEEDED = "give labels of segmentation."
+
+MOST_SHARE = 2.0
+"""Of a side; tools clip corners to 1, or let shapes leave the picture by a little."""
 
 LISTS = ("classes.txt", "notes.txt", "readme.txt")
 """What LabelImg and others put beside the labels of frames."""
@@ -198,6 +203,17 @@ def _is_id(text: str) -> bool:
 def _all_ones(lines: list[list[str]]) -> bool:
     """Whether all of several lines end in 1, as those of a single tracked object do."""
     return len(lines) > 1 and all(numbers[-1] == "1" for numbers in lines)
+
+
+def _check_shares(files: list[Path], shapes: list[list[_Polygon]]) -> None:
+    """Raises MaskError where corners are pixels."""
+    for file, found in zip(files, shapes, strict=True):
+        farthest = max((float(np.abs(one.corners).max()) for one in found), default=0.0)
+        if farthest > MOST_SHARE:
+            raise MaskError(
+                f"{file}: a corner is at {farthest:g}, far outside of its frame: YOLO has shares "
+                "of the sides, 0 to 1; if these are pixels, divide them by width and height."
+            )
 
 
 def _without_boxes(

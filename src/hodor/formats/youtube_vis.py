@@ -49,6 +49,7 @@ class Annotation(TypedDict):
     """Frame by frame; None where it is not visible"""
     scores: NotRequired[list[float | None]]
     """In [0, 1]"""
+    iscrowd: NotRequired[int]
 
 
 def write_youtube_vis(track: Track, path: Path, options: WriteOptions) -> None:
@@ -148,6 +149,7 @@ def read_youtube_vis(path: Path, options: ReadOptions) -> Track:
         one for one in found["annotations"]
         if one["video_id"] == video["id"] and one.get("segmentations")
     ]  # fmt: skip
+    about = _without_crowds(path, about, warnings)
     _check_lengths(video, about)
     ids = renumbered((one["id"] for one in about), warnings, what="id")
     if len(ids) < len(about):
@@ -167,6 +169,21 @@ def read_youtube_vis(path: Path, options: ReadOptions) -> Track:
 
     name, timed = _name(video) or path.stem, bool(video.get("fps"))
     return Track(flattened(frames, warnings), name, rate, names, warnings, timed)
+
+
+def _without_crowds(
+    path: Path, annotations: list[Annotation], warnings: list[str]
+) -> list[Annotation]:
+    """Annotations of objects, where some are of crowds; a mark that all have means nothing."""
+    objects = [one for one in annotations if not one.get("iscrowd")]
+    crowds = len(annotations) - len(objects)
+    if crowds and not objects:
+        warnings.append(f"{path.name}: all masks are marked as crowds, and were read as objects")
+        return annotations
+    left_out = LeftOut()
+    left_out.add("masks of crowds (iscrowd)", crowds)
+    left_out.tell(path.name, warnings)
+    return objects
 
 
 def _in_order(video: Video, options: ReadOptions, warnings: list[str]) -> list[tuple[int, int]]:
