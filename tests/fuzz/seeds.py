@@ -10,6 +10,7 @@ from formats.inputs import (
     cvat_mask,
     cvat_polygons,
     cvat_task,
+    grey,
     labelme,
     outlined,
     region,
@@ -39,6 +40,7 @@ def seeds(folder: Path) -> list[Path]:
         write_track(track_of(maps, {1: "cat", 2: "dog"}), target, name, WriteOptions(tolerance=0))
     for name in (
         "coco", "cvat", "images", "labelme", "brushes", "timeline", "yolo", "mots", "stack", "sav",
+        "wide",
     ):  # fmt: skip
         (folder / f"theirs-{name}").mkdir()
     _theirs(folder)
@@ -75,5 +77,8 @@ def _theirs(folder: Path) -> None:
     rows = (folder / "ours-mots/mots.txt").read_text().splitlines()
     (folder / "theirs-mots/a.txt").write_text("\n".join([*rows, rows[0].replace(" 3 ", " 10 ")]))
     stack(folder / "theirs-stack/a.tif", [square((i, 5)).astype(np.uint16) for i in range(3)])
+    for number in range(3):  # As PNGs of MOTS, with a region to be ignored.
+        wide = square((5 + number, 5)) * np.uint16(1001) + square((40, 30)) * np.uint16(10000)
+        grey(folder / f"theirs-wide/W/{number:06d}.png", wide)
     for name in ("000", "001"):
         white(folder / f"theirs-sav/P/{name}/00000.png", (5, 5))
