@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from formats.tracks import track_of
+from PIL import Image
 
 from hodor.formats import write_track
 
@@ -37,7 +38,7 @@ def test_masks_become_a_table_and_a_picture_beside_them(hodor: Hodor, here: Path
     assert ran.code == 0, ran.err
     assert "object 1 (cell): visible in 3 of 3 frames, area 100 to 100 px²" in ran.err
     assert "mean speed 5 px/frame" in " ".join(ran.err.split())
-    assert "--fps or --source makes them per second" in ran.err
+    assert "--fps RATE or --source VIDEO makes them per second" in ran.err
     table = rows("masks-measurements.csv")
     assert [row["speed_px_per_frame"] for row in table] == ["", "5.0", "5.0"]
     assert Path("masks-measurements.png").stat().st_size > 5000
@@ -70,6 +71,30 @@ def test_a_runs_folder_takes_the_table_with_confidence_and_rate(hodor: Hodor, he
     table = rows("out/measurements.csv")
     assert [row["confidence"] for row in table] == ["1.0", "0.5", "0.25"]
     assert table[1]["speed_px_per_s"] == "250.0"
+
+
+def test_a_stack_for_which_nobody_stated_a_rate_has_speeds_per_frame(
+    hodor: Hodor, here: Path
+) -> None:
+    stack = [Image.fromarray(np.full((40, 60), t, np.uint8)) for t in range(3)]
+    stack[0].save("cells.tif", save_all=True, append_images=stack[1:])
+    assert hodor("measure", "masks", "--source", "cells.tif").code == 0
+    assert rows("masks-measurements.csv")[1]["speed_px_per_frame"] == "5.0"
+    assert hodor("measure", "masks", "--source", "cells.tif", "--fps", 0.1).code == 0
+    assert rows("masks-measurements.csv")[1]["speed_px_per_s"] == "0.5"
+
+
+def test_a_run_on_images_has_speeds_per_frame_until_a_rate_is_given(
+    hodor: Hodor, here: Path
+) -> None:
+    Path("out").mkdir()
+    Path("masks").rename("out/labels")
+    summary = {"source": "cells", "source_fps": None, "confidence": {"1": [1.0, 0.5, 0.25]}}
+    Path("out/summary.json").write_text(json.dumps(summary))
+    assert hodor("measure", "out").code == 0
+    assert rows("out/measurements.csv")[1]["speed_px_per_frame"] == "5.0"
+    assert hodor("measure", "out", "--fps", 2).code == 0
+    assert rows("out/measurements.csv")[1]["speed_px_per_s"] == "10.0"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ CHECKED = (200, 2000)
 
 class Long:
     name, length, estimated_length, fps, live, warnings = "long", None, None, 25.0, False, []
+    timed = True
 
     def frames(self, start=0):
         for t in range(start, CHECKED[1]):
@@ -288,6 +289,7 @@ def test_a_run_on_a_camera_is_finished_by_stopping_it(
 ) -> None:
     class Camera:
         name, length, estimated_length, fps, live = "camera", None, None, 25.0, True
+        timed = True
         warnings = ()
 
         def frames(self, start: int = 0) -> Iterator[Frame]:
@@ -393,6 +395,7 @@ def test_reading_stays_only_a_few_frames_ahead(
 
     class Counting:
         name, length, estimated_length, fps, live = "counting", None, None, 25.0, False
+        timed = True
         warnings = ()
 
         def frames(self, start: int = 0) -> Iterator[Frame]:

@@ -99,7 +99,7 @@ def tell(rows: list[Measurement], units: Units, console: Console) -> None:
             highlight=False,
         )
     if not units.seconds:
-        console.print("  speeds are per frame: --fps or --source makes them per second")
+        console.print("  speeds are per frame: --fps RATE or --source VIDEO makes them per second")
 
 
 def plain_number(value: float) -> str:

@@ -57,7 +57,7 @@ def with_video(track: Track, source: Source, *, whole: bool = False) -> Track:
             )
 
     return replace(
-        track, frames=frames, video=source.name, fps=source.fps, timed=True,
+        track, frames=frames, video=source.name, fps=source.fps, timed=source.timed,
         pixel_aspect=source.pixel_aspect, time_code=source.time_code,
     )  # fmt: skip
 

@@ -124,7 +124,7 @@ def _read_results(path: Path, options: ReadOptions) -> Track:
             frame = Labelled(index, file.stem, index / rate, read_label_map(file), known)
             yield with_soft_masks(frame, path / SOFT)
 
-    timed = summary.rate is not None
+    timed = options.timed or summary.rate is not None
     video = summary.source or path.resolve().name
     soft = (path / SOFT).is_dir()
     return Track(frames, video, rate, summary.names, warnings, timed, soft=soft)

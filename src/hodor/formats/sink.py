@@ -116,7 +116,7 @@ class FormatsSink(Finishing):
 
         soft = self._soft is not None
         return replace(
-            track, frames=frames, names=self._names, soft=soft, timed=True,
+            track, frames=frames, names=self._names, soft=soft, timed=self._source.timed,
             pixel_aspect=self._source.pixel_aspect, time_code=self._source.time_code,
         )  # fmt: skip
 

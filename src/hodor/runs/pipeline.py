@@ -96,7 +96,8 @@ def track_video(
         HodorError: the source, a mask or a sink failed. What was written is intact.
     """
     summary = summary or Summary(source.name)
-    summary.setup = {"source_fps": round(source.fps, 6)} | _setup(tracker)
+    rate = round(source.fps, 6) if source.timed else None
+    summary.setup = {"source_fps": rate} | _setup(tracker)
     writer = _Writer(sinks)
     began = time.perf_counter()
     try:

@@ -49,6 +49,7 @@ class Source(Protocol):
     length: number of frames where the source states it, else None.
     estimated_length: `length`, or a guess from duration and rate for a progress bar, or None.
     fps: nominal frames per second; the true times are in the frames.
+    timed: whether rate and times are known; images for which nobody gave a rate only count.
     pixel_aspect: width over height of a pixel when the frame is shown; 1 but for anamorphic video.
     time_code: of frame 0, where a video states it.
     sound: of a video file that has any and gives its own times.
@@ -64,6 +65,8 @@ class Source(Protocol):
     def estimated_length(self) -> int | None: ...
     @property
     def fps(self) -> float: ...
+    @property
+    def timed(self) -> bool: ...
     @property
     def pixel_aspect(self) -> Fraction: ...
     @property
@@ -99,6 +102,8 @@ class Source(Protocol):
 class Closing:
     """The ``with`` statement for sources: leaving it closes."""
 
+    timed = True
+    """Of videos and streams; see `Source`"""
     pixel_aspect = Fraction(1)
     """Of images and arrays, which do not say; see `Source`"""
     time_code: "TimeCode | None" = None

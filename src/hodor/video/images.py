@@ -67,7 +67,7 @@ class ImagesSource(Closing):
         self._files = tuple(files)
         self.names = [file.stem for file in self._files]
         self.name = name
-        self.fps = fps or DEFAULT_FPS
+        self.fps, self.timed = fps or DEFAULT_FPS, fps is not None
         self.length = self.estimated_length = len(self._files)
         self.warnings: list[str] = []
         if left_out:
@@ -106,7 +106,7 @@ class PagesSource(Closing):
         """pages: those that are frames, as `frame_pages` gives them."""
         self._path, self._pages, self._intensity = path, pages, intensity
         self.name = path.stem
-        self.fps = fps or DEFAULT_FPS
+        self.fps, self.timed = fps or DEFAULT_FPS, fps is not None
         self.length = self.estimated_length = len(pages)
         self.warnings: list[str] = []
 
@@ -158,7 +158,7 @@ class ArraySource(Closing):
         if len(frames) == 0:
             raise SourceError("The array source holds no frames; give at least one.")
         self._frames = frames
-        self.fps = fps or DEFAULT_FPS
+        self.fps, self.timed = fps or DEFAULT_FPS, fps is not None
         self.length = self.estimated_length = len(frames)
         self.warnings: list[str] = []
 
