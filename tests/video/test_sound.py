@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from video.tiny_videos import flat_frames
 
+from hodor.formats import Labelled, Track, with_video, write_track
 from hodor.video import OverlaySink, Sound, open_seekable, open_source
 from hodor.video.containers import Input
 from hodor.video.sound import SoundCopy
@@ -184,3 +185,29 @@ def test_sound_that_cannot_be_written_is_told_and_the_picture_is_whole(
     with av.open(str(tmp_path / "o.mp4")) as container:
         assert [stream.type for stream in container.streams] == ["video"]
         assert container.streams.video[0].frames == FRAMES
+
+
+@pytest.mark.parametrize(("name", "file"), [("prores", "1.mov"), ("ffv1", "1.mkv")])
+def test_mattes_have_the_sound_of_their_video_at_its_time(
+    name: str, file: str, tmp_path: Path
+) -> None:
+    video = with_sound(tmp_path / "in.mov", late=3)
+    masks = [Labelled(0, "00000", 0.0, np.ones((48, 64), np.uint8))]
+    with open_source(video) as source:
+        track = with_video(Track(lambda: iter(masks), "in", FPS), source, whole=True)
+        write_track(track, tmp_path / "out", name)
+    assert not track.warnings
+    begin, samples = heard(tmp_path / "out" / file)
+    click = begin + int(np.argmax(samples > 0.3)) / RATE
+    assert click == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_video_that_is_gone_costs_the_mattes_their_sound_alone(tmp_path: Path) -> None:
+    gone = Sound(Input(str(tmp_path / "gone.mov")), lambda: 0.0)
+    masks = [Labelled(t, f"{t:05d}", t / FPS, np.full((48, 64), 2, np.uint8)) for t in range(3)]
+    track = Track(lambda: iter(masks), "in", FPS, sound=gone)
+    write_track(track, tmp_path / "out", "prores")
+    (told,) = track.warnings
+    assert "the mattes have no sound" in told
+    with av.open(str(tmp_path / "out" / "2.mov")) as container:
+        assert len(list(container.decode(video=0))) == 3

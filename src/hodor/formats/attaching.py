@@ -58,7 +58,7 @@ def with_video(track: Track, source: Source, *, whole: bool = False) -> Track:
 
     return replace(
         track, frames=frames, video=source.name, fps=source.fps, timed=source.timed,
-        pixel_aspect=source.pixel_aspect, time_code=source.time_code,
+        pixel_aspect=source.pixel_aspect, time_code=source.time_code, sound=source.sound,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from hodor.formats.identity import renumbered
 from hodor.formats.label_maps import first_of_objects, one_size
 from hodor.formats.left_out import LeftOut
 from hodor.formats.matte_edges import Mattes
+from hodor.formats.matte_sound import sound_beside
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.track import Labelled, Mask, Shapes, Track, flattened, survey
 from hodor.formats.writing import WriteOptions
@@ -157,6 +158,11 @@ class _Video:
             stream.codec_context.color_primaries = BT709
             stream.codec_context.color_trc = BT709
         self._stream = stream
+        # Where a display size is patched into the file, it holds the picture alone.
+        sound = None if self._patched else track.sound
+        kind = "MOV" if coding is PRORES_CODING else "Matroska"
+        self._sound = sound_beside(sound, self._container, kind, track.warnings)
+        self._warnings = track.warnings
 
     def write(self, picture: NDArray[np.uint8], time: float) -> None:
         """Encode (H, W, 4) at a time in seconds; times that stand still are moved on."""
@@ -167,11 +173,15 @@ class _Video:
         self._last = max(round(time * TICKS), self._last + 1)
         frame.pts, frame.time_base = self._last, Fraction(1, TICKS)
         self._mux(frame)
+        if self._sound is not None:
+            self._sound.write_up_to((self._last + self._duration) / TICKS)
 
     def finish(self) -> None:
         """Write what the encoder still holds, and end the file."""
         self._mux(None)
         self._container.close()
+        told = [] if self._sound is None else self._sound.warnings
+        self._warnings += [warning for warning in told if warning not in self._warnings]
         if self._patched:
             display_size.state_display_size(self._path, *self._size, self._aspect)
 
@@ -183,6 +193,8 @@ class _Video:
     def close(self) -> None:
         """Let go of the file."""
         self._container.close()
+        if self._sound is not None:
+            self._sound.close()
 
 
 def read_mattes(path: Path, options: ReadOptions) -> Track:

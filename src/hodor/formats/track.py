@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import MaskError
-from hodor.video import LabelMap, SoftMask, SoftMaskOf, TimeCode, label_map_objects, read_soft_mask
+from hodor.video import (
+    LabelMap,
+    SoftMask,
+    SoftMaskOf,
+    Sound,
+    TimeCode,
+    label_map_objects,
+    read_soft_mask,
+)
 
 UNNAMED = "object"
 """Class of an object that nobody named."""
@@ -61,7 +69,8 @@ class Track:
     may be of one name. warnings: messages for the user, complete once `frames` has ended. timed:
     whether times and rate are the video's; else they are those of the usual rate. pixel_aspect:
     width over height of a pixel of the video when it is shown. soft: whether frames have soft
-    masks. time_code: of the time 0, where the video states it.
+    masks. time_code: of the time 0, where the video states it. sound: the video's, which mattes
+    take along.
     """
 
     frames: Callable[[], Iterator[Labelled]]
@@ -73,6 +82,7 @@ class Track:
     pixel_aspect: Fraction = Fraction(1)
     soft: bool = False
     time_code: TimeCode | None = None
+    sound: Sound | None = None
 
     def name_of(self, number: int) -> str:
         """What an object is called."""

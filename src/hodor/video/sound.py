@@ -28,6 +28,7 @@ class Sound:
 class SoundCopy:
     """All tracks of sound that a container takes, from frame 0 to the end of the last frame.
 
+    end is in seconds. into, container: what the other file is called in warnings, and its kind.
     warnings: what was not copied, complete when `packets` has ended.
     """
 
@@ -35,6 +36,8 @@ class SoundCopy:
     label: str
     begin: float
     end: float
+    into: str = "the overlay"
+    container: str = "MP4"
     warnings: list[str] = field(default_factory=list)
     _streams: dict[int, AudioStream] = field(default_factory=dict)
 
@@ -53,9 +56,9 @@ class SoundCopy:
             self._streams[given.index] = stream
         if refused:
             self.warnings.append(
-                f"sound of {self.label} was left out of the overlay: MP4 does not take what it is "
-                f"encoded with ({', '.join(dict.fromkeys(refused))}); add it in an editor, or "
-                "convert the video's sound to AAC first"
+                f"sound of {self.label} was left out of {self.into}: {self.container} does not "
+                f"take what it is encoded with ({', '.join(dict.fromkeys(refused))}); add it in an "
+                "editor, or convert the video's sound to AAC first"
             )
 
     def packets(self) -> Iterator["SoundPacket"]:
@@ -82,7 +85,7 @@ class SoundCopy:
         if lost:
             self.warnings.append(
                 f"the sound of {self.label} goes back in time: {lost} of its packets were left "
-                "out of the overlay"
+                f"out of {self.into}"
             )
 
     def _read(self) -> Iterator["SoundPacket"]:
@@ -91,5 +94,5 @@ class SoundCopy:
             yield from cast("Iterator[SoundPacket]", self.opened.demux(tracks))
         except (FFmpegError, OSError):
             self.warnings.append(
-                f"the sound of {self.label} is damaged; the overlay has it up to there"
+                f"the sound of {self.label} is damaged; {self.into} has it up to there"
             )
