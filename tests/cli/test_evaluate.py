@@ -35,6 +35,21 @@ def test_results_that_are_the_truth_score_one(hodor: Hodor, davis: Path, tmp_pat
     assert len(list(tables.glob("*.csv"))) == 2
 
 
+def test_some_sequences_of_a_list_in_another_resolution_are_scored(
+    hodor: Hodor, davis: Path
+) -> None:
+    for kind in ("Annotations", "JPEGImages"):
+        (davis / kind / "480p").rename(davis / kind / "256p")
+    (davis / "ImageSets/2017/val.txt").write_text("absent\nmoving\n")
+    words = ("evaluate", davis / "Annotations/256p", "--davis", davis, "--resolution", "256p")
+    ran = hodor(*words, "--sequences", "moving")
+    assert ran.code == 0, ran.err
+    assert "moving" in ran.out
+    wrong = hodor(*words, "--sequences", "moving,mowing")
+    assert wrong.code == 1
+    assert "mowing is not in the list val of 2017, which has absent, moving" in wrong.err
+
+
 def test_a_models_tracks_are_scored_and_kept_if_asked(
     hodor: Hodor, davis: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -77,6 +77,11 @@ def score(
         [], help=f"Run this baseline too: {', '.join(BASELINES)}. May be repeated."
     ),
     benchmark: Named = Named(),
+    sequences: str | None = typer.Option(
+        None,
+        help="With --davis: only these of the list, such as camel,goat.",
+        rich_help_panel="Benchmark",
+    ),
     all_frames: bool = ALL_FRAMES,
     json_file: Path | None = typer.Option(None, "--json", help="Write scores as JSON."),
     csv: Path | None = typer.Option(None, help="Folder for the two CSV tables of each method."),
@@ -118,6 +123,7 @@ def score(
     dataset = benchmark.open(
         all_frames=all_frames,
         with_frames=bool(methods) or report is not None,
+        only=sequences,
     )
     outputs = Outputs(json_file, csv, report, table2, zip_file)
     with ExitStack() as stack:

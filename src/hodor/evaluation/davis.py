@@ -25,7 +25,8 @@ class DavisDataset:
 
     root: folder with ImageSets and Annotations. year: 2016 or 2017. split: name of a list of
     sequences, such as "val". resolution: the folder's name under Annotations. with_frames: False
-    where only label maps are needed, as for scoring; then there need be no JPEGImages.
+    where only label maps are needed, as for scoring; then there need be no JPEGImages. only: names
+    of sequences of the list, where not all are wanted.
 
     The objects of a sequence are those of its first label map. All frames but the first and the
     last are scored, if there are label maps.
@@ -38,15 +39,25 @@ class DavisDataset:
     split: str = "val"
     resolution: str = "480p"
     with_frames: bool = True
+    only: tuple[str, ...] = ()
     sequences: tuple[BenchmarkSequence, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         problems: list[str] = []
         path = find_davis_list(self.root, self.year, self.split, self.resolution)
-        found = [self._examine(name, problems) for name in listed_videos(path)]
+        found = [self._examine(name, problems) for name in self._chosen(listed_videos(path))]
         if problems:
             raise data_error(self.root, problems)
         object.__setattr__(self, "sequences", tuple(s for s in found if s is not None))
+
+    def _chosen(self, names: list[str]) -> list[str]:
+        """Those of the list that are wanted. Raises DataError for one that is not in it."""
+        if unknown := [name for name in self.only if name not in names]:
+            raise DataError(
+                f"{self.root}: {named(unknown)} is not in the list {self.split} of {self.year}, "
+                f"which has {', '.join(names)}"
+            )
+        return [name for name in names if name in self.only] if self.only else names
 
     @property
     def title(self) -> str:
