@@ -426,6 +426,22 @@ def test_clicks_and_a_box_offer_a_mask_that_enter_takes(
     assert (mask & truth).sum() / (mask | truth).sum() > 0.8
 
 
+def test_a_button_takes_the_mask_that_is_offered(
+    server: Any, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(server.address)
+    page.tab.keyboard.press("c")
+    page.tab.wait_for_selector('body[data-looked="0"]')
+    page.tab.wait_for_selector("#take-mask", state="hidden")
+    hint = page.tab.locator("#hint")
+    assert hint.evaluate("one => one.scrollWidth <= one.clientWidth"), "nothing of it is cut off"
+    page.click(20, 22)
+    page.offered(1)
+    page.tab.click("#take-mask")
+    page.standing("Mask given")
+    page.tab.wait_for_selector("#take-mask", state="hidden")
+
+
 def test_where_the_pointer_rests_a_mask_is_shown_which_only_a_click_offers(
     server: Any, open_page: Callable[[str], Page], tmp_path: Path
 ) -> None:

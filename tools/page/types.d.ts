@@ -81,6 +81,7 @@ interface State {
   segmenting: number;
   looking: number | null;
   lookedAt: number | null;
+  offered: boolean;
   news: string;
   about: About | null;
   labelsChanged: number;

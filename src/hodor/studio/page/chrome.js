@@ -17,7 +17,7 @@ export function startChrome() {
   byId("brush-size").oninput = (event) => update({ brush: Number(event.target.value), brushChosen: true });
   byId("opacity").oninput = (event) => update({ opacity: Number(event.target.value) });
   on(["video", "folder"], drawTitle);
-  on(["tool", "brush", "opacity", "clicks", "news"], drawTools);
+  on(["tool", "brush", "opacity", "clicks", "news", "offered"], drawTools);
   on(["tool", "frame", "selected"], () => state.news && update({ news: "" }));
   on(["undo", "redo", "online"], drawUndo);
   on(["online", "unsaved", "failure", "pages", "problem", "segmenting", "looking", "video"], drawTrouble);
@@ -35,7 +35,7 @@ function drawTitle() {
 
 /** @type {Record<Tool, string>} */
 const HINTS = {
-  click: "Click the object; right button or Alt for what is not; drag a box. Enter takes the mask, M shows others, Backspace takes a click back.",
+  click: "Click the object (right button: what is not), or drag a box.",
   hand: "Drag to move, wheel to zoom.",
   brush: "Draw the object. Right button or Alt erases.",
   eraser: "Take away from the object.",
@@ -44,12 +44,16 @@ const HINTS = {
   strokes: "Stroke what is the object; right button or Alt for what is not. A mask that is there is mended.",
 };
 
+const OFFERED = "M shows others, Backspace takes a click back.";
+const CLICKS = "Click the object; right button or Alt for what is not; drag a box. Enter takes the mask, M shows others, Backspace takes a click back.";
+
 function drawTools() {
   for (const button of all("[data-tool]")) {
     button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
   }
-  byId("hint").textContent = state.news || HINTS[state.tool];
-  byId("hint").title = HINTS[state.tool];
+  byId("hint").textContent = state.news || (state.offered ? OFFERED : HINTS[state.tool]);
+  byId("hint").title = state.tool === "click" ? CLICKS : HINTS[state.tool];
+  byId("take-mask").hidden = !state.offered;
   for (const button of all("[data-tool=box]")) button.hidden = state.clicks;
   for (const button of all("[data-tool=click]")) button.hidden = !state.clicks;
   byId("brush-size").value = state.brush;

@@ -2,6 +2,7 @@
 
 import { lookAt, maskOfClicks } from "./api.js";
 import { attempt, prepareEdit, readyToShow, replaceMask } from "./edits.js";
+import { byId } from "./elements.js";
 import { inkMask } from "./masks.js";
 import { tell } from "./notices.js";
 import { decode } from "./runs.js";
@@ -26,6 +27,7 @@ export function startClicks() {
   on(["tool", "frame", "about", "clicks", "playing", "scrubbing"], look);
   on(["frame", "selected", "objects"], leave);
   drawOver(paint);
+  byId("take-mask").onclick = takeMask;
 }
 
 /** A click; on: whether it is on the object.
@@ -157,6 +159,7 @@ async function lookNow(frame) {
 
 function show() {
   document.body.dataset.offered = String(offered ? prompts.length : 0);
+  if (state.offered !== Boolean(offered)) update({ offered: Boolean(offered) });
   if (!offered) return draw();
   inkMask(canvas, state.video, offered.bits, mask(), selectedObject()?.colour, 0x99);
   draw();

@@ -33,6 +33,7 @@ export const state = {
   segmenting: 0, // masks that were asked for and are not here yet
   looking: null, // frame that is being looked at for clicks
   lookedAt: null, // the last one that was
+  offered: false, // whether a mask of clicks waits to be taken
   news: "", // what a key has just done, said in the options' line
   about: null, // of the frame that is shown
   labelsChanged: 0, // when label maps had to be read anew
