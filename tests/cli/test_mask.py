@@ -12,8 +12,8 @@ from PIL import Image
 
 from hodor.assets import sample_clip, sample_masks
 from hodor.errors import MaskError
-from hodor.segmenter import prompts_of_words
-from hodor.video import open_source, read_label_map
+from hodor.segmenter import FirstMasks, prompts_of_words
+from hodor.video import Frame, open_source, read_label_map
 
 pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -126,3 +126,22 @@ def test_track_begins_with_boxes_and_keeps_what_they_made(
     assert (out / "first.png").read_bytes() == before, "a refused run changes nothing"
     ran = hodor(*words, "--box", _box(truth), "--masks", out / "first.png")
     assert "boxes and points stand for --masks" in ran.err
+
+
+@pytest.mark.parametrize(("score", "doubted"), [(0.62, True), (0.93, False)])
+def test_a_doubtful_outline_is_told_with_what_mends_it(
+    hodor: Hodor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    score: float,
+    doubted: bool,
+) -> None:
+    def found(*_: Any, **__: Any) -> tuple[Frame, FirstMasks]:
+        pixels = np.zeros((8, 8, 3), np.uint8)
+        return Frame(0, "00000", pixels, 0.0), FirstMasks(np.ones((8, 8), np.uint8), {1: score})
+
+    monkeypatch.setattr("hodor.cli.mask.write_first_masks", found)
+    ran = hodor("mask", sample_clip(), "--box", "1,1,7,7", "--out", tmp_path / "first.png")
+    assert ran.code == 0, ran.err
+    told = "the outline of object 1 is doubtful" in " ".join(ran.err.split())
+    assert told == doubted

@@ -16,6 +16,9 @@ from hodor.video import Frame, Intensity
 
 app = App()
 
+DOUBTFUL = 0.8
+"""An IoU to expect below which a mask is worth a look"""
+
 
 @app.command()
 def mask(
@@ -58,8 +61,19 @@ def mask(
         console.print(
             f"  object {number}: {area} pixels, expected IoU {min(score, 1):.2f}", highlight=False
         )
+    if doubtful := [number for number, score in found.scores.items() if score < DOUBTFUL]:
+        console.print(_advice(doubtful), highlight=False)
     console.print(f"masks of frame {frame} in {out}", highlight=False, soft_wrap=True)
     console.print(_next(source, shown, out), highlight=False, soft_wrap=True)
+
+
+def _advice(doubtful: list[int]) -> str:
+    """What to do about masks whose outline is likely wrong."""
+    which = f"object{'s' if len(doubtful) > 1 else ''} {', '.join(map(str, doubtful))}"
+    return (
+        f"[yellow]warning[/]: the outline of {which} is doubtful, and tracking follows what it is "
+        "given: look at it; a tighter --box, or --point and --not where it is wrong, mend it"
+    )
 
 
 def _next(source: str, frame: Frame, out: Path) -> str:
