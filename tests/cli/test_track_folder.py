@@ -107,6 +107,20 @@ def test_what_does_not_go_with_several_videos_is_refused(
     assert (ran.code, message in ran.err) == (1, True), ran.err
 
 
+def test_what_fails_again_is_counted_among_all_videos(
+    hodor: Hodor, words: Callable[..., list[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "unfinished", lambda videos, *_, **__: videos[1:])
+    monkeypatch.setattr(
+        command, "track_many", lambda *_, **__: iter([Outcome("b", error="broken")])
+    )
+    ran = hodor(*words("clips", "--resume"))
+    said = " ".join(ran.err.split())
+    assert "1 of 3 videos is finished already" in said
+    assert "1 of 3 videos failed" in said
+    assert "the same command with --resume tries again" in said
+
+
 def test_a_folder_of_videos_without_masks_is_told_of_a_folder_of_masks(
     hodor: Hodor, words: Callable[..., list[object]]
 ) -> None:

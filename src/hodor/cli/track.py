@@ -212,7 +212,8 @@ def _track_all(
     waiting = unfinished(videos, run.out, resume=run.resume)
     if len(waiting) < len(videos):
         finished = len(videos) - len(waiting)
-        console.print(f"{finished} of {len(videos)} videos are finished already")
+        are = "is" if finished == 1 else "are"
+        console.print(f"{finished} of {len(videos)} videos {are} finished already")
     failures: dict[str, str] = {}
     outcomes = track_many(
         waiting, run.out, tracker=run.tracker, outputs=run.outputs, adapt=run.adapt,
@@ -235,8 +236,8 @@ def _track_all(
     if failures:
         told = "; ".join(f"{name}: {error}" for name, error in failures.items())
         raise HodorError(
-            f"{len(failures)} of {len(waiting)} videos failed, the others are finished; --resume "
-            f"tries again. {told}"
+            f"{len(failures)} of {len(videos)} videos failed, the others are finished; the same "
+            f"command with --resume tries again. {told}"
         )
 
 
