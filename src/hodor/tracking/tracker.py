@@ -299,7 +299,11 @@ class Tracker:
             HodorError: the state is of another network.
         """
         if state["network"] != self.runtime.fingerprint:
-            raise HodorError("this state was saved with another model; load it with that model")
+            raise HodorError(
+                "this state was saved with another model (fingerprint "
+                f"{str(state['network'])[:12]}, here {self.runtime.fingerprint[:12]}); open the "
+                "tracker with that model: Tracker.from_pretrained(NAME)"
+            )
         with self._alone():
             self.options = state["options"]
             empty = self._new_memory()
