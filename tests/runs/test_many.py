@@ -34,8 +34,8 @@ def test_the_name_of_a_video_never_leaves_the_folder(name: str, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "text",
-    ["source;masks\na.mp4;m.png\n", "x" * 9000, "a\x00b,source\n", '"a\nb",masks\n', ""],
-    ids=["semicolons", "long", "zeros", "two lines", "nothing"],
+    ["x" * 9000, "a\x00b,source\n", '"a\nb",masks\n', ""],
+    ids=["long", "zeros", "two lines", "nothing"],
 )
 def test_a_first_line_that_names_no_columns_is_told_in_a_short_one(
     text: str, tmp_path: Path

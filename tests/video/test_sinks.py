@@ -214,7 +214,7 @@ def test_a_new_run_replaces_an_old_one(tmp_path: Path, open_sink: OpenSink) -> N
             write_frames(sink, range(3))
     with open_sink(once, 0) as sink:
         write_frames(sink, range(3))
-    write_frames(open_sink(twice, 0), range(7), commit_after=[1])
+    write_frames(open_sink(twice, 0), range(7), commit_after=[1, 6])  # no thread writes on
     for index in range(3, 7):
         (twice / "masks" / f"{index:05d}.png").unlink(missing_ok=True)
     with open_sink(twice, 0) as sink:
@@ -421,16 +421,18 @@ def test_label_maps_are_written_several_at_a_time(
         assert len(contents(tmp_path)) == 6
 
 
-def test_a_label_map_that_a_thread_cannot_write_fails_the_run_and_the_others_are_there(
+def test_a_label_map_that_a_thread_cannot_write_fails_the_run_and_earlier_ones_are_there(
     tmp_path: Path,
 ) -> None:
     wrong = np.full(SIZE, 256, np.uint16)
     sink = LabelMapSink(tmp_path, threads=2)
     write_frames(sink, [0])
     sink.write(frame_at(1), wrong, [256])
-    sink.write(frame_at(2), label_map_at(2), [1])
     with pytest.raises(MaskError, match="id 256 is above 255"):
         sink.commit()
+    assert list(contents(tmp_path)) == ["00000.png"]
+    sink.write(frame_at(2), label_map_at(2), [1])
+    sink.commit()
     assert list(contents(tmp_path)) == ["00000.png", "00002.png"]
     sink.write(frame_at(3), wrong, [256])
     sink.abandon()  # tells nothing: something else has failed already
