@@ -13,8 +13,8 @@
 | tiny | failures-tiny.jpg | tiny's card |
 | failures | failures.jpg (needs --davis) | small's card |
 
-Not of these: finetune.png and nuclei.png, which are of runs of their own (docs/guides/fine-tune.md
-has their commands), and performance.svg (benchmarks/plots.py). Look at each: captions say what
+Not of these: finetune.png, which is of a run of its own (docs/guides/fine-tune.md
+has its commands), and performance.svg (benchmarks/plots.py). Look at each: captions say what
 is seen. ``report`` and ``studio`` need playwright and a Chromium in the path.
 """
 

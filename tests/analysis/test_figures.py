@@ -29,7 +29,7 @@ from hodor.errors import DataError, HodorError
 from hodor.evaluation import DavisDataset
 from hodor.tracking import References
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def made(vectors: Sequence[Sequence[float]], objects: Sequence[int]) -> DescriptorTable:

@@ -14,7 +14,7 @@ from video.tiny_videos import write_video
 from hodor.formats import FORMATS, read_track, write_track
 from hodor.video import read_label_map, write_label_map
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 Hodor = Callable[..., Any]
 

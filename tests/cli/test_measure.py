@@ -13,6 +13,8 @@ from PIL import Image
 
 from hodor.formats import write_track
 
+pytestmark = pytest.mark.slow
+
 Hodor = Callable[..., Any]
 
 

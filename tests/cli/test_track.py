@@ -16,7 +16,7 @@ from video.tiny_videos import write_video
 
 from hodor.video import read_label_map, write_label_map
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 Hodor = Callable[..., Any]
 

@@ -13,7 +13,7 @@ from hodor.cli import track as command
 from hodor.jobs import Outcome
 from hodor.video import write_label_map
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 Hodor = Callable[..., Any]
 
 

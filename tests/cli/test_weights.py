@@ -13,6 +13,8 @@ from torch import Tensor
 
 from hodor.weights import bundled_models, load_model, model_path, read_info, sha256
 
+pytestmark = pytest.mark.slow
+
 Hodor = Callable[..., Any]
 
 

@@ -72,6 +72,7 @@ def test_a_killed_worker_is_told_and_no_step_is_lost() -> None:
     assert "it is replaced" in told[0]
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_told_and_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,8 @@ from hodor.evaluation import (
     statistics,
 )
 
+pytestmark = pytest.mark.slow
+
 EXCERPT = Path(__file__).resolve().parents[1] / "data" / "metrics"
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 SETS = {

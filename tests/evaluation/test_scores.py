@@ -24,6 +24,8 @@ from hodor.evaluation import (
 )
 from hodor.video import write_label_map
 
+pytestmark = pytest.mark.slow
+
 LabelMaps = NDArray[np.uint8]
 Benchmark = Callable[..., Path]
 

@@ -18,7 +18,7 @@ from hodor.integrations import cvat_frames as frames
 from hodor.tracking import References, Tracker
 from hodor.video import fill_polygons
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @dataclass

@@ -24,7 +24,7 @@ from hodor.model import Hodor
 from hodor.tracking import Tracker
 from hodor.weights import save_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 CONFIG = """<View><Image name="picture" value="$photo"/>
 <BrushLabels name="brush" toName="picture"><Label value="ball"/><Label value="cat"/></BrushLabels>

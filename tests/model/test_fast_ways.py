@@ -23,6 +23,8 @@ from hodor.model.deform import CHUNK, TAPS, DeformableConv, deform_conv2d_rows
 from hodor.model.inference import ReluConv
 from hodor.model.linear import Activation, linear, linear_plain, linear_rows
 
+pytestmark = pytest.mark.slow
+
 SIZES = {
     "odd, batch of two": (2, 8, 6, 9, 7),
     "one pixel": (1, 3, 2, 1, 1),

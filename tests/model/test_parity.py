@@ -20,6 +20,8 @@ from hodor.model import (
 )
 from hodor.model.encoder import pool
 
+pytestmark = pytest.mark.slow
+
 # README of the recordings, section 7: suggested tolerances.
 FEATURES = DESCRIPTORS = 5e-5
 REFINED = 3e-4

@@ -113,6 +113,7 @@ print(of, before, with_block, peak_memory(cpu)[0], sep=",")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of a process")
 def test_the_peak_of_memory_is_the_most_that_this_process_had(
     run_python: Callable[..., Any],

@@ -18,7 +18,7 @@ from hodor.training import adapting
 from hodor.video import write_label_map
 from hodor.weights import load_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from hodor.runs import Outputs, Progress, pipeline
 from hodor.tracking import Tracker
 from hodor.video import Intensity, read_label_map, read_soft_mask, write_label_map
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 MakeTracker = Callable[..., Tracker]
 

@@ -25,7 +25,7 @@ from hodor.video import (
     write_label_map,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 MakeTracker = Callable[..., Tracker]
 

@@ -20,6 +20,8 @@ from hodor.segmenter import Embedding, Prompts, Segmenter, check_box, check_poin
 from hodor.segmenter import segmenter as module
 from hodor.segmenter.segmenter import _without_islands, seen_size
 
+pytestmark = pytest.mark.slow
+
 Bools = NDArray[np.bool_]
 ASTRONAUT = 1
 

@@ -19,7 +19,7 @@ from hodor.studio.settings import Video
 from hodor.tracking import Tracker
 from hodor.video import hex_colour, object_colour, read_label_map, write_label_map
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 FRAMES = 12
 

@@ -16,6 +16,8 @@ from websockets.sync.client import connect
 from hodor.studio.guard import allowed
 from hodor.studio.runs import decode_runs, encode_runs
 
+pytestmark = pytest.mark.slow
+
 SIZE = (60, 90)
 
 

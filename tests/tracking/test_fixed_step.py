@@ -19,7 +19,7 @@ from hodor.tracking.torch.fixed.passage import along
 from hodor.tracking.torch.fixed.ring import Ring
 from hodor.tracking.torch.fixed.shapes import room_for_frames, room_for_objects, room_for_places
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 MakeNetwork = Callable[..., Hodor]
 Frame = NDArray[np.uint8]

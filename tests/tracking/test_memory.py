@@ -15,7 +15,7 @@ from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.doubts import BEYOND_RADIUS
 from hodor.tracking.memory import Memory
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 MakeTracker = Callable[..., Tracker]
 Remembered = Callable[..., dict[int, list[int]]]

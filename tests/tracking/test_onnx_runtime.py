@@ -30,7 +30,7 @@ from hodor.tracking.onnx import patches as onnx_patches
 from hodor.tracking.onnx.runtime import OnnxRuntime
 from hodor.tracking.torch import label_map as torch_label_map
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 Both = tuple[Tracker, Tracker]
 MakeBoth = Callable[..., Both]

@@ -22,7 +22,7 @@ from hodor.tracking import (
 )
 from hodor.weights import save_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 MakeTracker = Callable[..., Tracker]
 

@@ -14,7 +14,7 @@ from hodor.model import Hodor
 from hodor.tracking import Result, Together, Tracker
 from hodor.tracking.torch import together as room
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 PATIENCE = 120  # seconds, after which a test that hangs fails
 

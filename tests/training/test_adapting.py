@@ -11,7 +11,7 @@ from hodor.errors import HodorError
 from hodor.model import Hodor
 from hodor.training import adapt, adapting
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture
