@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from hodor.cli.app import App
 from hodor.cli.benchmarks import ALL_FRAMES, Named, with_benchmark
+from hodor.cli.shared_options import shared_options
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError
 from hodor.evaluation import (
@@ -59,12 +60,36 @@ class Scoring(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """Files that are asked for."""
+
+    json_file: Path | None = None
+    csv: Path | None = None
+    report: Path | None = None
+    table2: Path | None = None
+    zip_file: Path | None = None
+
+
+with_outputs = shared_options(
+    Outputs,
+    {
+        "json_file": typer.Option("--json", help="Write scores as JSON."),
+        "csv": typer.Option(help="Folder for the two CSV tables of each method."),
+        "report": typer.Option(help="Write a page with everything: FILE.html."),
+        "table2": typer.Option(help="Write rows as in the paper's Table 2: FILE.md."),
+        "zip_file": typer.Option("--zip", help="Write what the server takes."),
+    },
+    "What is written",
+)
+
 app = App(cls=Scoring)
 
 
 @app.command(SCORE)
 @with_benchmark
 @with_tracker_options
+@with_outputs
 def score(
     results: list[str] = typer.Argument(
         None,
@@ -83,11 +108,7 @@ def score(
         rich_help_panel="Benchmark",
     ),
     all_frames: bool = ALL_FRAMES,
-    json_file: Path | None = typer.Option(None, "--json", help="Write scores as JSON."),
-    csv: Path | None = typer.Option(None, help="Folder for the two CSV tables of each method."),
-    report: Path | None = typer.Option(None, help="Write a page with everything: FILE.html."),
-    table2: Path | None = typer.Option(None, help="Write rows as in the paper's Table 2: FILE.md."),
-    zip_file: Path | None = typer.Option(None, "--zip", help="Write what the server takes."),
+    outputs: Outputs = Outputs(),
     out: Path | None = typer.Option(
         None, help="Keep label maps of models and baselines in OUT/NAME."
     ),
@@ -113,43 +134,20 @@ def score(
     console = Console()
     theirs = [_named(word) for word in results or []]
     methods = _methods(Method("", **chosen.by_name), model, baseline)
-    models = [method.name for method in methods if method.baseline is None]
     names = [name for name, _ in theirs] + [method.name for method in methods]
-    _check_words(
-        names, out if methods else None, resume=resume, shard=shard, zipped=zip_file is not None
-    )
+    _check_words(names, out if methods else None, outputs, resume=resume, shard=shard)
     folders = {name: Path(folder) for name, folder in theirs}
     execution = Execution.of(workers, ray, shard)
-    dataset = benchmark.open(
-        all_frames=all_frames,
-        with_frames=bool(methods) or report is not None,
-        only=sequences,
-    )
-    outputs = Outputs(json_file, csv, report, table2, zip_file)
+    shown = bool(methods) or outputs.report is not None
+    dataset = benchmark.open(all_frames=all_frames, with_frames=shown, only=sequences)
     with ExitStack() as stack:
         base = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if methods and folders and is_scored(dataset):
             check_folders(list(folders.values()), dataset, workers=workers)
-        for method in methods:
-            folders[method.name] = base / method.name
-            _run(console, method, dataset, folders[method.name], execution, resume=resume)
-        if waiting := _waiting(dataset, methods, folders):
-            console.print(f"{len(waiting)} sequences are left to other shards: scores come last")
-            return
-        # Models come first and are held against the others.
-        folders = dict(sorted(folders.items(), key=lambda item: item[0] not in models))
-        _conclude(console, dataset, folders, methods, outputs, workers=workers, objects=objects)
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Files that are asked for."""
-
-    json_file: Path | None
-    csv: Path | None
-    report: Path | None
-    table2: Path | None
-    zip_file: Path | None
+        ours = {method.name: base / method.name for method in methods}
+        if _run_all(console, dataset, methods, ours, execution, resume=resume):
+            folders = _models_first(folders | ours, methods)
+            _conclude(console, dataset, folders, methods, outputs, workers=workers, objects=objects)
 
 
 def _conclude(
@@ -218,7 +216,7 @@ def _named(word: str) -> tuple[str, str]:
 
 
 def _check_words(
-    names: Sequence[str], out: Path | None, *, resume: bool, shard: str | None, zipped: bool
+    names: Sequence[str], out: Path | None, outputs: Outputs, *, resume: bool, shard: str | None
 ) -> None:
     """What can be said of the words before anything is read; ``out`` only if methods are run."""
     if not names:
@@ -231,7 +229,7 @@ def _check_words(
         )
     if (resume or shard) and out is None:
         raise HodorError("evaluate: --resume and --shard need --out and a model or baseline to run")
-    if zipped and len(names) > 1:
+    if outputs.zip_file is not None and len(names) > 1:
         raise HodorError(f"evaluate: --zip holds one method's results, found {len(names)} methods")
 
 
@@ -262,10 +260,28 @@ def _run(
     console.print(f"{method.name}: {frames} frames tracked at {speed}", highlight=False)
 
 
-def _waiting(
-    dataset: Benchmark, methods: Sequence[Method], folders: Mapping[str, Path]
-) -> set[str]:
-    return {name for method in methods for name in undone(dataset, folders[method.name])}
+def _run_all(
+    console: Console,
+    dataset: Benchmark,
+    methods: Sequence[Method],
+    folders: Mapping[str, Path],
+    execution: Execution,
+    *,
+    resume: bool,
+) -> bool:
+    """Track with each method, into its folder; whether nothing is left to other shards."""
+    for method in methods:
+        _run(console, method, dataset, folders[method.name], execution, resume=resume)
+    left = {name for method in methods for name in undone(dataset, folders[method.name])}
+    if left:
+        console.print(f"{len(left)} sequences are left to other shards: scores come last")
+    return not left
+
+
+def _models_first(folders: Mapping[str, Path], methods: Sequence[Method]) -> dict[str, Path]:
+    """Models come first and are held against the others."""
+    models = {method.name for method in methods if method.baseline is None}
+    return dict(sorted(folders.items(), key=lambda item: item[0] not in models))
 
 
 def _reliability_of(

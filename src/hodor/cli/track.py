@@ -107,22 +107,13 @@ def track(
         hodor track --list videos.csv --out out
     """
     console = Console(stderr=True)
-    if (source is None) == (crew.video_list is None):
-        raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
-    run = Run(
-        out=out,
-        tracker=partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name),
-        outputs=written.outputs(edges),
-        adapt=adapt,
-        intensity=Intensity.parse(intensity),
-        resume=resume_run,
-        model=model,
-    )
     videos = _several(source, crew.video_list, masks, references, written.save_references)
+    tracker = partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name)
+    run = Run(
+        out, tracker, written.outputs(edges), adapt, Intensity.parse(intensity), resume_run, model
+    )
     if any(shown.words):
-        if videos or masks is not None:
-            raise MaskError("boxes and points stand for --masks of one video; give either")
-        masks = _masks_shown(str(source), shown, run)
+        masks = _masks_shown(str(source), shown, run, alone=not videos and masks is None)
     if videos:
         _track_all(console, videos, run, crew, gpus=float(chosen.device.startswith("cuda")))
     else:
@@ -168,8 +159,10 @@ def _how_to_begin(source: str) -> str:
     )
 
 
-def _masks_shown(source: str, shown: Shown, run: Run) -> Path:
-    """The file of masks that boxes and points make."""
+def _masks_shown(source: str, shown: Shown, run: Run, *, alone: bool) -> Path:
+    """The file of masks that boxes and points make; alone: of one video without --masks."""
+    if not alone:
+        raise MaskError("boxes and points stand for --masks of one video; give either")
     check("onnx", "onnxruntime")
     prompts = prompts_of_words(*shown.words)
     return masks_for_run(source, prompts, run.out, resume=run.resume, intensity=run.intensity)
@@ -183,6 +176,8 @@ def _several(
     save_references: Path | None,
 ) -> list[ListedVideo]:
     """The videos, where there are several."""
+    if (source is None) == (video_list is None):
+        raise typer.BadParameter("give either SOURCE or --list FILE.csv", param_hint="SOURCE")
     if video_list is not None:
         if masks or references or save_references:
             raise HodorError("track: with --list, masks and references stand in the list")

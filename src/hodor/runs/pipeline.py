@@ -102,15 +102,12 @@ def track_video(
     began = time.perf_counter()
     try:
         with tracker.runtime.following():
-            for frame, result, known, given in _follow(tracker, source, masks, summary):
+            for one in _follow(tracker, source, masks, summary):
                 summary.seconds = time.perf_counter() - began
-                if soft is not None:
-                    edges = soft_masks(result, known, given)
-                    writer.do(partial(write_soft_masks, soft, frame.name, edges))
-                writer.write(frame, result)
+                _hand_over(writer, one, soft)
                 if summary.frames % COMMIT_EVERY == 0:
                     writer.commit(_saver(state, tracker, summary))
-                progress(Progress.of(frame, result, summary.tracked, source))
+                progress(Progress.of(one.frame, one.result, summary.tracked, source))
         # With all of it noted, a kill while the files are being finished can be resumed too.
         if summary.frames % COMMIT_EVERY != 0:
             writer.commit(_saver(state, tracker, summary))
@@ -140,6 +137,14 @@ class _Followed(NamedTuple):
     """Objects that were followed before it"""
     given: LabelMap | None
     """(H, W): the masks that came with it"""
+
+
+def _hand_over(writer: "_Writer", one: _Followed, soft: Path | None) -> None:
+    """Have a frame's results written."""
+    if soft is not None:
+        edges = soft_masks(one.result, one.known, one.given)
+        writer.do(partial(write_soft_masks, soft, one.frame.name, edges))
+    writer.write(one.frame, one.result)
 
 
 def _follow(
