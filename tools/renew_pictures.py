@@ -7,6 +7,7 @@
 | name | picture | shown in |
 | --- | --- | --- |
 | demo | demo.webp | README, docs/index.md |
+| grid | grid.jpg | docs/guides/first-masks.md |
 | measurements | measurements.png | docs/guides/measure.md |
 | report | report.png | docs/guides/track-a-video.md |
 | studio | studio-draw.png, -track, -correct, -export | docs/guides/studio.md |
@@ -61,6 +62,12 @@ def tracked(work: Path, model: str = "small") -> Path:
 def demo(work: Path, _: Path | None) -> None:
     """The README's moving picture."""
     run("tools/make_pictures.py", tracked(work))
+
+
+def grid(work: Path, _: Path | None) -> None:
+    """The first frame with numbered lines and what a point makes."""
+    words = [sample_clip(), "--point", "220,120", "--out", work / "first.png"]
+    hodor("mask", *words, "--show", IMAGES / "grid.jpg")
 
 
 def measurements(work: Path, _: Path | None) -> None:
@@ -123,7 +130,7 @@ def failures(work: Path, davis: Path | None) -> None:
 
 
 PICTURES: dict[str, Callable[[Path, Path | None], None]] = {
-    one.__name__: one for one in (demo, measurements, report, studio, tiny, failures)
+    one.__name__: one for one in (demo, grid, measurements, report, studio, tiny, failures)
 }
 
 

@@ -84,6 +84,83 @@ def test_what_cannot_be_meant_is_told_in_a_line_and_nothing_is_written(
     assert not (tmp_path / "first.png").exists()
 
 
+def test_without_a_box_the_size_of_the_frame_and_the_way_to_coordinates_are_told(
+    hodor: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["mask"], ["track", "--out", "out"]):
+        ran = hodor(*words, sample_clip())
+        assert ran.code == 1
+        assert "512 x 288" in ran.err
+        assert f"hodor mask {sample_clip()} --show grid.png" in ran.err
+        assert len(ran.err.strip().splitlines()) == 1
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_frame_is_shown_with_numbered_lines_where_its_pixels_are(
+    hodor: Hodor, tmp_path: Path
+) -> None:
+    folder, picture = tmp_path / "clip", tmp_path / "grid.png"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (700, 500), (40 * number,) * 3).save(folder / f"{number}.png")
+    ran = hodor("mask", folder, "--frame", "2", "--show", picture)
+    assert ran.code == 0, ran.err
+    assert "frame 2, 700 x 500 pixels" in ran.err
+    assert "--frame 2 --out masks/2.png" in ran.err
+    drawn = np.array(Image.open(picture))
+    assert drawn.shape == (500, 700, 3)
+    lines = np.flatnonzero((drawn[450] != 80).any(axis=1))
+    assert {100, 200, 300, 400, 500, 600} <= set(lines), "a line at each hundredth column"
+    strong = {int(column) for column in lines if drawn[450, column, 0] > 150}
+    assert strong <= {*range(100, 700, 100), *range(0, 60), *range(640, 700)}
+
+
+def test_small_frames_are_shown_larger_and_that_is_said(hodor: Hodor, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "cell.png")
+    ran = hodor("mask", tmp_path / "cell.png", "--show", tmp_path / "grid.png")
+    assert ran.code == 0, ran.err
+    assert "10 times as large; numbers are the frame's pixels" in ran.err
+    assert Image.open(tmp_path / "grid.png").size == (640, 480)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--show", "grid.gif"], "give a name that ends in .png"),
+        (["--point", "20,20"], "--out is missing: masks are written as PNG"),
+        (["--show", "grid.png", "--frame", "72"], "has no frame 72; they are 0 to 71"),
+    ],
+)
+def test_a_picture_that_cannot_be_made_is_told(
+    hodor: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = hodor("mask", sample_clip(), *words)
+    assert ran.code == 1
+    assert said in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_found_is_drawn_over_the_frame(
+    hodor: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(*_: Any, **__: Any) -> tuple[Frame, FirstMasks]:
+        label_map = np.zeros((480, 640), np.uint8)
+        label_map[40:440, 330:600] = 1
+        return Frame(0, "00000", np.zeros((480, 640, 3), np.uint8), 0.0), FirstMasks(
+            label_map, {1: 0.9}
+        )
+
+    monkeypatch.setattr("hodor.cli.mask.write_first_masks", found)
+    words = ("--box", "1,1,7,7", "--out", tmp_path / "first.png", "--show", tmp_path / "look.png")
+    ran = hodor("mask", sample_clip(), *words)
+    assert ran.code == 0, ran.err
+    drawn = np.array(Image.open(tmp_path / "look.png"))
+    assert drawn[250, 350].any(), "the object's colour"
+    assert not drawn[250, 250].any()
+
+
 def test_points_of_several_objects_say_whose_they_are() -> None:
     prompts = prompts_of_words(["1,2,30,40", "50,2,80,40"], ["2=60,20"], ["2=55,5"])
     assert prompts[1].points == ()

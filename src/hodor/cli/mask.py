@@ -10,9 +10,10 @@ from hodor.cli.app import App
 from hodor.cli.intensity import INTENSITY
 from hodor.errors import HodorError, MaskError
 from hodor.extras import check
-from hodor.runs import write_first_masks
+from hodor.runs import read_frame, write_first_masks
 from hodor.segmenter import prompts_of_words
 from hodor.video import Frame, Intensity
+from hodor.video.grid import check_picture, write_grid
 
 app = App()
 
@@ -36,25 +37,33 @@ def mask(
     ),
     frame: int = typer.Option(0, min=0, help="Number of the frame; the first is 0."),
     intensity: str = INTENSITY,
-    out: Path = typer.Option(..., help="PNG to write: a palette image of object ids."),
+    out: Path | None = typer.Option(None, help="PNG to write: a palette image of object ids."),
+    show: Path | None = typer.Option(
+        None,
+        help="Picture to write: the frame with numbered lines, to read boxes and points off, and "
+        "what was found. Without boxes and points the frame alone.",
+    ),
 ) -> None:
     """Make masks in one frame of SOURCE from boxes and points.
+
+    hodor mask my.mp4 --show grid.png
 
     hodor mask my.mp4 --box 10,20,300,400 --out first.png
 
     hodor mask my.mp4 --point 120,80 --not 40,90 --frame 12 --out masks/00012.png
     """
-    check("onnx", "onnxruntime")
     prompts = prompts_of_words(box, point, not_point)
-    if not prompts:
-        raise MaskError(
-            "nothing shows an object: give --box x0,y0,x1,y1 or --point x,y (hodor studio shows "
-            "the frame and takes clicks)"
-        )
-    if out.suffix.lower() != ".png":
-        raise HodorError(f"--out {out}: masks are written as PNG; give a name that ends in .png")
     console = Console(stderr=True)
     levels = Intensity.parse(intensity)
+    if show is not None:
+        check_picture(show)
+    if not prompts:
+        _show_frame(console, source, read_frame(source, frame, intensity=levels), show)
+        return
+    check("onnx", "onnxruntime")
+    if out is None or out.suffix.lower() != ".png":
+        given = "--out is missing" if out is None else f"--out {out}"
+        raise HodorError(f"{given}: masks are written as PNG; give a name that ends in .png")
     shown, found = write_first_masks(source, prompts, out, frame=frame, intensity=levels)
     for number, score in found.scores.items():
         area = int((found.label_map == number).sum())
@@ -64,7 +73,37 @@ def mask(
     if doubtful := [number for number, score in found.scores.items() if score < DOUBTFUL]:
         console.print(_advice(doubtful), highlight=False)
     console.print(f"masks of frame {frame} in {out}", highlight=False, soft_wrap=True)
+    if show is not None:
+        write_grid(show, shown.pixels, found.label_map)
+        console.print(f"drawn over the frame in {show}", highlight=False, soft_wrap=True)
     console.print(_next(source, shown, out), highlight=False, soft_wrap=True)
+
+
+def _show_frame(console: Console, source: str, frame: Frame, path: Path | None) -> None:
+    """Write the frame with numbered lines. Raises MaskError where that was not asked for."""
+    height, width = frame.pixels.shape[:2]
+    video = shlex.quote(source)
+    if path is None:
+        raise MaskError(
+            "nothing shows an object: give --box x0,y0,x1,y1 or --point x,y, in pixels of the frame"
+            f" ({width} x {height}) from its upper left corner. To read them off: hodor mask "
+            f"{video} --show grid.png writes the frame with numbered lines; hodor studio {video} "
+            "takes clicks"
+        )
+    times = write_grid(path, frame.pixels)
+    larger = "" if times == 1 else f", drawn {times} times as large; numbers are the frame's pixels"
+    console.print(
+        f"frame {frame.index}, {width} x {height} pixels, with numbered lines in {path}{larger}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    later = f" --frame {frame.index} --out masks/{frame.name}.png" if frame.index else ""
+    console.print(
+        f"read a box off it: hodor mask {video} --box LEFT,TOP,RIGHT,BOTTOM"
+        f"{later or ' --out first.png'}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _advice(doubtful: list[int]) -> str:

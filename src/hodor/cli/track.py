@@ -45,8 +45,8 @@ from hodor.runs import (
 from hodor.runs import Progress as Step
 from hodor.segmenter import prompts_of_words
 from hodor.tracking import Tracker, TrackerOverrides
-from hodor.video import Intensity
-from hodor.video.sources import is_missing
+from hodor.video import Intensity, open_source
+from hodor.video.sources import is_live, is_missing
 from hodor.weights import DEFAULT
 
 app = App()
@@ -138,7 +138,7 @@ def _track_one(
     if masks is None and references is None:
         if is_missing(source):
             raise MissingSourceError(f"{source} does not exist; check the path.")
-        raise MaskError(_how_to_begin(source))
+        raise MaskError(_how_to_begin(source, run.intensity))
     if run.adapt is not None:
         console.print(
             f"tuning the model to the given masks: about {run.adapt:g} s and a little more"
@@ -150,12 +150,17 @@ def _track_one(
     tell(console, summary, run.out)
 
 
-def _how_to_begin(source: str) -> str:
-    video = shlex.quote(source)
+def _how_to_begin(source: str, intensity: Intensity) -> str:
+    video, of = shlex.quote(source), ""
+    if not is_live(source):
+        with open_source(source, intensity=intensity) as frames:
+            height, width = next(frames.frames()).pixels.shape[:2]
+        of = f" of the frame ({width} x {height})"
     return (
         "nothing to follow: give --masks FILE, which shows the objects of the first frame. To draw "
-        f"it in the browser: hodor studio {video}. From a box: hodor mask {video} --box "
-        "LEFT,TOP,RIGHT,BOTTOM --out first.png. Objects of another video: --references FILE"
+        f"it in the browser: hodor studio {video}. From a box in pixels{of}: hodor mask {video} "
+        "--box LEFT,TOP,RIGHT,BOTTOM --out first.png; to read it off: hodor mask "
+        f"{video} --show grid.png. Objects of another video: --references FILE"
     )
 
 

@@ -1,6 +1,6 @@
 """Whole videos: one through its sinks, one to a folder, many of them; each goes on after a kill."""
 
-from hodor.runs.first_masks import masks_for_run, write_first_masks
+from hodor.runs.first_masks import masks_for_run, read_frame, write_first_masks
 from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
 from hodor.runs.looking import Doubtful, most_doubtful
 from hodor.runs.many import ListedVideo, read_list, track_many, unfinished
@@ -22,6 +22,7 @@ __all__ = [
     "masks_for_run",
     "most_doubtful",
     "pair_videos",
+    "read_frame",
     "read_list",
     "report_videos",
     "resume",

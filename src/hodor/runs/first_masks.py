@@ -33,14 +33,23 @@ def write_first_masks(
         HodorError: no such frame, a prompt does not fit it, an object is not found, or the file
             cannot be written.
     """
-    with open_seekable(source, intensity=intensity) as frames:
-        if frame >= frames.length:
-            raise SourceError(f"{source}: has no frame {frame}; they are 0 to {frames.length - 1}")
-        shown = frames.read(frame)
+    shown = read_frame(source, frame, intensity=intensity)
     found = first_masks(shown.pixels, prompts)
     make_folder(path.parent)
     write_label_map(path, found.label_map)
     return shown, found
+
+
+def read_frame(source: str | Path, frame: int = 0, *, intensity: Intensity = AUTO) -> Frame:
+    """One frame of a video, by its number from 0.
+
+    Raises:
+        HodorError: there is no such frame, or it cannot be read.
+    """
+    with open_seekable(source, intensity=intensity) as frames:
+        if frame >= frames.length:
+            raise SourceError(f"{source}: has no frame {frame}; they are 0 to {frames.length - 1}")
+        return frames.read(frame)
 
 
 def masks_for_run(

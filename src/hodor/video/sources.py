@@ -71,6 +71,12 @@ def is_missing(what: str) -> bool:
     return not named and not Path(what).exists()
 
 
+def is_live(what: str) -> bool:
+    """Whether a camera or a URL is named: what opens a device or a connection."""
+    path = Path(what)
+    return "://" in what or (is_camera(what) and not (path.is_dir() or path.is_file()))
+
+
 def _open_url(url: str, fps: float | None, intensity: Intensity) -> Source:
     scheme = urlsplit(url).scheme.lower()
     if scheme == "file":
