@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from formats.tracks import track_of
 from PIL import Image
+from tifffile import imwrite
 
 from hodor.formats import write_track
 
@@ -97,6 +98,60 @@ def test_a_run_on_images_has_speeds_per_frame_until_a_rate_is_given(
     assert rows("out/measurements.csv")[1]["speed_px_per_frame"] == "5.0"
     assert hodor("measure", "out", "--fps", 2).code == 0
     assert rows("out/measurements.csv")[1]["speed_px_per_s"] == "10.0"
+
+
+def test_a_run_of_before_on_images_has_no_rate_that_nobody_stated(hodor: Hodor, here: Path) -> None:
+    Path("out").mkdir()
+    Path("masks").rename("out/labels")
+    for source, speed in (("/gone/cells", "per_frame"), ("/gone/cells.mp4", "per_s")):
+        summary = {
+            "source": "cells",
+            "inputs": {"source": source},
+            "source_fps": 25.0,
+            "confidence": {"1": [1.0, 0.5, 0.25]},
+        }
+        Path("out/summary.json").write_text(json.dumps(summary))
+        assert hodor("measure", "out").code == 0
+        assert f"speed_px_{speed}" in rows("out/measurements.csv")[1]
+
+
+def test_scale_and_rate_that_imagej_noted_are_taken_unless_others_are_given(
+    hodor: Hodor, here: Path
+) -> None:
+    stack = np.stack([np.array(Image.open(file)) for file in sorted(Path("masks").iterdir())])
+    about = {"axes": "TYX", "unit": "um", "finterval": 0.5}
+    imwrite("cells.tif", stack, imagej=True, resolution=(2, 2), metadata=about)
+    ran = hodor("measure", "cells.tif")
+    assert ran.code == 0, ran.err
+    said = "as the file says: 0.5 µm per pixel, 2 frames per second; --um-per-pixel and --fps"
+    assert said in " ".join(ran.err.split())
+    row = rows("cells-measurements.csv")[1]
+    assert (row["area_um2"], row["speed_um_per_s"], row["time_s"]) == ("25.0", "5.0", "0.5")
+    assert hodor("measure", "masks", "--source", "cells.tif").code == 0
+    assert rows("masks-measurements.csv")[1] == row | {"name": "object"}
+    ran = hodor("measure", "cells.tif", "--um-per-pixel", 1, "--fps", 1)
+    assert "as the file says" not in ran.err
+    assert rows("cells-measurements.csv")[1]["speed_um_per_s"] == "5.0"
+
+
+def test_a_run_notes_the_scale_for_measuring(hodor: Hodor, here: Path) -> None:
+    Path("out").mkdir()
+    Path("masks").rename("out/labels")
+    summary = {
+        "source": "cells",
+        "source_fps": 25.0,
+        "um_per_pixel": 0.5,
+        "inputs": {"source": "/gone/cells.tif"},
+        "confidence": {"1": [1.0, 0.5, 0.25]},
+    }
+    Path("out/summary.json").write_text(json.dumps(summary))
+    assert hodor("measure", "out").code == 0
+    assert rows("out/measurements.csv")[1]["speed_um_per_s"] == "62.5"
+    summary["um_per_pixel"] = -1
+    Path("out/summary.json").write_text(json.dumps(summary))
+    ran = hodor("measure", "out")
+    assert ran.code == 1
+    assert "micrometres per pixel" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from hodor.cli.app import App
-from hodor.cli.intensity import INTENSITY
+from hodor.cli.intensity import CHANNEL, INTENSITY
 from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.names import names_of
 from hodor.errors import HodorError
@@ -55,6 +55,7 @@ def convert(
         [], help="What an object is called, such as 1=cat; give it for each object."
     ),
     intensity: str = INTENSITY,
+    channel: int | None = CHANNEL,
     fps: float | None = typer.Option(None, help="Frames per second, where nothing states them."),
     video: str | None = typer.Option(None, help="Which video, if IN holds several."),
     tolerance: float = typer.Option(
@@ -82,7 +83,7 @@ def convert(
     if out.is_file() and not overwrite:
         raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
     source = source or _own_video(console, given, to)
-    levels = Intensity.parse(intensity)
+    levels = Intensity.parse(intensity, channel)
     with ExitStack() as opened:
         shown = None
         if source:

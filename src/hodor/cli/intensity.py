@@ -1,4 +1,4 @@
-"""The option that says how deep greys become black and white, for all commands that read frames."""
+"""Options that say which values of images are seen, for all commands that read frames."""
 
 import typer
 
@@ -8,3 +8,10 @@ INTENSITY_HELP = (
 )
 
 INTENSITY = typer.Option("auto", help=INTENSITY_HELP)
+
+CHANNEL = typer.Option(
+    None,
+    min=1,
+    help="The one channel that is seen, as grey: of a TIFF stack with several, or of colours (1 is "
+    "red); the first is 1. Default: colours as they are.",
+)

@@ -1,13 +1,14 @@
 """``hodor mask``."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from hodor.cli.app import App
-from hodor.cli.intensity import INTENSITY
+from hodor.cli.intensity import CHANNEL, INTENSITY
 from hodor.errors import HodorError, MaskError
 from hodor.extras import check
 from hodor.runs import read_frame, write_first_masks
@@ -37,6 +38,7 @@ def mask(
     ),
     frame: int = typer.Option(0, min=0, help="Number of the frame; the first is 0."),
     intensity: str = INTENSITY,
+    channel: int | None = CHANNEL,
     out: Path | None = typer.Option(None, help="PNG to write: a palette image of object ids."),
     show: Path | None = typer.Option(
         None,
@@ -54,11 +56,12 @@ def mask(
     """
     prompts = prompts_of_words(box, point, not_point)
     console = Console(stderr=True)
-    levels = Intensity.parse(intensity)
+    levels = Intensity.parse(intensity, channel)
     if show is not None:
         check_picture(show)
+    words = [source] if channel is None else [source, "--channel", str(channel)]
     if not prompts:
-        _show_frame(console, source, read_frame(source, frame, intensity=levels), show)
+        _show_frame(console, words, read_frame(source, frame, intensity=levels), show)
         return
     check("onnx", "onnxruntime")
     if out is None or out.suffix.lower() != ".png":
@@ -76,13 +79,13 @@ def mask(
     if show is not None:
         write_grid(show, shown.pixels, found.label_map)
         console.print(f"drawn over the frame in {show}", highlight=False, soft_wrap=True)
-    console.print(_next(source, shown, out), highlight=False, soft_wrap=True)
+    console.print(_next(words, shown, out), highlight=False, soft_wrap=True)
 
 
-def _show_frame(console: Console, source: str, frame: Frame, path: Path | None) -> None:
+def _show_frame(console: Console, source: Sequence[str], frame: Frame, path: Path | None) -> None:
     """Write the frame with numbered lines. Raises MaskError where that was not asked for."""
     height, width = frame.pixels.shape[:2]
-    video = shlex.quote(source)
+    video = shlex.join(source)
     if path is None:
         raise MaskError(
             "nothing shows an object: give --box x0,y0,x1,y1 or --point x,y, in pixels of the frame"
@@ -115,7 +118,7 @@ def _advice(doubtful: list[int]) -> str:
     )
 
 
-def _next(source: str, frame: Frame, out: Path) -> str:
+def _next(source: Sequence[str], frame: Frame, out: Path) -> str:
     """How to follow them, or how to write them so that they can be followed."""
     named = out.stem == frame.name or (out.stem.isdecimal() and int(out.stem) == frame.index)
     if frame.index and not named:
@@ -124,5 +127,5 @@ def _next(source: str, frame: Frame, out: Path) -> str:
             f"--out masks/{frame.name}.png"
         )
     masks = out.parent if frame.index else out
-    words = ["hodor", "track", source, "--masks", str(masks), "--out", "out"]
+    words = ["hodor", "track", *source, "--masks", str(masks), "--out", "out"]
     return f"follow them: {shlex.join(words)}"

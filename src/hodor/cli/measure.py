@@ -11,6 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from hodor.cli.app import App
 from hodor.cli.convert import checked_rate, read_options
+from hodor.cli.intensity import CHANNEL
 from hodor.cli.names import names_of
 from hodor.formats import FORMATS, Track, read_track, with_video
 from hodor.formats.track import counted
@@ -23,7 +24,7 @@ from hodor.measuring import (
     write_measurements,
 )
 from hodor.measuring.table import check_table
-from hodor.video import open_source
+from hodor.video import Intensity, open_source
 
 app = App()
 
@@ -37,12 +38,15 @@ def measure_command(
         None, help="Table to write, .csv or .parquet. Default: measurements.csv in IN or beside it."
     ),
     um_per_pixel: float | None = typer.Option(
-        None, help="Micrometres that a pixel's side is long, such as 0.65. Default: pixels."
+        None,
+        help="Micrometres that a pixel's side is long, such as 0.65. Default: what a TIFF of "
+        "ImageJ or OME says, else pixels.",
     ),
     fps: float | None = typer.Option(
         None, help="Frames per second, where IN does not state them; else speeds are per frame."
     ),
     source: str | None = typer.Option(None, help="The video: gives frames' names and times."),
+    channel: int | None = CHANNEL,
     from_format: str | None = typer.Option(
         None, "--from", help=f"Format of IN: {', '.join(FORMATS)}. Default: what it looks like."
     ),
@@ -57,19 +61,24 @@ def measure_command(
     """
     console = Console(stderr=True)
     checked_rate(fps)
-    units = Units(um_per_pixel)
+    units = Units(um_per_pixel)  # refused before anything is read
+    levels = Intensity(channel=channel)
     table = out or _beside(given)
     check_table(table)
     with ExitStack() as opened:
-        shown = opened.enter_context(open_source(source, fps=fps)) if source else None
+        shown = (
+            opened.enter_context(open_source(source, fps=fps, intensity=levels)) if source else None
+        )
         track = read_track(given, from_format, read_options(shown, fps, video))
         if shown is not None:
             track = with_video(track, shown)
         track = replace(track, names={**track.names, **names_of(name)})
-        units = replace(units, seconds=track.timed)
+        units = Units(um_per_pixel or track.um_per_pixel, track.timed)
         rows = _measured(track, units, console)
     write_measurements(rows, table, units)
     tell(rows, units, console)
+    if taken := _taken(track, um_per_pixel, fps):
+        console.print(f"  {taken}", highlight=False)
     for warning in track.warnings:
         console.print(f"[yellow]warning[/]: {warning}", highlight=False)
     console.print(f"table in {table}", highlight=False)
@@ -78,6 +87,19 @@ def measure_command(
         return
     curves_figure(rows, table.with_suffix(".png"), units)
     console.print(f"curves in {table.with_suffix('.png')}", highlight=False)
+
+
+def _taken(track: Track, um_per_pixel: float | None, fps: float | None) -> str:
+    """What was taken from the file, since the user did not say it; "" for nothing."""
+    taken = {}
+    if um_per_pixel is None and track.um_per_pixel is not None:
+        taken["--um-per-pixel"] = f"{track.um_per_pixel:.4g} µm per pixel"
+    if fps is None and track.timed:
+        taken["--fps"] = f"{track.fps:.4g} frames per second"
+    if not taken:
+        return ""
+    replaces = "replaces it" if len(taken) == 1 else "replace them"
+    return f"as the file says: {', '.join(taken.values())}; {' and '.join(taken)} {replaces}"
 
 
 def tell(rows: list[Measurement], units: Units, console: Console) -> None:

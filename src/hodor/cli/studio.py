@@ -8,7 +8,7 @@ from rich.console import Console
 
 from hodor import studio as room
 from hodor.cli.app import App
-from hodor.cli.intensity import INTENSITY_HELP
+from hodor.cli.intensity import CHANNEL, INTENSITY_HELP
 from hodor.errors import HodorError
 from hodor.video import Intensity
 
@@ -36,6 +36,7 @@ def studio(
     intensity: str | None = typer.Option(
         None, help=f"{INTENSITY_HELP} Default: the session's or the run's, else auto."
     ),
+    channel: int | None = CHANNEL,
     frame: int = typer.Option(0, min=0, help="Frame to begin with; the first is 0."),
     host: str = typer.Option(
         "127.0.0.1",
@@ -63,6 +64,7 @@ def studio(
         session,
         room.TrackerSettings(model, size, device),
         None if intensity is None else Intensity.parse(intensity),
+        channel,
     )
     _check_frame(opened, frame, source)
     folder = opened.session.folder.root

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from hodor.cli.app import App
-from hodor.cli.intensity import INTENSITY
+from hodor.cli.intensity import CHANNEL, INTENSITY
 from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.track_options import Crew, Shown, Written, with_crew, with_shown, with_written
 from hodor.cli.tracker_options import with_tracker_options
@@ -91,6 +91,7 @@ def track(
         "most videos and not on all; kept as OUT/adapted.safetensors. Try 30 or more.",
     ),
     intensity: str = INTENSITY,
+    channel: int | None = CHANNEL,
     written: Written = Written(),
     edges: MatteOptions = MatteOptions(),
     resume_run: bool = typer.Option(False, "--resume", help="Go on where a killed run stopped."),
@@ -110,7 +111,13 @@ def track(
     videos = _several(source, crew.video_list, masks, references, written.save_references)
     tracker = partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name)
     run = Run(
-        out, tracker, written.outputs(edges), adapt, Intensity.parse(intensity), resume_run, model
+        out,
+        tracker,
+        written.outputs(edges),
+        adapt,
+        Intensity.parse(intensity, channel),
+        resume_run,
+        model,
     )
     if any(shown.words):
         masks = _masks_shown(str(source), shown, run, alone=not videos and masks is None)
@@ -151,7 +158,8 @@ def _track_one(
 
 
 def _how_to_begin(source: str, intensity: Intensity) -> str:
-    video, of = shlex.quote(source), ""
+    channel = [] if intensity.channel is None else ["--channel", str(intensity.channel)]
+    video, of = shlex.join([source, *channel]), ""
     if not is_live(source):
         with open_source(source, intensity=intensity) as frames:
             height, width = next(frames.frames()).pixels.shape[:2]

@@ -59,6 +59,7 @@ def with_video(track: Track, source: Source, *, whole: bool = False) -> Track:
     return replace(
         track, frames=frames, video=source.name, fps=source.fps, timed=source.timed,
         pixel_aspect=source.pixel_aspect, time_code=source.time_code, sound=source.sound,
+        um_per_pixel=source.um_per_pixel or track.um_per_pixel,
     )  # fmt: skip
 
 

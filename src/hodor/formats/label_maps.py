@@ -28,8 +28,9 @@ from hodor.formats.track import (
     with_soft_masks,
 )
 from hodor.formats.writing import WriteOptions
-from hodor.types import AnyArray
+from hodor.types import AnyArray, JsonObject
 from hodor.video import (
+    DEFAULT_FPS,
     IMAGE_SUFFIXES,
     count_pages,
     hold_ids,
@@ -40,7 +41,7 @@ from hodor.video import (
     write_label_map,
 )
 from hodor.video.label_maps import IGNORED_REGIONS
-from hodor.video.limits import rate_of, some
+from hodor.video.limits import rate_of, scale_of_pixels, some
 
 BRUSH_EXPORT = re.compile(r"task-\d+-annotation-\d+-by-")
 """How Label Studio calls a brush mask that it exports as a picture of one label"""
@@ -127,7 +128,8 @@ def _read_results(path: Path, options: ReadOptions) -> Track:
     timed = options.timed or summary.rate is not None
     video = summary.source or path.resolve().name
     soft = (path / SOFT).is_dir()
-    return Track(frames, video, rate, summary.names, warnings, timed, soft=soft)
+    scale = summary.um_per_pixel
+    return Track(frames, video, rate, summary.names, warnings, timed, soft=soft, um_per_pixel=scale)
 
 
 def noted_video(path: Path) -> str | None:
@@ -153,6 +155,8 @@ class _Summary:
     frames: int = 0
     rate: float | None = None
     """Frames per second of the run's video"""
+    um_per_pixel: float | None = None
+    """Micrometres that a pixel's side is long in it"""
     confidence: dict[int, list[float | None]] = field(default_factory=dict)
     """By object, of every frame"""
     names: dict[int, str] = field(default_factory=dict)
@@ -168,14 +172,34 @@ def _summary(path: Path) -> _Summary:
             int(number): [None if c is None else float(c) for c in series]
             for number, series in found["confidence"].items()
         }
-        rate = found.get("source_fps")
+        scale = found.get("um_per_pixel")
         return _Summary(
             str(found["source"]),
             int(found.get("frames", 0)),
-            None if rate is None else rate_of(rate),
+            _noted_rate(found),
+            None if scale is None else scale_of_pixels(scale),
             values,
             {int(number): str(name) for number, name in found.get("names", {}).items()},
         )
+
+
+def _noted_rate(summary: JsonObject) -> float | None:
+    """Frames per second, None where nobody stated them.
+
+    Runs on images once noted the usual rate, which was nobody's: those before scales were noted.
+    """
+    rate, inputs = summary.get("source_fps"), summary.get("inputs")
+    source = inputs.get("source") if isinstance(inputs, dict) else None
+    guessed = rate == DEFAULT_FPS and "um_per_pixel" not in summary
+    if rate is None or (guessed and isinstance(source, str) and _names_images(source)):
+        return None
+    return rate_of(rate)
+
+
+def _names_images(source: str) -> bool:
+    path = Path(source)
+    folder = path.is_dir() or (path.is_absolute() and not path.suffix)
+    return folder or path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def write_png_per_object(track: Track, path: Path, _: WriteOptions) -> None:

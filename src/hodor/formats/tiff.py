@@ -11,8 +11,9 @@ from hodor.formats.format import Format
 from hodor.formats.reading import Look, ReadOptions
 from hodor.formats.track import Labelled, Track, some_frames, survey
 from hodor.formats.writing import WriteOptions
-from hodor.video import count_pages, hold_ids, mask_pages, read_label_map
+from hodor.video import count_pages, hold_ids, mask_pages, open_picture, read_label_map
 from hodor.video.limits import frame_count
+from hodor.video.scale import scale_of
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 
@@ -33,17 +34,26 @@ def write_tiff(track: Track, path: Path, _: WriteOptions) -> None:
 
 
 def read_tiff(path: Path, options: ReadOptions) -> Track:
-    """A file whose pages are the frames of the video, from the first on; ids are the values."""
+    """A file whose pages are the frames of the video, from the first on; ids are the values.
+
+    Scale and time between frames are those that ImageJ or OME wrote into it.
+    """
     pages = mask_pages(path)
+    with open_picture(path) as image:
+        scale = scale_of(image)
+    rate = options.fps or scale.rate or options.rate
     frame_count(len(pages))
     white_is_id = hold_ids([path])
 
     def frames() -> Iterator[Labelled]:
         for index, page in enumerate(pages):
             label_map = read_label_map(path, white_is_id=white_is_id, page=page)
-            yield Labelled(index, options.name_of(index), index / options.rate, label_map)
+            yield Labelled(index, options.name_of(index), index / rate, label_map)
 
-    return Track(frames, path.stem, options.rate)
+    return Track(
+        frames, path.stem, rate, warnings=[f"{path}: {scale.left_out}"] if scale.left_out else [],
+        timed=scale.rate is not None, um_per_pixel=scale.um_per_pixel,
+    )  # fmt: skip
 
 
 def looks_like_tiff(look: Look) -> bool:

@@ -70,7 +70,7 @@ class Track:
     whether times and rate are the video's; else they are those of the usual rate. pixel_aspect:
     width over height of a pixel of the video when it is shown. soft: whether frames have soft
     masks. time_code: of the time 0, where the video states it. sound: the video's, which mattes
-    take along.
+    take along. um_per_pixel: micrometres that a pixel's side is long, where the video states it.
     """
 
     frames: Callable[[], Iterator[Labelled]]
@@ -83,6 +83,7 @@ class Track:
     soft: bool = False
     time_code: TimeCode | None = None
     sound: Sound | None = None
+    um_per_pixel: float | None = None
 
     def name_of(self, number: int) -> str:
         """What an object is called."""

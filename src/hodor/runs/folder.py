@@ -202,6 +202,7 @@ class _Inputs:
             "runtime": tracker.runtime.name,
             "options": str(tracker.options),
             "intensity": str(self.intensity),
+            **({} if self.intensity.channel is None else {"channel": self.intensity.channel}),
             "overlay": self.outputs.overlay,
             "rle": self.outputs.rle,
         }

@@ -97,7 +97,8 @@ def track_video(
     """
     summary = summary or Summary(source.name)
     rate = round(source.fps, 6) if source.timed else None
-    summary.setup = {"source_fps": rate} | _setup(tracker)
+    known: PlainValues = {"source_fps": rate, "um_per_pixel": source.um_per_pixel}
+    summary.setup = known | _setup(tracker)
     writer = _Writer(sinks)
     began = time.perf_counter()
     try:

@@ -125,13 +125,15 @@ def open_studio(
     session: Path | None,
     settings: TrackerSettings,
     intensity: Intensity | None = None,
+    channel: int | None = None,
 ) -> Studio:
     """Open a video with its session's folder, or a folder with its video.
 
     what: a video, a folder of images, a session's folder, or the folder of a finished run of
     ``hodor track``. session: where the session is kept, or the run that the video was tracked in;
     None: beside the video, as ``NAME.studio``, or in the run's folder. intensity: how deep greys
-    become eight bits; None: as the session or the run has it, else ``auto``.
+    become eight bits; None: as the session or the run has it, else ``auto``. channel: the only one
+    that is seen of images, from 1; None: as the session or the run has it.
 
     Raises:
         HodorError: no video, not the session's video, no such model, or the folder is in use or
@@ -146,8 +148,8 @@ def open_studio(
         settings = replace(settings, model=settings.model or noted_model(fresh.model))
     if settings.model is not None:
         model_path(settings.model)  # told now, and not after somebody has drawn
-    if intensity is None:
-        intensity = Intensity.parse(_noted_intensity(root) if fresh is None else fresh.intensity)
+    noted = Intensity.parse(_noted_intensity(root) if fresh is None else fresh.intensity)
+    intensity = replace(intensity or noted, channel=channel or noted.channel)
     frames = _open_video(path, root, intensity)
     folder = None
     try:

@@ -49,8 +49,10 @@ class Source(Protocol):
     length: number of frames where the source states it, else None.
     estimated_length: `length`, or a guess from duration and rate for a progress bar, or None.
     fps: nominal frames per second; the true times are in the frames.
-    timed: whether rate and times are known; images for which nobody gave a rate only count.
+    timed: whether rate and times are known; images for which nobody gave a rate only count, but a
+        stack of ImageJ or OME may say how long a frame is.
     pixel_aspect: width over height of a pixel when the frame is shown; 1 but for anamorphic video.
+    um_per_pixel: micrometres that a pixel's side is long, where a TIFF of ImageJ or OME says so.
     time_code: of frame 0, where a video states it.
     sound: of a video file that has any and gives its own times.
     live: whether frames that come too late are dropped (cameras and streams).
@@ -69,6 +71,8 @@ class Source(Protocol):
     def timed(self) -> bool: ...
     @property
     def pixel_aspect(self) -> Fraction: ...
+    @property
+    def um_per_pixel(self) -> float | None: ...
     @property
     def time_code(self) -> "TimeCode | None": ...
     @property
@@ -106,8 +110,10 @@ class Closing:
     """Of videos and streams; see `Source`"""
     pixel_aspect = Fraction(1)
     """Of images and arrays, which do not say; see `Source`"""
+    um_per_pixel: float | None = None
+    """Of videos, which do not say; see `Source`"""
     time_code: "TimeCode | None" = None
-    """As above"""
+    """Of images; see `Source`"""
     sound: "Sound | None" = None
     """As above"""
 

@@ -20,7 +20,7 @@ from hodor.errors import (
     one_line,
 )
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
-from hodor.video.pages import frame_pages
+from hodor.video.pages import channel_in_page, frame_pages
 from hodor.video.pictures import (
     AUTO,
     UNREADABLE,
@@ -29,10 +29,13 @@ from hodor.video.pictures import (
     deep_range,
     open_picture,
 )
+from hodor.video.scale import scale_of
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".tga",
 )  # fmt: skip
+
+TIFF_SUFFIXES = (".tif", ".tiff")
 
 COMPANIONS = frozenset(
     {".json", ".txt", ".xml", ".csv", ".yaml", ".yml", ".md", ".html", ".ini", ".log", ".db"}
@@ -69,6 +72,7 @@ class ImagesSource(Closing):
         self.name = name
         self.fps, self.timed = fps or DEFAULT_FPS, fps is not None
         self.length = self.estimated_length = len(self._files)
+        self.um_per_pixel = _scale_in(self._files[0]) if self._files else None
         self.warnings: list[str] = []
         if left_out:
             shown = ", ".join(left_out[:3]) + (", ..." if len(left_out) > 3 else "")
@@ -80,55 +84,15 @@ class ImagesSource(Closing):
 
     @cached_property
     def _levels(self) -> tuple[float, float] | None:
-        pictures = [partial(opened_image, file) for file in self._files]
+        channel = self._intensity.channel
+        pictures = [partial(_opened_frame, file, channel) for file in self._files]
         return find_levels(pictures, self._intensity, self.warnings)
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """One frame per file. Raises SourceError at a file that cannot be read."""
         for index, file in enumerate(self._files[start:], start):
-            pixels = read_image(file, self.warnings, self._levels)
+            pixels = read_image(file, self.warnings, self._levels, self._intensity.channel)
             yield Frame(index, file.stem, pixels, index / self.fps)
-
-
-class PagesSource(Closing):
-    """The pages of one TIFF file as a video of constant rate, such as a stack of ImageJ."""
-
-    live = False
-
-    def __init__(
-        self,
-        path: Path,
-        pages: Sequence[int],
-        *,
-        fps: float | None = None,
-        intensity: Intensity = AUTO,
-    ) -> None:
-        """pages: those that are frames, as `frame_pages` gives them."""
-        self._path, self._pages, self._intensity = path, pages, intensity
-        self.name = path.stem
-        self.fps, self.timed = fps or DEFAULT_FPS, fps is not None
-        self.length = self.estimated_length = len(pages)
-        self.warnings: list[str] = []
-
-    @cached_property
-    def _levels(self) -> tuple[float, float] | None:
-        pictures = [partial(self._page, number) for number in self._pages]
-        return find_levels(pictures, self._intensity, self.warnings)
-
-    @contextmanager
-    def _page(self, number: int) -> Iterator[Image.Image]:
-        with opened_image(self._path) as image:
-            image.seek(number)
-            yield image
-
-    def frames(self, start: int = 0) -> Iterator[Frame]:
-        """One frame per page. Raises SourceError at a page that cannot be read."""
-        levels = self._levels
-        with opened_image(self._path) as image:
-            for index in range(start, self.length):
-                image.seek(self._pages[index])
-                pixels = as_rgb(image.copy(), levels)
-                yield Frame(index, numbered_name(index), pixels, index / self.fps)
 
 
 class ArraySource(Closing):
@@ -220,19 +184,49 @@ def read_image(
     path: Path,
     warnings: list[str] | None = None,
     levels: tuple[float, float] | None = None,
+    channel: int | None = None,
 ) -> NDArray[np.uint8]:
     """Read one image file as (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
 
     Greys of 16 bits are scaled from `levels` to 0..255, None: from 0..65535; transparent images are
-    laid on black; of several pages the first is read, which is added to `warnings`. Raises
-    SourceError naming the file where it cannot be read.
+    laid on black; of several pages the first is read, which is added to `warnings`. channel: from
+    1, the only one that is seen. Raises SourceError naming the file where it cannot be read.
     """
     with opened_image(path) as image:
-        tiff = image.format == "TIFF"
-        pages = len(frame_pages(image)) if tiff else getattr(image, "n_frames", 1)
+        pages, within = _go_to_frame(image, channel)
         if warnings is not None and pages > 1:
             warnings.append(f"{path} holds {pages} pages; the first was read.")
-        return as_rgb(image, levels)
+        return as_rgb(image, levels, within)
+
+
+@contextmanager
+def _opened_frame(path: Path, channel: int | None) -> Iterator[Image.Image]:
+    """An image file at its frame's page, which is that of the channel."""
+    with opened_image(path) as image:
+        _go_to_frame(image, channel)
+        yield image
+
+
+def _scale_in(file: Path) -> float | None:
+    """Micrometres a pixel, as an image file says; one that cannot be read is told at its turn."""
+    if file.suffix.lower() in TIFF_SUFFIXES:
+        with suppress(SourceError), opened_image(file) as image:
+            return scale_of(image).um_per_pixel
+    return None
+
+
+def _go_to_frame(image: Image.Image, channel: int | None) -> tuple[int, int | None]:
+    """Go to the page that is read of an image file.
+
+    Returns:
+        How many pages there are to choose from, and the channel within the page.
+    """
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1), channel
+    pages = frame_pages(image, channel)
+    within = channel_in_page(image, channel)
+    image.seek(pages[0])
+    return len(pages), within
 
 
 def read_still(path: Path) -> NDArray[np.uint8]:

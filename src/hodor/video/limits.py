@@ -93,6 +93,15 @@ def rate_of(value: object) -> float:
     return rate
 
 
+def scale_of_pixels(value: object) -> float:
+    """Micrometres that a pixel's side is long. Raises ValueError if it is no number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"the micrometres per pixel are {_shown(value)}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"the micrometres per pixel are {_shown(value)}")
+    return float(value)
+
+
 def filling_runs(runs: NDArray[np.int64], size: tuple[int, int], what: str) -> None:
     """Raises ValueError unless run lengths fill a mask of a size (H, W), none being negative."""
     pixels = size[0] * size[1]

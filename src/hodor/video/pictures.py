@@ -4,7 +4,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -33,31 +33,48 @@ def open_picture(file: str | Path | IO[bytes]) -> Image.Image:
     return Image.open(file, formats=FORMATS)
 
 
+OF_CHANNEL = " of channel "
+"""Between what becomes black and white and the channel, in words"""
+
+
 @dataclass(frozen=True)
 class Intensity:
-    """How greys of more than eight bits become eight; pictures of eight bits stay as they are.
+    """Which values of a picture are seen, and how greys of more than eight bits become eight.
+
+    Pictures of eight bits keep their values.
 
     kind: ``auto`` stretches what the source holds, the same for all its frames; ``full`` takes 0 to
-    65535; ``range`` takes low to high.
+    65535; ``range`` takes low to high. channel: from 1, the only one that is seen, as grey: of
+    stacks with a page for each channel, and of colours; None: colours as they are.
     """
 
     kind: str = "auto"
     low: float = 0.0
     high: float = FULL_RANGE
+    channel: int | None = field(default=None, repr=False)
 
     @property
     def text(self) -> str:
         """What `parse` reads."""
-        return f"{self.low!r}:{self.high!r}" if self.kind == "range" else self.kind
+        levels = f"{self.low!r}:{self.high!r}" if self.kind == "range" else self.kind
+        return levels if self.channel is None else f"{levels}{OF_CHANNEL}{self.channel}"
 
     @classmethod
-    def parse(cls, text: str) -> "Intensity":
-        """``auto``, ``full`` or ``LOW:HIGH``, as a user writes it. Raises SourceError else."""
+    def parse(cls, text: str, channel: int | None = None) -> "Intensity":
+        """``auto``, ``full`` or ``LOW:HIGH``, as a user writes it; or `text`.
+
+        channel: from 1; in place of the one in the text. Raises SourceError for other words.
+        """
+        text, _, number = text.partition(OF_CHANNEL)
+        if channel is None and number:
+            channel = int(number) if number.isdecimal() else 0
+        if channel is not None and channel < 1:
+            raise SourceError(f"channel {number or channel}: channels are numbered from 1")
         if text in ("auto", "full"):
-            return cls(text)
+            return cls(text, channel=channel)
         low, _, high = text.partition(":")
         try:
-            found = cls("range", float(low), float(high))
+            found = cls("range", float(low), float(high), channel)
         except ValueError:
             found = cls("range", math.nan, math.nan)
         if not (math.isfinite(found.low) and math.isfinite(found.high) and found.low < found.high):
@@ -92,14 +109,26 @@ def deep_range(images: Iterable[Image.Image]) -> tuple[float, float] | None:
     return None if low > high else (low, high)
 
 
-def as_rgb(image: Image.Image, levels: tuple[float, float] | None = None) -> NDArray[np.uint8]:
+def count_channels(image: Image.Image) -> int:
+    """How many channels one page has: 1 of greys, 3 of colours; transparency is none."""
+    return 1 if is_deep(image) or image.mode in ("1", "L", "LA") else 3
+
+
+def as_rgb(
+    image: Image.Image,
+    levels: tuple[float, float] | None = None,
+    channel: int | None = None,
+) -> NDArray[np.uint8]:
     """A picture as (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
 
     Transparent pictures are laid on black. levels: the values of deep greys that become black and
     white, what lies beyond too; None takes 0 to 65535, which floating point numbers have not.
-    Raises ValueError where the pixels do not fit.
+    channel: from 1, the only one that is seen, as grey. Raises ValueError where the pixels do not
+    fit.
     """
     image.load()
+    if channel is not None and channel > (count := count_channels(image)):
+        raise ValueError(f"it has {count} channel{'s' * (count > 1)}, and none is number {channel}")
     image = ImageOps.exif_transpose(image)
     if is_deep(image):
         return np.repeat(_eight_bits(np.asarray(image), levels)[..., None], 3, axis=2)
@@ -107,7 +136,8 @@ def as_rgb(image: Image.Image, levels: tuple[float, float] | None = None) -> NDA
         pixels = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(ground, pixels)
-    return np.array(image.convert("RGB"))
+    colours = np.array(image.convert("RGB"))
+    return colours if channel is None else np.repeat(colours[..., channel - 1, None], 3, axis=2)
 
 
 def _eight_bits(

@@ -15,16 +15,14 @@ from hodor.video.images import (
     IMAGE_SUFFIXES,
     ArraySource,
     ImagesSource,
-    PagesSource,
     is_image,
     left_out,
     list_images,
-    opened_image,
     sort_naturally,
 )
 from hodor.video.live import LiveSource, camera_input, is_camera, stream_input
-from hodor.video.pages import frame_pages
 from hodor.video.pictures import AUTO, Intensity
+from hodor.video.stacks import StackSource, look_at
 from hodor.video.videos import VideoSource, ends
 
 
@@ -42,9 +40,24 @@ def open_source(
         whole; other URLs are live.
     fps: frames per second of images and arrays (else 25); for a video it replaces the file's
         timestamps; a camera is asked for it.
-    intensity: how greys of more than eight bits become eight.
+    intensity: which channel of images is seen, and how greys of more than eight bits become eight.
     Raises SourceError in one line if it is missing, is no video or image, or holds no frames.
     """
+    source = _open(what, fps, intensity)
+    if intensity.channel is not None and not isinstance(source, ImagesSource | StackSource):
+        source.close()
+        raise SourceError(
+            f"--channel {intensity.channel}: channels are those of images and TIFF stacks; "
+            f"{source.name} is none"
+        )
+    return source
+
+
+def _open(
+    what: str | Path | NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+    fps: float | None,
+    intensity: Intensity,
+) -> Source:
     if fps is not None and not (math.isfinite(fps) and fps > 0):
         raise SourceError(f"fps must be a number above 0; found {fps}.")
     if not isinstance(what, str | Path):
@@ -91,8 +104,8 @@ def _open_folder(folder: Path, fps: float | None, intensity: Intensity) -> Sourc
     others = left_out(folder)
     if not files:
         raise NotAVideoError(f"{folder} holds no images ({_suffixes()}); {_contents(folder)}.")
-    if len(files) == 1 and len(pages := _pages_of(files[0])) > 1:
-        return PagesSource(files[0], pages, fps=fps, intensity=intensity)
+    if (stack := _stack_of(files, fps, intensity)) is not None:
+        return stack
     name = folder.resolve().name
     return ImagesSource(files, name=name, fps=fps, intensity=intensity, left_out=others)
 
@@ -102,26 +115,28 @@ def _open_file(path: Path, fps: float | None, intensity: Intensity) -> Source:
         raise DamagedSourceError(f"{path} is empty (0 bytes); copy or export it again.")
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         return VideoSource(path, fps=fps)
-    if len(pages := _pages_of(path)) > 1:
-        return PagesSource(path, pages, fps=fps, intensity=intensity)
+    if (stack := _stack_of([path], fps, intensity)) is not None:
+        return stack
     return ImagesSource([path], name=path.stem, fps=fps, intensity=intensity)
 
 
-def _pages_of(path: Path) -> list[int]:
-    """Pages of a TIFF file that are frames; of others, and of one with a single one, the first.
-
-    That one is read, to find out now whether it can be.
+def _stack_of(files: Sequence[Path], fps: float | None, intensity: Intensity) -> StackSource | None:
+    """The stack that a lone file of several pages is; None for images. The first one is looked at
+    in either case if a channel was chosen, so that it is refused now.
     """
-    with opened_image(path) as image:
-        image.load()
-        return frame_pages(image) if image.format == "TIFF" else [0]
+    if not files or (len(files) > 1 and intensity.channel is None):
+        return None
+    stack = look_at(files[0], intensity.channel)
+    if len(files) > 1 or len(stack.pages) == 1:
+        return None
+    return StackSource(files[0], stack, fps=fps, intensity=intensity)
 
 
 def _open_pattern(pattern: str, fps: float | None, intensity: Intensity) -> Source:
     found = [Path(name) for name in glob.glob(pattern, recursive=True)]
     files = sort_naturally([path for path in found if is_image(path)])
-    if len(files) == 1 and len(pages := _pages_of(files[0])) > 1:
-        return PagesSource(files[0], pages, fps=fps, intensity=intensity)
+    if (stack := _stack_of(files, fps, intensity)) is not None:
+        return stack
     if files:
         name = files[0].resolve().parent.name
         return ImagesSource(files, name=name, fps=fps, intensity=intensity)

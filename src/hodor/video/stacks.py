@@ -1,0 +1,109 @@
+"""A TIFF file whose pages are frames, such as a stack of ImageJ."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+
+from PIL import Image
+
+from hodor.errors import SourceError
+from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
+from hodor.video.images import find_levels, opened_image
+from hodor.video.pages import SeveralChannelsError, channel_in_page, frame_pages, page_sides
+from hodor.video.pictures import AUTO, Intensity, as_rgb, count_channels
+from hodor.video.scale import Scale, scale_of
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What an image file holds. pages: numbers of those that are frames, from 0. within: which
+    channel of a page is seen, from 1; None: all of it. scale: what the file says of it.
+    """
+
+    pages: Sequence[int]
+    within: int | None = None
+    scale: Scale = field(default_factory=Scale)
+
+
+def look_at(path: Path, channel: int | None) -> Stack:
+    """What an image file holds; one that is no TIFF has one frame.
+
+    The first page is read, to find out now whether it can be.
+
+    Args:
+        path: of the file.
+        channel: that is to be seen, from 1; None: whatever it holds.
+
+    Raises:
+        SourceError: it cannot be read, there is no such channel, or one has to be chosen.
+    """
+    with opened_image(path) as image:
+        image.load()
+        _check_channel(path, image, channel)
+        if image.format != "TIFF":
+            return Stack([0], channel)
+        try:
+            pages = frame_pages(image, channel)
+        except SeveralChannelsError as error:
+            raise SourceError(
+                f"{path}: {error.told}: choose a channel by --channel 1 to {error.channels}"
+            ) from None
+        return Stack(pages, channel_in_page(image, channel), scale_of(image))
+
+
+def _check_channel(path: Path, image: Image.Image, channel: int | None) -> None:
+    pages = page_sides(image).channels
+    there = pages if pages > 1 else count_channels(image)
+    if channel is not None and channel > there:
+        colours = " (red, green, blue)" if there == 3 and pages == 1 else ""
+        raise SourceError(
+            f"--channel {channel}: {path} has {there} channel{'s' * (there > 1)}{colours}, "
+            "numbered from 1"
+        )
+
+
+class StackSource(Closing):
+    """The pages of one TIFF file as a video of constant rate."""
+
+    live = False
+
+    def __init__(
+        self,
+        path: Path,
+        stack: Stack,
+        *,
+        fps: float | None = None,
+        intensity: Intensity = AUTO,
+    ) -> None:
+        """stack: what `look_at` found. fps: in place of the file's."""
+        self._path, self._stack, self._intensity = path, stack, intensity
+        self.name = path.stem
+        rate = fps or stack.scale.rate
+        self.fps, self.timed = rate or DEFAULT_FPS, rate is not None
+        self.um_per_pixel = stack.scale.um_per_pixel
+        self.length = self.estimated_length = len(stack.pages)
+        self.warnings: list[str] = []
+        if stack.scale.left_out:
+            self.warnings.append(f"{path}: {stack.scale.left_out}")
+
+    @cached_property
+    def _levels(self) -> tuple[float, float] | None:
+        pictures = [partial(self._page, number) for number in self._stack.pages]
+        return find_levels(pictures, self._intensity, self.warnings)
+
+    @contextmanager
+    def _page(self, number: int) -> Iterator[Image.Image]:
+        with opened_image(self._path) as image:
+            image.seek(number)
+            yield image
+
+    def frames(self, start: int = 0) -> Iterator[Frame]:
+        """One frame per page. Raises SourceError at a page that cannot be read."""
+        levels = self._levels
+        with opened_image(self._path) as image:
+            for index in range(start, self.length):
+                image.seek(self._stack.pages[index])
+                pixels = as_rgb(image.copy(), levels, self._stack.within)
+                yield Frame(index, numbered_name(index), pixels, index / self.fps)
