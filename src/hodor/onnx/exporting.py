@@ -10,7 +10,6 @@ import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
@@ -19,22 +18,14 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from hodor.errors import HodorError, WeightsError, explained, reason
 from hodor.files import whole_file
-from hodor.model import (
-    SIZE_MULTIPLE,
-    Descriptors,
-    History,
-    Hodor,
-    Prior,
-    Pyramid,
-    Remembered,
-    deform_conv2d_plain,
-)
+from hodor.model import SIZE_MULTIPLE, Hodor, deform_conv2d_plain
 from hodor.model.deform import DeformableConv
-from hodor.onnx.files import PRIOR, REFINE, REMEMBERED, ExportInfo, files_of
+from hodor.onnx.files import REFINE, ExportInfo, files_of
+from hodor.onnx.parts import part_of
 
 OPSET = 16  # the first with GridSample, by which deformable convolution samples
 EXAMPLE = (64, 96)  # height and width of the image that is run while an export is recorded
@@ -45,76 +36,6 @@ OTHER_EXAMPLE, OTHER_OBJECTS, OTHER_FRAMES = (96, 160), 5, 2
 TOLERANCE = 0.01  # of the largest value; a thousandth is seen, in other orders of summation
 
 
-class _Features(nn.Module):
-    def __init__(self, network: Hodor) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, h, w) to F4, F8 and, where the network matches, keys."""
-        pyramid = self.network.extract(image)
-        keys = self.network.keys(image, pyramid)
-        return (*pyramid,) if keys is None else (*pyramid, keys)
-
-
-class _Describe(nn.Module):
-    def __init__(self, network: Hodor) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, f8: Tensor, objects: Tensor, cells: Tensor) -> Descriptors:
-        """F8 (1, C, h/8, w/8), masks (1, O, h/8, w/8) and cells to (1, O, C) and (1, G, C)."""
-        if self.network.config.joint_objects:
-            return self.network.describe_patches(f8, objects, cells)
-        c, grid = f8.shape[1], self.network.config.cells
-        alone = objects.transpose(0, 1)  # (O, 1, y, x): a batch of one object each
-        f8 = f8.expand(alone.shape[0], -1, -1, -1)
-        cells = cells.reshape(-1, grid, cells.shape[-2], cells.shape[-1])
-        d = self.network.describe_patches(f8, alone, cells)
-        return Descriptors(d.objects.reshape(1, -1, c), d.background.reshape(1, -1, c))
-
-
-class _Segment(nn.Module):
-    def __init__(self, network: Hodor) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self,
-        f4: Tensor,
-        f8: Tensor,
-        objects: Tensor,
-        background: Tensor,
-        object_valid: Tensor,
-        background_valid: Tensor,
-    ) -> Tensor:
-        """F4, F8 and a history (1, T, O + G, C) to logits (1, K + O, h/4, w/4)."""
-        history = History(objects, background, object_valid, background_valid)
-        return self.network.segment(Pyramid(f4, f8), history)
-
-
-class _Refine(nn.Module):
-    def __init__(self, network: Hodor) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self, image: Tensor, f4: Tensor, logits: Tensor, *rest: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Logits (1, K + O, h/4, w/4), corrected from the image (1, 3, h, w) and last masks.
-
-        A network that matches also gives what it matched: see ``Refined``.
-        """
-        prior, more = Prior(*rest[: len(PRIOR)]), rest[len(PRIOR) :]
-        pyramid = Pyramid(f4, f4)
-        if not more:
-            return (self.network.refine(image, pyramid, logits, prior).logits,)
-        keys, places, given = more[0], more[1], more[2 : 2 + len(REMEMBERED[0])]
-        remembered = [Remembered(*given), Remembered(*more[2 + len(given) :])]
-        both = self.network.refine(image, pyramid, logits, prior, keys, places, remembered)
-        return both.logits, cast(Tensor, both.matched)
-
-
 class _PlainDeformableConv(DeformableConv):
     """The same layer in operations that ONNX has."""
 
@@ -122,74 +43,6 @@ class _PlainDeformableConv(DeformableConv):
         """(B, C, y, x) to the same size."""
         bias = cast(Tensor, self.conv.bias)
         return deform_conv2d_plain(x, self.offsets(x), self.conv.weight, bias)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One file: what it computes, and its inputs and outputs with the names of their sizes."""
-
-    module: type[nn.Module]
-    inputs: dict[str, dict[int, str]]
-    outputs: dict[str, dict[int, str]]
-
-
-_IMAGE = {2: "h", 3: "w"}
-_STRIDE_4 = {2: "h/4", 3: "w/4"}
-_STRIDE_8 = {2: "h/8", 3: "w/8"}
-_PARTS = {
-    "features": _Part(_Features, {"image": _IMAGE}, {"f4": _STRIDE_4, "f8": _STRIDE_8}),
-    "describe": _Part(
-        _Describe,
-        {
-            "f8": _STRIDE_8,
-            "objects": {1: "objects"} | _STRIDE_8,
-            "cells": {1: "cells"} | _STRIDE_8,
-        },
-        {"object_descriptors": {1: "objects"}, "background_descriptors": {1: "cells"}},
-    ),
-    "segment": _Part(
-        _Segment,
-        {
-            "f4": _STRIDE_4,
-            "f8": _STRIDE_8,
-            "object_history": {1: "frames", 2: "objects"},
-            "background_history": {1: "frames", 2: "cells"},
-            "object_valid": {1: "frames", 2: "objects"},
-            "background_valid": {1: "frames"},
-        },
-        {"logits": {1: "channels"} | _STRIDE_4},
-    ),
-    REFINE: _Part(
-        _Refine,
-        {
-            "image": _IMAGE,
-            "f4": _STRIDE_4,
-            "logits": {1: "channels"} | _STRIDE_4,
-            "masks": {1: "objects"} | _STRIDE_4,
-            "known": {1: "objects"},
-            "confidence": {1: "objects"},
-            "change": _STRIDE_4,
-        },
-        {"refined": {1: "channels"} | _STRIDE_4},
-    ),
-}
-
-_MATCHING = {"keys": _STRIDE_8, "places": _STRIDE_8} | {
-    name: {2: f"{kind} places"} | ({1: "objects"} if name.endswith(("masks", "valid")) else {})
-    for kind, names in zip(("given", "last"), REMEMBERED, strict=True)
-    for name in names
-}
-
-
-def _part(network: Hodor, part: str) -> _Part:
-    """A part as this network has it."""
-    plain = _PARTS[part]
-    if network.config.match_channels and part == "features":
-        return replace(plain, outputs=plain.outputs | {"keys": _STRIDE_8})
-    if network.config.match_channels and part == REFINE:
-        outputs = plain.outputs | {"matched": {1: "objects"} | _STRIDE_8}
-        return replace(plain, inputs=plain.inputs | _MATCHING, outputs=outputs)
-    return plain
 
 
 def export(
@@ -325,7 +178,7 @@ def _record(
     network: Hodor, part: str, example: tuple[Tensor, ...], path: Path, *, fixed: bool
 ) -> None:
     """Run a part once and write what it did."""
-    form = _part(network, part)
+    form = part_of(network, part)
     names = form.inputs | form.outputs
     axes = {
         name: {axis: what for axis, what in free.items() if not fixed or what[0] not in "hw"}
@@ -371,7 +224,7 @@ def _compare(
     ort: ModuleType, network: Hodor, part: str, example: tuple[Tensor, ...], path: Path
 ) -> None:
     """Hold a file against the network, on inputs that were not recorded."""
-    form = _part(network, part)
+    form = part_of(network, part)
     with torch.no_grad():
         expected = form.module(network).eval()(*example)
     truth = [expected] if isinstance(expected, Tensor) else list(expected)
