@@ -27,7 +27,7 @@ FRAMES = 4  # that are stepped through, again and again
 def trackers(model: str, size: int | None, threads: int) -> dict[str, Tracker]:
     """A tracker on each runtime, with the model's options."""
     network = load_model(model)
-    chosen = TrackerOptions().changed(network.metadata.get("tracking", {})).changed({"size": size})
+    chosen = TrackerOptions.stated_by(network.metadata).changed({"size": size})
     with tempfile.TemporaryDirectory() as folder:
         export(network, Path(folder), network_fingerprint(network))
         opened = OnnxNetwork.open(Path(folder), threads=threads)

@@ -161,7 +161,7 @@ def measure(options: BenchOptions) -> Measurement:
 def _tracker(options: BenchOptions) -> Tracker:
     changes = {"size": options.size, "window": options.window}
     network = _paper() if options.model == PAPER else load_model(options.model)
-    chosen = TrackerOptions().changed(network.metadata.get("tracking", {})).changed(changes)
+    chosen = TrackerOptions.stated_by(network.metadata).changed(changes)
     return Tracker(
         network, chosen, device=options.device, precision=options.precision, step=options.step
     )

@@ -1,13 +1,13 @@
-"""Frames and masks that come from users: checked, and brought to the network's size."""
+"""Frames, masks and ids that come from users: checked, and brought to the network's size."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import MaskError, SourceError
+from hodor.errors import HodorError, MaskError, SourceError
 from hodor.tracking.logits import ArrayT
 from hodor.types import AnyArray, IdMap
 
@@ -68,6 +68,28 @@ def check_frame(frame: NDArray[np.uint8]) -> None:
         raise SourceError(f"frame: expected uint8 values 0..255, found {found}")
     if min(frame.shape[:2]) < 2:
         raise SourceError(f"frame: {found} is too small to segment")
+
+
+def check_followed(ids: Iterable[int], followed: Sequence[int]) -> None:
+    """Ids that a user asks about are those of objects that are followed.
+
+    Raises:
+        HodorError: one is not.
+    """
+    for number in ids:
+        if number not in followed:
+            raise HodorError(f"object {number} is not followed; followed are {list(followed)}")
+
+
+def check_free(ids: Iterable[int], followed: Sequence[int]) -> None:
+    """Ids that come from elsewhere are not those of objects that are followed here.
+
+    Raises:
+        HodorError: one is.
+    """
+    for number in ids:
+        if number in followed:
+            raise HodorError(f"object {number} is followed already; remove it first")
 
 
 def label_map(masks: Masks, size: tuple[int, int]) -> IdMap:

@@ -108,6 +108,11 @@ class Memory(Generic[ArrayT]):
         if len(self.references) > MAX_REFERENCES:
             self._drop_a_reference()
 
+    def add_foreign(self, frames: Iterable[FrameDescriptors[ArrayT]]) -> None:
+        """Remember descriptors, (C,) an object, of another video, under numbers below 0."""
+        for number, frame in enumerate(frames):
+            self.add_reference(frame.at(-1 - number))
+
     def _drop_a_reference(self) -> None:
         """Forget the oldest but the first whose objects all have another one."""
         for position, frame in enumerate(self.references[1:], 1):

@@ -1,13 +1,16 @@
-"""A model's name to what runs it; only that runtime's library is loaded."""
+"""A model's name, or a network, to what runs it; only that runtime's library is loaded."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hodor.errors import HodorError
-from hodor.tracking.runtime import AnyRuntime
+from hodor.tracking.runtime import AnyRuntime, Runtime
 
 if TYPE_CHECKING:
     import torch
+
+    from hodor.model import Hodor
+    from hodor.tracking.torch.runtime import TorchRuntime
 
 RUNTIMES = ("torch", "onnx")
 
@@ -44,3 +47,39 @@ def open_runtime(
     from hodor.weights import load_model
 
     return TorchRuntime(load_model(model), device, precision, step)
+
+
+def runtime_for(
+    network: "Hodor | AnyRuntime", device: "str | torch.device", precision: str, step: str
+) -> AnyRuntime:
+    """What runs a network.
+
+    Args:
+        network: PyTorch's, of which frames go through a copy; or a runtime, which comes back.
+        device, precision, step: as for ``Tracker``; a runtime has its own.
+
+    Raises:
+        HodorError: the device, precision or step is not to be had.
+    """
+    if isinstance(network, Runtime):
+        return network
+    from hodor.tracking.torch.runtime import TorchRuntime
+
+    return TorchRuntime(network, device, precision, step)
+
+
+def torch_runtime(runtime: AnyRuntime) -> "TorchRuntime":
+    """A runtime as PyTorch's.
+
+    Raises:
+        HodorError: it runs exported files.
+    """
+    if runtime.name == "torch":
+        from hodor.tracking.torch.runtime import TorchRuntime
+
+        if isinstance(runtime, TorchRuntime):
+            return runtime
+    raise HodorError(
+        f"this needs PyTorch's network, and the tracker runs on {runtime.name}; take the runtime "
+        "torch"
+    )

@@ -101,6 +101,15 @@ class TrackerOptions:
         """Whether what is found may be taken for something else."""
         return max(self.min_confidence_ratio, self.min_similarity, self.min_matched) > 0
 
+    @classmethod
+    def stated_by(cls, metadata: Mapping[str, Json]) -> "TrackerOptions":
+        """What a model's file says, and the paper's where it says nothing.
+
+        Raises:
+            HodorError: a value is out of range.
+        """
+        return cls().changed(metadata.get("tracking", {}))
+
     def changed(self, values: Mapping[str, Json]) -> "TrackerOptions":
         """These options with the values that are not None put in; ``off`` is a value too.
 

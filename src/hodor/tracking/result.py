@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.given import Given
+from hodor.tracking.given import Given, check_followed
 from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.runtime import AnyRuntime
 from hodor.types import AnyArray, Untyped
@@ -48,7 +47,7 @@ class Result:
         Raises:
             HodorError: no such object.
         """
-        self._known(object_id)
+        check_followed([object_id], self.ids)
         return np.asarray(self.label_map == object_id)
 
     def soft_masks(self) -> NDArray[np.float32]:
@@ -77,10 +76,6 @@ class Result:
         if placed is not p and self._runtime.config.catch_all:
             placed[0] += 1 - placed.sum(0)  # the catch-all has what lies outside of the crop
         return placed
-
-    def _known(self, object_id: int) -> None:
-        if object_id not in self.ids:
-            raise HodorError(f"object {object_id} is not followed; followed are {list(self.ids)}")
 
 
 def label_kind(ids: Sequence[int]) -> type[np.uint8] | type[np.uint16]:

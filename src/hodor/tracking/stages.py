@@ -27,15 +27,16 @@ from hodor.tracking.key_frames import KeyFrame, RememberedPlaces
 from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.memory import Memory
 from hodor.tracking.options import TrackerOptions
-from hodor.tracking.prior import carried_masks
+from hodor.tracking.prior import LastFrame, carried_masks
 from hodor.tracking.result import Result, label_map_of
 from hodor.tracking.runtime import FeaturesT, Runtime
 from hodor.types import IdMap
+from hodor.video import small_grey
 
 
 @dataclass(frozen=True)
 class Stages(Generic[ArrayT, FeaturesT]):
-    """The stages of a step. Only ``remember`` changes anything: the memory."""
+    """The stages of a step. What is called ``remember`` alone changes anything: the memory."""
 
     runtime: Runtime[ArrayT, FeaturesT]
     memory: Memory[ArrayT]
@@ -54,6 +55,10 @@ class Stages(Generic[ArrayT, FeaturesT]):
             return None
         size = min(Geometry.of(frame, self.options).inner)
         return crop_around(boxes.values(), frame, margin, size)
+
+    def grey(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """A frame (H, W, 3) small, (h, w), as a refiner looks at it; None: there is no refiner."""
+        return small_grey(frame) if self.runtime.config.refiner_channels else None
 
     def given(self, labels: IdMap | None, geometry: Geometry) -> Given[ArrayT] | None:
         """Given masks, from ids (H, W), at the network's size."""
@@ -95,7 +100,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
     ) -> Logits[ArrayT] | None:
         """Logits corrected from pixels and from the last masks; all that follows is made of them.
 
-        grey: the frame small, (h, w); None: the network has no refiner.
+        grey: the frame small, (h, w), from ``grey``.
         """
         if logits is None or grey is None:
             return logits
@@ -262,3 +267,8 @@ class Stages(Generic[ArrayT, FeaturesT]):
             seen = [i for i, visible in result.visible.items() if visible]
             whole = KeyFrame.of(keys, result.label_map, result.ids, geometry)
             memory.note_maps(whole, sure, seen)
+
+    def remember_small(self, grey: NDArray[np.uint8] | None, result: Result) -> None:
+        """Keep a frame, small (h, w), and its label map (H, W): the next one looks back at it."""
+        if grey is not None:
+            self.memory.last = LastFrame.of(grey, result.label_map, result.confidence)

@@ -1,7 +1,7 @@
 """A tracker's memory as files: to go on elsewhere, or to start from on another video."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -20,6 +20,7 @@ from hodor.tracking.logits import ArrayT
 from hodor.tracking.memory import Memory, RunningConfidence
 from hodor.tracking.options import NEVER_OFF, TrackerOptions
 from hodor.tracking.prior import LastFrame
+from hodor.tracking.runtime import FeaturesT, Runtime
 from hodor.types import AnyArray, JsonObject
 
 STATE_FORMAT = "hodor-state-3"
@@ -31,6 +32,31 @@ State: TypeAlias = dict[str, Any]
 """A tracker's state: frame number, options, fingerprint, and its memory as NumPy's arrays
 
 One that was loaded from a file also has "assumed": options that the file does not state."""
+
+
+def state_of(memory: Memory[ArrayT], next_index: int, runtime: Runtime[ArrayT, FeaturesT]) -> State:
+    """A tracker's state before it steps frame ``next_index``."""
+    return {
+        "next": next_index,
+        "options": memory.options,
+        "network": runtime.fingerprint,
+        "memory": memory_arrays(memory, runtime.to_numpy),
+    }
+
+
+def memory_of(state: State, runtime: Runtime[ArrayT, FeaturesT]) -> Memory[ArrayT]:
+    """The memory that a state holds, with its options.
+
+    Raises:
+        HodorError: the state is of another network.
+    """
+    if state["network"] != runtime.fingerprint:
+        raise HodorError(
+            "this state was saved with another model (fingerprint "
+            f"{str(state['network'])[:12]}, here {runtime.fingerprint[:12]}); open the tracker "
+            "with that model: Tracker.from_pretrained(NAME)"
+        )
+    return memory_from(state["memory"], Memory(state["options"]), runtime.from_numpy)
 
 
 def memory_arrays(
@@ -212,6 +238,15 @@ class References:
                 f"{path}: is damaged ({one_line(error)}); make it anew by hodor track "
                 "--save-references"
             ) from error
+
+
+def references_of(
+    memory: Memory[ArrayT], ids: Sequence[int], runtime: Runtime[ArrayT, FeaturesT]
+) -> References:
+    """Descriptors, (C,) an object, of the given masks that a tracker of ``runtime`` remembers."""
+    frames = [frame.only(ids) for frame in memory.references]
+    described = (frame.converted(runtime.to_numpy) for frame in frames if frame.objects)
+    return References(tuple(described), runtime.fingerprint)
 
 
 def save_state(path: Path, state: State, extra: Mapping[str, object]) -> None:

@@ -1,33 +1,28 @@
 """The tracker: one frame at a time, any number of objects, nothing kept but descriptors."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from threading import Lock
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import HodorError
 from hodor.tracking.descriptors import FrameDescriptors
-from hodor.tracking.given import Masks, check_frame, label_map
+from hodor.tracking.given import Masks, check_followed, check_frame, check_free, label_map
 from hodor.tracking.memory import Memory
-from hodor.tracking.opening import open_runtime
+from hodor.tracking.one_thread import OneThread
+from hodor.tracking.opening import open_runtime, runtime_for, torch_runtime
 from hodor.tracking.options import OptionChanges, TrackerOptions
-from hodor.tracking.prior import LastFrame
 from hodor.tracking.result import Result
-from hodor.tracking.runtime import AnyRuntime, Runtime
+from hodor.tracking.runtime import AnyRuntime
 from hodor.tracking.stages import Stages
-from hodor.tracking.state import References, State, memory_arrays, memory_from
+from hodor.tracking.state import References, State, memory_of, references_of, state_of
 from hodor.types import IdMap, Untyped
-from hodor.video import small_grey
 from hodor.weights import DEFAULT
 
 if TYPE_CHECKING:  # a tracker with exported files does without PyTorch
     import torch
 
     from hodor.model import Hodor
-    from hodor.tracking.torch.runtime import TorchRuntime
 
 
 class Tracker:
@@ -66,18 +61,11 @@ class Tracker:
         precision: str = "auto",
         step: str = "plain",
     ) -> None:
-        if isinstance(network, Runtime):
-            self.runtime: AnyRuntime = network
-        else:
-            from hodor.tracking.torch.runtime import TorchRuntime
-
-            self.runtime = TorchRuntime(network, device, precision, step)
-        self.options = options or TrackerOptions().changed(
-            self.runtime.metadata.get("tracking", {})
-        )
-        self._memory = self._new_memory()
+        self.runtime = runtime_for(network, device, precision, step)
+        self.options = options or TrackerOptions.stated_by(self.runtime.metadata)
+        self._memory: Memory[Untyped] = Memory(self.options)
         self._next = 0
-        self._in_use = Lock()
+        self._one_thread = OneThread()
 
     @classmethod
     def from_pretrained(
@@ -105,8 +93,7 @@ class Tracker:
             HodorError: an option is out of range.
         """
         opened = open_runtime(model, runtime, device, precision, step)
-        stated = TrackerOptions().changed(opened.metadata.get("tracking", {}))
-        return cls(opened, stated.changed(options))
+        return cls(opened, TrackerOptions.stated_by(opened.metadata).changed(options))
 
     @property
     def network(self) -> "Hodor":
@@ -115,26 +102,17 @@ class Tracker:
         Raises:
             HodorError: this tracker runs exported files.
         """
-        return self._torch.network
+        return torch_runtime(self.runtime).network
 
     @property
     def device(self) -> "torch.device":
         """PyTorch's device; raises as ``network`` does."""
-        return self._torch.device
+        return torch_runtime(self.runtime).device
 
     @property
     def dtype(self) -> "torch.dtype":
         """What PyTorch computes in; raises as ``network`` does."""
-        return self._torch.dtype
-
-    @property
-    def _torch(self) -> "TorchRuntime":
-        if self.runtime.name != "torch":
-            raise HodorError(
-                f"this needs PyTorch's network, and the tracker runs on {self.runtime.name}; take "
-                "the runtime torch"
-            )
-        return self.runtime  # type: ignore[return-value]
+        return torch_runtime(self.runtime).dtype
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -172,42 +150,25 @@ class Tracker:
             MaskError: masks of another size, empty, or not integers. The tracker is as before.
             HodorError: another thread is in the middle of a step.
         """
-        with self._alone():
+        with self._one_thread:
             return self._step(frame, masks)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While the memory changes: in turns, two threads would mix the frames of two videos."""
-        if not self._in_use.acquire(blocking=False):
-            raise HodorError(
-                "this tracker is in the middle of another thread's step; give each thread a "
-                "tracker of its own (they can share a network), or let the threads take turns"
-            )
-        try:
-            yield
-        finally:
-            self._in_use.release()
 
     def _step(self, frame: NDArray[np.uint8], masks: Masks | None) -> Result:
         """A frame (H, W, 3) and given masks (H, W), checked, through all stages."""
         check_frame(frame)
         size = (frame.shape[0], frame.shape[1])
         labels = None if masks is None else label_map(masks, size)
-        grey = small_grey(frame) if self.runtime.config.refiner_channels else None
+        grey = self.stages.grey(frame)
         if labels is None and not self.ids:
             result = Result(self._next, np.zeros(size, np.uint8), (), {}, {})
         else:
             result = self._followed(frame, labels, grey)
-        if grey is not None:
-            self._memory.last = LastFrame.of(grey, result.label_map, result.confidence)
+        self.stages.remember_small(grey, result)
         self._next += 1
         return result
 
     def _followed(
-        self,
-        frame: NDArray[np.uint8],
-        labels: IdMap | None,
-        grey: NDArray[np.uint8] | None,
+        self, frame: NDArray[np.uint8], labels: IdMap | None, grey: NDArray[np.uint8] | None
     ) -> Result:
         """A frame (H, W, 3) with given ids (H, W), through all stages; ``grey``: it, small."""
         stages = self.stages
@@ -239,16 +200,14 @@ class Tracker:
             HodorError: one of them is not followed; then none is removed.
         """
         gone = list(ids) if isinstance(ids, Iterable) else [ids]
-        unknown = [i for i in gone if i not in self.ids]
-        if unknown:
-            raise HodorError(f"object {unknown[0]} is not followed; followed are {list(self.ids)}")
-        with self._alone():
+        check_followed(gone, self.ids)
+        with self._one_thread:
             self._memory.forget(gone)
 
     def reset(self) -> None:
         """Forget everything, for another video."""
-        with self._alone():
-            self._memory = self._new_memory()
+        with self._one_thread:
+            self._memory = Memory(self.options)
             self._next = 0
 
     def references(self, ids: Sequence[int] | None = None) -> References:
@@ -261,12 +220,8 @@ class Tracker:
             HodorError: an object is not followed.
         """
         wanted = list(self.ids if ids is None else ids)
-        unknown = [i for i in wanted if i not in self.ids]
-        if unknown:
-            raise HodorError(f"object {unknown[0]} is not followed; followed are {list(self.ids)}")
-        frames = [frame.only(wanted) for frame in self._memory.references]
-        described = (f.converted(self.runtime.to_numpy) for f in frames if f.objects)
-        return References(tuple(described), self.runtime.fingerprint)
+        check_followed(wanted, self.ids)
+        return references_of(self._memory, wanted, self.runtime)
 
     def add_references(self, references: References) -> None:
         """Follow objects that another tracker described, in this video and without any mask.
@@ -275,22 +230,14 @@ class Tracker:
             HodorError: made with another network, or an id is taken here.
         """
         references.check(self.runtime.fingerprint)
-        taken = sorted(set(references.ids) & set(self.ids))
-        if taken:
-            raise HodorError(f"object {taken[0]} is followed already; remove it first")
-        frames = [frame.converted(self.runtime.from_numpy) for frame in references.frames]
-        with self._alone():
-            for number, frame in enumerate(frames):
-                self._memory.add_reference(frame.at(-1 - number))
+        check_free(references.ids, self.ids)
+        taken_over = [frame.converted(self.runtime.from_numpy) for frame in references.frames]
+        with self._one_thread:
+            self._memory.add_foreign(taken_over)
 
     def state_dict(self) -> State:
         """All that is needed to go on elsewhere: arrays and plain values, some hundred kB."""
-        return {
-            "next": self._next,
-            "options": self.options,
-            "network": self.runtime.fingerprint,
-            "memory": memory_arrays(self._memory, self.runtime.to_numpy),
-        }
+        return state_of(self._memory, self._next, self.runtime)
 
     def load_state_dict(self, state: State) -> None:
         """Go on where ``state_dict`` was taken; results are then identical.
@@ -298,17 +245,6 @@ class Tracker:
         Raises:
             HodorError: the state is of another network.
         """
-        if state["network"] != self.runtime.fingerprint:
-            raise HodorError(
-                "this state was saved with another model (fingerprint "
-                f"{str(state['network'])[:12]}, here {self.runtime.fingerprint[:12]}); open the "
-                "tracker with that model: Tracker.from_pretrained(NAME)"
-            )
-        with self._alone():
-            self.options = state["options"]
-            empty = self._new_memory()
-            self._memory = memory_from(state["memory"], empty, self.runtime.from_numpy)
-            self._next = int(state["next"])
-
-    def _new_memory(self) -> Memory[Untyped]:
-        return Memory(self.options)
+        with self._one_thread:
+            self._memory = memory_of(state, self.runtime)
+            self.options, self._next = state["options"], int(state["next"])
