@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from itertools import islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from hodor import __version__
 from hodor.errors import HodorError, one_line
@@ -92,17 +92,17 @@ def _device() -> str:
 def _codecs() -> str:
     import av
 
-    def listed(names: tuple[str, ...], mode: str) -> str:
+    def listed(names: tuple[str, ...], mode: Literal["r", "w"]) -> str:
         return ", ".join(name if _has(name, mode) else f"{name} MISSING" for name in names)
 
     return f"reads {listed(READ, 'r')}; writes {listed(WRITE, 'w')} (PyAV {av.__version__})"
 
 
-def _has(codec: str, mode: str) -> bool:
+def _has(codec: str, mode: Literal["r", "w"]) -> bool:
     import av
 
     try:
-        av.Codec(codec, mode)  # type: ignore[arg-type]
+        av.Codec(codec, mode)
     except ValueError:  # PyAV's unknown codec is one
         return False
     return True

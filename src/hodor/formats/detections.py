@@ -21,10 +21,10 @@ def to_detections(frame: Labelled, track: Track | None = None) -> "Detections":
     ``supervision`` has them of masks. Raises HodorError if ``supervision`` is not installed.
     """
     supervision = _supervision()
-    found = masks_of(frame.label_map)
-    ids = [number for number, _ in found]
+    regions = masks_of(frame.label_map)
+    ids = [number for number, _ in regions]
     height, width = frame.label_map.shape
-    masks = np.array([mask for _, mask in found]).reshape(-1, height, width).astype(np.bool_)
+    masks = np.array([mask for _, mask in regions]).reshape(-1, height, width).astype(np.bool_)
     details: JsonObject = {}
     if all(number in frame.confidence for number in ids):
         details["confidence"] = np.array([frame.confidence[i] for i in ids], np.float32)
@@ -33,12 +33,13 @@ def to_detections(frame: Labelled, track: Track | None = None) -> "Detections":
         names = [track.name_of(number) for number in ids]
         details["class_id"] = np.array([classes[name] - 1 for name in names], np.int64)
         details["data"] = {"class_name": np.array(names, np.str_)}
-    return supervision.Detections(  # type: ignore[no-any-return]
+    found: Detections = supervision.Detections(
         xyxy=supervision.mask_to_xyxy(masks).astype(np.float32).reshape(-1, 4),
         mask=masks,
         tracker_id=np.array(ids, np.int64),
         **details,
     )
+    return found
 
 
 def from_detections(detections: "Detections", size: tuple[int, int]) -> Labelled:

@@ -20,8 +20,7 @@ from PIL import Image
 from hodor.errors import HodorError
 from hodor.formats import joined, outline
 from hodor.integrations.needed import needed
-from hodor.tracking import Tracker
-from hodor.types import JsonObject
+from hodor.tracking import Tracker, TrackerState
 from hodor.video import fill_polygons
 from hodor.weights import DEFAULT
 
@@ -48,7 +47,7 @@ class ShapeContext(Protocol):
 class ShapeState:
     """What is remembered of one shape between frames."""
 
-    memory: JsonObject
+    memory: TrackerState
 
 
 class TrackingFunction:

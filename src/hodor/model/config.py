@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Literal, Self, get_args, get_origin, get_type_hints
 
 from hodor.errors import WeightsError, one_line
+from hodor.types import Json, JsonObject
 
 SIZE_MULTIPLE = 32  # sides of an image are padded to a multiple of this
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -176,9 +177,9 @@ class HodorConfig:
         return self.cells + (self.catch_all and not self.barebones)
 
     @classmethod
-    def paper(cls, **changes: Any) -> Self:
+    def paper(cls, **changes: Json) -> Self:
         """The network as the paper's text and equations state it; ``changes`` override fields."""
-        forms: dict[str, Any] = {
+        forms: JsonObject = {
             "alpha_inside_scaling": True,
             "pooling": "soft",
             "ffn_layers": 3,
@@ -191,7 +192,7 @@ class HodorConfig:
         return cls(**(forms | changes))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+    def from_dict(cls, values: Mapping[str, Json]) -> Self:
         """The config that ``to_dict`` wrote; lists become tuples.
 
         Raises:
@@ -203,14 +204,12 @@ class HodorConfig:
             raise WeightsError(
                 f"config: unknown field {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             )
-        fixed: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
-        }
+        fixed: JsonObject = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         try:
             return cls(**fixed)
         except (TypeError, ValueError, OverflowError) as error:
             raise WeightsError(f"config: a value is of the wrong kind ({error})") from error
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """All fields as plain values, for JSON."""
         return asdict(self)

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.autograd.function import BackwardCFunction, FunctionCtx, once_differentiable
 from torch.nn import functional as F
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
@@ -124,7 +124,7 @@ class _RowsProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, rows: Tensor, shares: Tensor, weight: Tensor, bias: Tensor
+        ctx: FunctionCtx, x: Tensor, rows: Tensor, shares: Tensor, weight: Tensor, bias: Tensor
     ) -> Tensor:
         """(B, h * w, D); ``rows`` and ``shares`` are those of ``corners``."""
         ctx.save_for_backward(x, rows, shares, weight)
@@ -139,12 +139,13 @@ class _RowsProduct(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: BackwardCFunction, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of ``x`` (B, C, h, w), shares, weight (D, C, 3, 3) and bias (D,).
 
         ``rows``, which are integers, get None. ``gradients`` is that of the result, (B, h * w, D).
         """
-        x, rows, shares, weight = ctx.saved_tensors
+        # PyTorch's stubs say that one tensor was saved.
+        x, rows, shares, weight = cast(tuple[Tensor, ...], ctx.saved_tensors)
         c, h, w = x.shape[1:]
         kernel = _matrix(weight, x.dtype)
         upstream = gradients[0].to(x.dtype)

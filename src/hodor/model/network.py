@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from hodor.model.matching import Matcher, Remembered, likeliest
 from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
 from hodor.model.refiner import Prior, Refined, Refiner
+from hodor.types import JsonObject
 
 MATCHED_KINDS = 2  # of remembered frames: with given masks, the last one
 
@@ -37,7 +38,7 @@ class Hodor(nn.Module):
     def __init__(self, config: HodorConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or HodorConfig()
-        self.metadata: dict[str, Any] = {}
+        self.metadata: JsonObject = {}
         """What the model's file says of it: name, scores, defaults for tracking."""
         self.backbone = make_backbone(config)
         self.pyramid = FeaturePyramid(

@@ -8,7 +8,7 @@ of F4, Swin's index tables): they are checked to be known, then left out.
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -89,16 +89,23 @@ _WORDS = {
 }
 
 
+class ReleasedChoices(TypedDict, total=False):
+    """Fields of ``HodorConfig`` that the tensors of a checkpoint do not tell."""
+
+    encoder_positions: bool
+    decoder_positions: bool
+
+
 def convert_released(
-    checkpoint: Mapping[str, Any], **choices: Any
+    checkpoint: Mapping[str, object], **choices: Unpack[ReleasedChoices]
 ) -> tuple[HodorConfig, dict[str, Tensor]]:
     """Turn a released checkpoint into a config and a state dict of ours.
 
     Args:
         checkpoint: what ``torch.load(..., weights_only=True)`` returns: a dict with the state
             dict under ``model``, or the state dict itself.
-        choices: fields of ``HodorConfig`` that tensors do not tell, if they are not the released
-            ones: ``encoder_positions``, ``decoder_positions``.
+        choices: ``encoder_positions`` and ``decoder_positions``, fields of ``HodorConfig`` that
+            tensors do not tell, if they are not the released ones.
 
     Raises:
         WeightsError: a tensor is missing, unknown or has another shape; up to ten are named.

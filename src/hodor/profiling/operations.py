@@ -6,12 +6,13 @@ and so does a result whose size is one of these values.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hodor.profiling.timing import Meter
@@ -27,6 +28,9 @@ UPLOADS = (
     (torch, "as_tensor"),
     (Tensor, "new_tensor"),
 )
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Counts(NamedTuple):
@@ -59,8 +63,12 @@ class OperationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._count
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: OpOverload,
+        types: Sequence[type],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         options = kwargs or {}
         with self:
             parts = func.decompose(*args, **options)
@@ -69,17 +77,18 @@ class OperationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._count += self._counts(func, args)
         return func(*args, **options)
 
-    def _counts(self, func: Any, args: Sequence[Any]) -> bool:
+    def _counts(self, func: OpOverload, args: Sequence[object]) -> bool:
         return not func.is_view
 
 
 class _WaitsForSizes(OperationMeter):  # type: ignore[no-untyped-call]
     """Counts operations whose result has a size that Python has to wait for."""
 
-    def _counts(self, func: Any, args: Sequence[Any]) -> bool:
+    def _counts(self, func: OpOverload, args: Sequence[object]) -> bool:
         name = func._schema.name
         if name in INDEXING:
-            return any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1])
+            places = cast(Sequence[Tensor | None], args[1])
+            return any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in places)
         return name in SIZED_BY_VALUES
 
 
@@ -92,9 +101,9 @@ def read_meter() -> Iterator[Meter]:
     """
     count, inside = 0, False
 
-    def watched(plain: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(plain: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(plain)
-        def read(*args: Any, **options: Any) -> Any:
+        def read(*args: P.args, **options: P.kwargs) -> R:
             nonlocal count, inside
             if inside:  # one of them called another
                 return plain(*args, **options)
@@ -121,9 +130,9 @@ def upload_meter() -> Iterator[tuple[Meter, Meter]]:
     """
     count = size = 0
 
-    def watched(plain: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def watched(plain: Callable[P, Tensor]) -> Callable[P, Tensor]:
         @functools.wraps(plain)
-        def upload(*args: Any, **options: Any) -> Tensor:
+        def upload(*args: P.args, **options: P.kwargs) -> Tensor:
             nonlocal count, size
             made = plain(*args, **options)
             count, size = count + 1, size + made.nbytes
@@ -139,9 +148,9 @@ def upload_meter() -> Iterator[tuple[Meter, Meter]]:
 
 def _replaced(
     restored: ExitStack,
-    owner: Any,
+    owner: object,
     name: str,
-    watched: Callable[[Callable[..., Any]], Callable[..., Any]],
+    watched: Callable[[Callable[..., Tensor]], Callable[..., Tensor]],
 ) -> None:
     """Put a watched form in the place of a function, until the stack is closed."""
     plain = getattr(owner, name)

@@ -12,8 +12,7 @@ from hodor.errors import HodorError
 from hodor.studio.jobs import Control
 from hodor.studio.plan import GONE, Pass, Wanted, passes
 from hodor.studio.session import Session
-from hodor.tracking import Tracker, load_state, save_state
-from hodor.types import JsonObject
+from hodor.tracking import Tracker, TrackerState, load_state, save_state
 from hodor.video import LabelMap, SeekableFrames
 
 SAVE_SECONDS = 5.0
@@ -128,7 +127,7 @@ class _Run:
         labels = np.where(np.isin(labels, known), labels, 0).astype(np.uint8)
         return labels if labels.any() else None
 
-    def _saved(self) -> tuple[int, JsonObject] | None:
+    def _saved(self) -> tuple[int, TrackerState] | None:
         """Frame and state where an earlier run of this very pass stopped, if it is of use."""
         if not self.file.is_file():
             return None

@@ -344,14 +344,14 @@ class Session:
 
     def _apply(self, frame: int | None, what: Given | tuple[Object, ...]) -> None:
         """Write a change; if that fails, all is as before."""
-        if frame is None:
-            before, self.objects = self.objects, what  # type: ignore[assignment]
+        if isinstance(what, tuple):
+            before, self.objects = self.objects, what
             try:
                 self._save()
             except HodorError:
                 self.objects = before
                 raise
-        elif isinstance(what, Given):
+        elif frame is not None:
             self._write_given(frame, what)
         self.revision += 1
         self.edits += 1

@@ -13,7 +13,7 @@ from hodor.tracking.options import OFF, OptionChanges, TrackerOptions, TrackerOv
 from hodor.tracking.result import Result
 from hodor.tracking.runtime import Runtime
 from hodor.tracking.stages import Stages
-from hodor.tracking.state import References, load_state, save_state, told_of_assumed
+from hodor.tracking.state import References, TrackerState, load_state, save_state, told_of_assumed
 from hodor.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ __all__ = [
     "Tracker",
     "TrackerOptions",
     "TrackerOverrides",
+    "TrackerState",
     "choose_device",
     "choose_precision",
     "image_of",

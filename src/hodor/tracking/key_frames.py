@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple
+from typing import Generic, NamedTuple
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hodor.tracking.geometry import KEYS_STRIDE, Geometry
 from hodor.tracking.logits import ArrayT
+from hodor.types import IdMap
 
 MAX_GIVEN = 4  # frames with given masks kept as maps: the first and the latest
 
@@ -29,7 +30,7 @@ class KeyFrame(Generic[ArrayT]):
     def of(
         cls,
         keys: ArrayT,
-        label_map: NDArray[np.integer[Any]],
+        label_map: IdMap,
         ids: Iterable[int],
         geometry: Geometry,
     ) -> "KeyFrame[ArrayT]":

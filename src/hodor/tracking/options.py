@@ -177,8 +177,10 @@ class TrackerOverrides:
 
 def _number_or_off(name: str, value: float | str | None) -> float | Literal["off"] | None:
     """A value of a command line."""
-    if value is None or value == OFF:
-        return value  # type: ignore[return-value]
+    if value is None:
+        return None
+    if value == OFF:
+        return OFF
     try:
         return float(value)
     except ValueError as error:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.tracking.geometry import STRIDE, Geometry
+from hodor.types import IdMap
 from hodor.video import Carried, look_back
 
 LABELS = 2  # sides of the kept label map, in those of the grey picture: masks get soft edges by it
@@ -21,7 +22,7 @@ class LastFrame:
 
     grey: NDArray[np.uint8]
     """(h, w), from ``small_grey``"""
-    labels: NDArray[np.integer[Any]]
+    labels: IdMap
     """(2 h, 2 w) at most: the label map that was the result"""
     confidence: dict[int, float]
     """By id; 1 where a mask was given"""
@@ -30,7 +31,7 @@ class LastFrame:
     def of(
         cls,
         grey: NDArray[np.uint8],
-        label_map: NDArray[np.integer[Any]],
+        label_map: IdMap,
         confidence: Mapping[int, float],
     ) -> "LastFrame":
         """Keep of a frame what the next one needs.

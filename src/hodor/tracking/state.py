@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import NotRequired, Self, TypedDict
 
 import numpy as np
 import safetensors
@@ -28,13 +28,23 @@ REFERENCES_FORMAT = "hodor-references-1"
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
-State: TypeAlias = dict[str, Any]
-"""A tracker's state: frame number, options, fingerprint, and its memory as NumPy's arrays
 
-One that was loaded from a file also has "assumed": options that the file does not state."""
+class TrackerState(TypedDict):
+    """A tracker's state, as plain values and NumPy's arrays."""
+
+    next: int
+    """Number of the frame that is stepped next"""
+    options: TrackerOptions
+    network: str
+    """Fingerprint"""
+    memory: dict[str, AnyArray]
+    assumed: NotRequired[list[str]]
+    """Options that the file it was loaded from does not state"""
 
 
-def state_of(memory: Memory[ArrayT], next_index: int, runtime: Runtime[ArrayT, FeaturesT]) -> State:
+def state_of(
+    memory: Memory[ArrayT], next_index: int, runtime: Runtime[ArrayT, FeaturesT]
+) -> TrackerState:
     """A tracker's state before it steps frame ``next_index``."""
     return {
         "next": next_index,
@@ -44,7 +54,7 @@ def state_of(memory: Memory[ArrayT], next_index: int, runtime: Runtime[ArrayT, F
     }
 
 
-def memory_of(state: State, runtime: Runtime[ArrayT, FeaturesT]) -> Memory[ArrayT]:
+def memory_of(state: TrackerState, runtime: Runtime[ArrayT, FeaturesT]) -> Memory[ArrayT]:
     """The memory that a state holds, with its options.
 
     Raises:
@@ -249,7 +259,7 @@ def references_of(
     return References(tuple(described), runtime.fingerprint)
 
 
-def save_state(path: Path, state: State, extra: Mapping[str, object]) -> None:
+def save_state(path: Path, state: TrackerState, extra: Mapping[str, object]) -> None:
     """Write a tracker's ``state_dict`` and plain values beside it, whole or not at all.
 
     Raises:
@@ -259,7 +269,7 @@ def save_state(path: Path, state: State, extra: Mapping[str, object]) -> None:
     _save(path, dict(state["memory"]), STATE_FORMAT, plain, state["network"])
 
 
-def load_state(path: Path) -> tuple[State, JsonObject]:
+def load_state(path: Path) -> tuple[TrackerState, JsonObject]:
     """A tracker's state and the plain values beside it.
 
     Options that came after the version that saved it have their defaults, which do nothing;
@@ -278,7 +288,7 @@ def load_state(path: Path) -> tuple[State, JsonObject]:
         raise WeightsError(f"{path}: is damaged ({one_line(error)}); start anew") from error
 
 
-def told_of_assumed(state: State) -> list[str]:
+def told_of_assumed(state: TrackerState) -> list[str]:
     """A line on the options that a loaded state does not state, if there are some."""
     values = [f"{name} {getattr(state['options'], name)}" for name in state.get("assumed", ())]
     if not values:
@@ -289,7 +299,9 @@ def told_of_assumed(state: State) -> list[str]:
     ]
 
 
-def _stated(path: Path, plain: JsonObject, network: str, arrays: dict[str, AnyArray]) -> State:
+def _stated(
+    path: Path, plain: JsonObject, network: str, arrays: dict[str, AnyArray]
+) -> TrackerState:
     stated = plain["options"].keys()
     known = {field.name for field in fields(TrackerOptions)}
     if unclear := sorted((stated - known) | (NEVER_OFF - stated)):

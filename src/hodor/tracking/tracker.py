@@ -15,7 +15,7 @@ from hodor.tracking.options import OptionChanges, TrackerOptions
 from hodor.tracking.result import Result
 from hodor.tracking.runtime import AnyRuntime
 from hodor.tracking.stages import Stages
-from hodor.tracking.state import References, State, memory_of, references_of, state_of
+from hodor.tracking.state import References, TrackerState, memory_of, references_of, state_of
 from hodor.types import IdMap, Untyped
 from hodor.weights import DEFAULT
 
@@ -235,11 +235,11 @@ class Tracker:
         with self._one_thread:
             self._memory.add_foreign(taken_over)
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> TrackerState:
         """All that is needed to go on elsewhere: arrays and plain values, some hundred kB."""
         return state_of(self._memory, self._next, self.runtime)
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: TrackerState) -> None:
         """Go on where ``state_dict`` was taken; results are then identical.
 
         Raises:

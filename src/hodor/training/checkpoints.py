@@ -1,17 +1,38 @@
 """Training state on disk, written whole or not at all."""
 
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import torch
+from torch import Tensor
 
 from hodor.errors import WeightsError, reason
 from hodor.files import replacing
+from hodor.types import JsonObject
 
 LATEST = "checkpoint.pt"
 
 
-def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
+class AverageState(TypedDict):
+    """A moving average of the weights."""
+
+    steps: int
+    values: dict[str, Tensor]
+
+
+class Checkpoint(TypedDict):
+    """Everything that a run needs to go on."""
+
+    step: int
+    recipe: str
+    """As JSON"""
+    network: dict[str, Tensor]
+    optimiser: JsonObject
+    """What PyTorch's optimiser says of itself"""
+    average: AverageState | None
+
+
+def save_checkpoint(folder: Path, state: Checkpoint) -> Path:
     """Write ``state`` as the folder's latest checkpoint; a kill leaves the one before it.
 
     Raises:
@@ -29,7 +50,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
     return path
 
 
-def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+def load_checkpoint(folder: Path) -> Checkpoint | None:
     """The folder's latest checkpoint, or None. Nothing in the file is run.
 
     Raises:
@@ -39,6 +60,6 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
+        return cast(Checkpoint, dict(torch.load(path, map_location="cpu", weights_only=True)))
     except Exception as error:
         raise WeightsError(f"{path}: not a checkpoint of a training run ({error})") from error

@@ -5,12 +5,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hodor.data import ClipSettings, Colour, Motion
 from hodor.model import HodorConfig
 from hodor.training.losses import LossSettings
 from hodor.training.settings import DataSet, Initial, Optimisation, Recipe, Running
+from hodor.types import JsonObject
 
 STEPS = 300
 BATCH = 4
@@ -49,7 +49,7 @@ def finetune_recipe(
     shape: tuple[int, int],
     model: str,
     config: HodorConfig,
-    tracking: dict[str, Any],
+    tracking: JsonObject,
     *,
     parameters: int,
     steps: int = STEPS,

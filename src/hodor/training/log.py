@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from hodor.data import NOWHERE, Batch
 from hodor.errors import MALFORMED, HodorError
 from hodor.files import open_to_append, replacing
 from hodor.training.propagation import Prediction
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 SHOWN = 4  # clips in a picture
 COLOURS = torch.tensor([[0, 0, 0], [230, 60, 60], [60, 190, 90], [70, 110, 235], [240, 200, 50]])
@@ -73,7 +76,7 @@ class TrainingLog:
         self._line({"validation": dict(scores), "after": step})
         self._scalars(step, {f"validation/{name}": value for name, value in scores.items()})
 
-    def _line(self, values: Mapping[str, Any]) -> None:
+    def _line(self, values: Mapping[str, object]) -> None:
         with self._explained():
             self.file.write(json.dumps(values) + "\n")
 
@@ -131,7 +134,7 @@ class TrainingLog:
             self.board.close()
 
 
-def _board(folder: Path, first: int) -> Any:
+def _board(folder: Path, first: int) -> "SummaryWriter | None":
     """TensorBoard's writer, or None where it is not installed: the log has the numbers too."""
     try:
         from torch.utils.tensorboard import SummaryWriter

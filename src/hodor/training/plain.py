@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from hodor.types import Json, JsonObject, Untyped
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 
@@ -34,19 +39,19 @@ class Limit:
             raise ValueError(f"must be under {self.under:g}")
         return value
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+    def __get_pydantic_core_schema__(self, source: Untyped, handler: Untyped) -> Untyped:
         """What pydantic calls for this metadata."""
         from pydantic_core import core_schema
 
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
 
-def to_plain(settings: Any) -> dict[str, Any]:
+def to_plain(settings: "DataclassInstance") -> JsonObject:
     """A dataclass, nested ones included, as values that JSON and YAML can hold."""
-    return cast(dict[str, Any], _plain(asdict(settings)))
+    return cast(JsonObject, _plain(asdict(settings)))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Json:
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -54,17 +59,17 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def from_plain(kind: type[T], values: Mapping[str, Any]) -> T:
+def from_plain(kind: type[T], values: Mapping[str, Json]) -> T:
     """The dataclass that ``to_plain`` wrote; what is missing takes its default.
 
     Keys that are not known are left out: they are of a newer version's file.
     """
     hints = get_type_hints(kind)
-    known = {f.name for f in fields(cast(Any, kind))}
+    known = {f.name for f in fields(cast("type[DataclassInstance]", kind))}
     return kind(**{k: _as(hints[k], v) for k, v in values.items() if k in known})
 
 
-def _as(hint: Any, value: Any) -> Any:
+def _as(hint: type, value: Json) -> Untyped:
     """A plain value as the type of a field."""
     if value is None:
         return None
@@ -72,14 +77,14 @@ def _as(hint: Any, value: Any) -> Any:
         choices = [choice for choice in get_args(hint) if choice is not NoneType]
         return _as(_matching(choices, value), value)
     if is_dataclass(hint):
-        return from_plain(cast(type[Any], hint), value)
+        return from_plain(hint, value)
     if get_origin(hint) is tuple:
         inner = get_args(hint)[0]
         return tuple(_as(inner, one) for one in value)
     return Path(value) if hint is Path else value
 
 
-def _matching(choices: list[Any], value: Any) -> Any:
+def _matching(choices: list[type], value: Json) -> type:
     """Of several dataclasses the one whose ``making`` the value names."""
     named = value.get("making") if isinstance(value, Mapping) else None
     for choice in filter(is_dataclass, choices if named is not None else []):
@@ -88,9 +93,9 @@ def _matching(choices: list[Any], value: Any) -> Any:
     return choices[0]
 
 
-def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def flat(values: Mapping[str, Json], before: str = "") -> JsonObject:
     """Nested mappings as one, with keys such as ``optimisation.batch``; lists stay whole."""
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
             found |= flat(value, f"{before}{key}.")

@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hodor.errors import RecipeError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,19 @@ class Processes:
         """Whether this process writes the run's files."""
         return self.rank == 0
 
-    def share(self, module: torch.nn.Module, optimiser: torch.optim.Optimizer) -> Any:
+    def share(self, module: nn.Module, optimiser: torch.optim.Optimizer) -> nn.Module:
         """The module, with gradients that are averaged over all processes; on the device."""
-        return self.fabric.setup(module, optimiser)[0]
+        shared: nn.Module = self.fabric.setup(module, optimiser)[0]
+        return shared
 
-    def apart(self, module: Any, last: bool) -> AbstractContextManager[Any]:
-        """Around all backward passes of a step but the last: gradients do not meet yet."""
+    def apart(self, module: nn.Module, last: bool) -> AbstractContextManager[object]:
+        """Around all backward passes of a step but the last: gradients do not meet yet.
+
+        module: what ``share`` gave.
+        """
         if self.count == 1 or last:
             return nullcontext()
-        return self.fabric.no_backward_sync(module)  # type: ignore[no-any-return]
+        return self.fabric.no_backward_sync(module)  # type: ignore[arg-type]
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of a loss, a scalar, into the module's parameters."""
@@ -84,10 +92,10 @@ class Processes:
         """The sum over all processes of a tensor that has the same shape in each."""
         if self.count == 1:
             return value
-        return self.fabric.all_reduce(value, reduce_op="sum")  # type: ignore[no-any-return]
+        return cast(Tensor, self.fabric.all_reduce(value, reduce_op="sum"))
 
 
-def _fabric(device: torch.device, launch: Launch) -> Any:
+def _fabric(device: torch.device, launch: Launch) -> "Fabric":
     many = launch.processes > 1
     if many and device.index is not None:
         raise RecipeError(
@@ -101,16 +109,17 @@ def _fabric(device: torch.device, launch: Launch) -> Any:
         strategy = _lightning(".strategies").DDPStrategy(find_unused_parameters=True)
     else:
         environment, strategy = environments.LightningEnvironment(), "auto"
-    return _lightning("").Fabric(
+    fabric: Fabric = _lightning("").Fabric(
         accelerator=device.type,
         devices=launch.each if many or device.index is None else [device.index],
         num_nodes=launch.machines,
         strategy=strategy,
         plugins=[environment],
     )
+    return fabric
 
 
-def _lightning(part: str) -> Any:
+def _lightning(part: str) -> ModuleType:
     """A part of Fabric, which comes alone or in the package ``lightning``."""
     try:
         return import_module(f"lightning_fabric{part}")

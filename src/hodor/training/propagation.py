@@ -1,7 +1,7 @@
 """Masks propagated over a clip, with gradients: what training supervises."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, ParamSpec, TypeVar, TypeVarTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ PRIOR_DROPPED = 0.15  # of clips and steps
 GIVEN_DROPPED = 0.1  # the same, of what the frame with given masks says in matching
 
 Schedule = Literal["released", "forward", "window", "there_and_back", "loop", "single"]
+P = ParamSpec("P")
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 
 class Step(NamedTuple):
@@ -156,10 +159,9 @@ class ClipModel(nn.Module):
         self.network = network
         self.mask_gradients = mask_gradients
         self.save_memory = save_memory
-        self._extract, self._describe, self._segment = (
-            _compiled(part) if compiled else part
-            for part in (network.extract, network.describe, network.segment)
-        )
+        self._extract = _compiled(network.extract) if compiled else network.extract
+        self._describe = _compiled(network.describe) if compiled else network.describe
+        self._segment = _compiled(network.segment) if compiled else network.segment
 
     def forward(
         self,
@@ -235,14 +237,15 @@ class ClipModel(nn.Module):
         }
         return learned <= {"refiner", "matcher"} and not self.mask_gradients
 
-    def _run(self, part: Callable[..., Any], *values: Any) -> Any:
+    def _run(self, part: Callable[[*Ts], R], *values: *Ts) -> R:
         """Run a part of the network, keeping its activations or not."""
         if self._only_refines:
             with torch.no_grad():
                 return part(*values)
         if not (self.save_memory and torch.is_grad_enabled()):
             return part(*values)
-        return checkpoint(part, *values, use_reentrant=False)
+        result: R = checkpoint(part, *values, use_reentrant=False)
+        return result
 
     def _joined(self, described: Descriptors, negative: NegativeObject) -> Descriptors:
         """Descriptors with one more object, which was described in its own picture."""
@@ -350,14 +353,14 @@ def mean_won(probabilities: Tensor, background: int) -> Tensor:
     return total / wins.flatten(2).sum(2).clamp(min=1)
 
 
-def _compiled(part: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled(part: Callable[P, R]) -> Callable[P, R]:
     """A part of a network that is compiled when it is called, anew for each form of its inputs."""
     # Sizes that stand for any number make the compiler fail on how memory is laid out.
     ready = torch.compile(part, dynamic=False)
 
-    def run(*values: Any) -> Any:
+    def run(*values: P.args, **named: P.kwargs) -> R:
         try:
-            return ready(*values)
+            return ready(*values, **named)
         except torch._dynamo.exc.BackendCompilerFailed as error:
             # Advice on debugging PyTorch follows after an empty line.
             reason = " ".join(str(error).partition("\n\n")[0].split())

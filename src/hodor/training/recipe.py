@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -15,6 +14,7 @@ from hodor.training.plain import from_plain, to_plain
 from hodor.training.propagation import schedule
 from hodor.training.scale import scaled
 from hodor.training.settings import Recipe
+from hodor.types import Json, JsonObject
 
 MAX_BASES = 10  # recipes under a recipe; more must be a circle
 
@@ -73,7 +73,7 @@ def read_plain(path: Path) -> Recipe:
         raise RecipeError(f"{path}: not a recipe as JSON ({error})") from error
 
 
-def _merged(text: str, where: str) -> dict[str, Any]:
+def _merged(text: str, where: str) -> JsonObject:
     """The values of a recipe over those of its bases."""
     layers = []
     for _ in range(MAX_BASES):
@@ -86,13 +86,13 @@ def _merged(text: str, where: str) -> dict[str, Any]:
         text, where = _text(beside if beside.is_file() else str(base), found_in=where)
     else:
         raise RecipeError(f"{where}: more than {MAX_BASES} recipes build on one another; a circle?")
-    whole: dict[str, Any] = {}
+    whole: JsonObject = {}
     for values in reversed(layers):
         whole = _over(whole, values)
     return whole
 
 
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _over(below: Mapping[str, Json], above: Mapping[str, Json]) -> JsonObject:
     """Mappings merged key by key; anything else in ``above`` replaces what is below."""
     merged = dict(below)
     for key, value in above.items():
@@ -103,7 +103,7 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _values(text: str, where: str) -> dict[str, Any]:
+def _values(text: str, where: str) -> JsonObject:
     try:
         values = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
@@ -113,7 +113,7 @@ def _values(text: str, where: str) -> dict[str, Any]:
     return values
 
 
-def _read(values: Mapping[str, Any], text: str, where: str) -> Recipe:
+def _read(values: Mapping[str, Json], text: str, where: str) -> Recipe:
     """Plain values as a recipe, all of it checked."""
     from pydantic import TypeAdapter, ValidationError
 
@@ -132,7 +132,7 @@ def _read(values: Mapping[str, Any], text: str, where: str) -> Recipe:
 
 
 def _problem(
-    location: tuple[int | str, ...], kind: str, message: str, values: Mapping[str, Any], text: str
+    location: tuple[int | str, ...], kind: str, message: str, values: Mapping[str, Json], text: str
 ) -> str | None:
     """One mistake in words; None for those of the form of clips that is not meant."""
     parts = list(location)
@@ -159,7 +159,7 @@ def _check(recipe: Recipe) -> None:
         _check_tracking(recipe.tracking)
 
 
-def _check_tracking(values: Mapping[str, Any]) -> None:
+def _check_tracking(values: Mapping[str, Json]) -> None:
     from hodor.tracking import TrackerOptions  # brings video decoding; only readers need it
 
     known = [f.name for f in fields(TrackerOptions)]
@@ -182,12 +182,12 @@ def _text(which: str | Path, *, found_in: str = "") -> tuple[str, str]:
     )
 
 
-def _apply(values: dict[str, Any], change: str) -> None:
+def _apply(values: JsonObject, change: str) -> None:
     key, sign, value = change.partition("=")
     if not sign:
         raise RecipeError(f"--set {change}: expected KEY=VALUE, such as optimisation.batch=4")
     *path, last = key.split(".")
-    inner: Any = values
+    inner: Json = values
     for name in path:
         inner = _inside(inner, name, change)
     if isinstance(inner, list) and last.isdigit() and int(last) < len(inner):
@@ -198,7 +198,7 @@ def _apply(values: dict[str, Any], change: str) -> None:
         raise RecipeError(f"--set {change}: {path[-1]} holds no further keys")
 
 
-def _plain(value: str, change: str) -> Any:
+def _plain(value: str, change: str) -> Json:
     """A value as YAML has it."""
     try:
         return yaml.safe_load(value)
@@ -206,7 +206,7 @@ def _plain(value: str, change: str) -> Any:
         raise RecipeError(f"--set {change!r}: the value is not YAML ({one_line(error)})") from error
 
 
-def _inside(values: Any, name: str, change: str) -> Any:
+def _inside(values: Json, name: str, change: str) -> Json:
     """One step down: into a mapping, or into a list by number."""
     if isinstance(values, list) and name.isdigit() and int(name) < len(values):
         return values[int(name)]

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from hodor.data import ClipSettings, WholeClips
 from hodor.model import HodorConfig
 from hodor.training.losses import LossSettings
 from hodor.training.plain import Limit, to_plain
 from hodor.training.propagation import Schedule
+from hodor.types import JsonObject
 
 Count = Annotated[int, Limit(least=1)]
 Steps = Annotated[int, Limit(least=0)]
@@ -145,7 +146,7 @@ class Recipe:
     mask_gradients: bool = False
     """Whether gradients flow through predicted masks (paper) or stop there (released)."""
     loss: LossSettings = field(default_factory=LossSettings)
-    tracking: dict[str, Any] = field(default_factory=dict)
+    tracking: JsonObject = field(default_factory=dict)
     """Fields of ``TrackerOptions`` that the model's file carries as its defaults."""
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 42

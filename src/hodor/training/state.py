@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -11,6 +10,7 @@ from safetensors.torch import load_file
 
 from hodor.errors import RecipeError, WeightsError
 from hodor.model import Hodor, load_backbone_weights
+from hodor.training.checkpoints import Checkpoint
 from hodor.training.optimiser import Average, make_optimiser
 from hodor.training.plain import flat, from_plain, to_plain
 from hodor.training.propagation import ClipModel
@@ -126,7 +126,7 @@ def _fill_whole(network: Hodor, which: str) -> None:
     network.load_state_dict(found.state_dict())
 
 
-def state_of(run: Run) -> dict[str, Any]:
+def state_of(run: Run) -> Checkpoint:
     """Everything that ``restore`` needs; no matter how many processes there were."""
     average = run.average
     return {
@@ -138,7 +138,7 @@ def state_of(run: Run) -> dict[str, Any]:
     }
 
 
-def restore(run: Run, saved: dict[str, Any]) -> None:
+def restore(run: Run, saved: Checkpoint) -> None:
     """Bring a started run to where a checkpoint was.
 
     Raises:
@@ -169,7 +169,7 @@ def restore(run: Run, saved: dict[str, Any]) -> None:
     run.step = saved["step"]
 
 
-def _recipe_of(saved: dict[str, Any]) -> Recipe:
+def _recipe_of(saved: Checkpoint) -> Recipe:
     text = saved["recipe"]
     if text.startswith("{"):
         return from_plain(Recipe, json.loads(text))

@@ -4,10 +4,10 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hodor.data import NOWHERE, Batch, ClipMotion
 from hodor.errors import HodorError
@@ -74,7 +74,11 @@ def truth_of(recipe: Recipe, batch: Batch, step: int, device: torch.device) -> T
 
 
 def forward(
-    run: Run, batch: Batch, truth: Truth, module: Any = None, over: Amounts | None = None
+    run: Run,
+    batch: Batch,
+    truth: Truth,
+    module: nn.Module | None = None,
+    over: Amounts | None = None,
 ) -> tuple[list[Prediction], Loss]:
     """Predictions that are compared, and the loss of a batch.
 
@@ -111,7 +115,7 @@ def forward(
 
 
 def update(
-    run: Run, module: Any, processes: Processes, parts: Sequence[Batch]
+    run: Run, module: nn.Module, processes: Processes, parts: Sequence[Batch]
 ) -> tuple[dict[str, float], list[Prediction]]:
     """Change the weights by one step.
 

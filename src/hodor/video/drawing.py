@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Never
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from hodor.video.frames import LabelMap
 
 Colour = tuple[int, int, int]
 
-PLAIN: Mapping[int, Any] = MappingProxyType({})
+PLAIN: Mapping[int, Never] = MappingProxyType({})
 LONGEST_TAG = 24
 
 # Sizes at a shorter side of 480 pixels; they grow with it.

@@ -7,7 +7,7 @@ from the channels that can matter in its cell.
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from hodor.tracking.logits import Logits
 from hodor.tracking.result import label_kind
 from hodor.tracking.torch.images import to_source
 from hodor.tracking.torch.transfer import fetch
+from hodor.types import AnyArray
 
 SIDE = STRIDE + 2  # pixels of the network's image that a cell's pixels are mixed from, on an axis
 CANDIDATES = 16  # channels that compete in a cell; all there are, with up to six objects
@@ -72,7 +73,7 @@ def fast_label_map(
         for pixel, mixture in zip(columns.pixels, columns.mixtures, strict=True):
             best = _best(_mixed(down, mixture, x), numbers, merged)
             labels[rows.pixels[:, y], pixel[x]] = best
-    array: NDArray[Any] = fetch(labels).astype(kind, copy=False)
+    array: AnyArray = fetch(labels).astype(kind, copy=False)
     return array
 
 

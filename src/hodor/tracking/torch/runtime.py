@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +47,7 @@ from hodor.tracking.torch.images import image_of, mask_of, seen_image, to_source
 from hodor.tracking.torch.label_map import fast_label_map
 from hodor.tracking.torch.transfer import fetch, send, send_together
 from hodor.tracking.torch.uploads import Uploads
+from hodor.types import Json
 
 
 class TorchRuntime(Runtime[Tensor, Features]):
@@ -87,7 +87,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
             self._fixed = FixedStep(self._ready, self.device, curve, captures=step == "captured")
 
     @property
-    def metadata(self) -> Mapping[str, Any]:
+    def metadata(self) -> Mapping[str, Json]:
         """What the model's file says of it."""
         return self.network.metadata
 
