@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from models import in_corner, write_network
 from torch import Tensor
 
 from hodor.model import Hodor
-from hodor.weights import load_model, save_model
+from hodor.weights import load_model
 
 
 def added(ours: Hodor, theirs: Hodor, before: Hodor) -> Hodor:
@@ -33,9 +34,7 @@ def _sum(a: Tensor | None, b: Tensor, c: Tensor | None) -> Tensor:
     """a + (b - c), where a may be larger; b if the others lack it."""
     if a is None or c is None:
         return b
-    learned = torch.zeros_like(a)
-    learned[tuple(slice(side) for side in b.shape)] = b - c
-    return a + learned
+    return a + in_corner(b - c, torch.zeros_like(a))
 
 
 def main() -> None:
@@ -46,10 +45,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     network = added(*(load_model(one) for one in (given.ours, given.theirs, given.before)))
-    given.out.mkdir(parents=True, exist_ok=True)
-    target = given.out / "model.safetensors"
-    save_model(target, network.config, network.state_dict(), network.metadata)
-    print(target)
+    write_network(network, given.out)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 
 import torch
+from models import in_corner
 from torch import Tensor
 
 from hodor.weights import model_path, read_info, read_model, save_model, sha256
@@ -44,8 +45,7 @@ def widened(state: dict[str, Tensor], wide: dict[str, Tensor]) -> dict[str, Tens
     filled = dict(state)
     for name, values in wide.items():
         if name in state:
-            filled[name] = values.clone()
-            filled[name][tuple(slice(side) for side in state[name].shape)] = state[name]
+            filled[name] = in_corner(state[name], values)
         elif name.startswith("refiner.matched."):
             filled[name] = values.clone()
             filled[name][:before] = 0

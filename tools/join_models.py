@@ -20,13 +20,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from models import in_corner, write_network
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hodor.model import Hodor, normalise
-from hodor.weights import load_model, save_model
+from hodor.weights import load_model
 
 PICTURES = 120
 EVERY = 4  # of a picture's tokens
@@ -45,13 +46,13 @@ def joined(model: str, corrector: str, *, tokens: bool, channels: int | None = N
     network = Hodor(config)
     parts = {k: v for k, v in theirs.state_dict().items() if k.startswith(("refiner.", "matcher."))}
     fresh = network.state_dict()
-    parts = {k: widened(k, v, fresh[k]) for k, v in parts.items()}
+    parts = {k: with_new_channels(k, v, fresh[k]) for k, v in parts.items()}
     network.load_state_dict(ours.state_dict() | parts, strict=False)
     network.metadata = ours.metadata
     return network.eval()
 
 
-def widened(name: str, weights: Tensor, fresh: Tensor) -> Tensor:
+def with_new_channels(name: str, weights: Tensor, fresh: Tensor) -> Tensor:
     """A refiner's weights in a wider one, which then computes the same.
 
     New channels are as they are before training, but nothing listens to them yet.
@@ -64,8 +65,7 @@ def widened(name: str, weights: Tensor, fresh: Tensor) -> Tensor:
         nn.init.kaiming_uniform_(wide, a=math.sqrt(5))  # a fresh one has zeros
     if weights.ndim > 1:
         wide[:old, weights.shape[1] :] = 0
-    wide[tuple(slice(side) for side in weights.shape)] = weights
-    return wide
+    return in_corner(weights, wide)
 
 
 @torch.no_grad()
@@ -111,10 +111,7 @@ def main() -> None:
         pictures = sorted(given.pictures.glob("*.jpg"))
         step = max(1, len(pictures) // PICTURES)
         match_by_tokens(network, load_file(given.tokens), pictures[::step])
-    given.out.mkdir(parents=True, exist_ok=True)
-    target = given.out / "model.safetensors"
-    save_model(target, network.config, network.state_dict(), network.metadata)
-    print(target)
+    write_network(network, given.out)
 
 
 if __name__ == "__main__":
