@@ -1,6 +1,7 @@
 """Tracking in a session: both ways, corrections, pauses, kills in between, exports."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import safetensors
+from safetensors.numpy import load_file, save_file
 
 from hodor.errors import HodorError, WeightsError
 from hodor.formats import FORMATS, read_track
@@ -130,6 +133,57 @@ def test_a_cancelled_run_goes_on_where_it_stopped_with_the_same_masks(
             assert np.array_equal(one, two)
     finally:
         other.close()
+
+
+def _stop_at(studio: Studio, frame: int) -> None:
+    """Cancel the job when this frame's result is there."""
+
+    def cancel(event: dict[str, Any]) -> None:
+        if event["type"] == "result" and event["frame"] == frame and studio.jobs.current:
+            studio.jobs.current.cancel()
+
+    studio.session.listen(cancel)
+
+
+def test_a_half_done_pass_that_another_version_saved_is_said_to_begin_anew(
+    studio: Studio, long_scene: Any, finish: Finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    studio.jobs.tell_warning = said.append
+    _give_scene(studio, long_scene, 0)
+    _stop_at(studio, 17)
+    with monkeypatch.context() as before:
+        before.setattr("hodor.tracking.state.STATE_FORMAT", "hodor-state-2")
+        studio.track("both", 0)
+        assert finish(studio)["state"] == "cancelled"
+    assert said == []
+    studio.track("both", 0)
+    status = finish(studio)
+    assert (status["state"], status["done"]) == ("done", LENGTH)
+    assert said == status["warnings"]
+    assert len(said) == 1
+    assert re.match(r"the pass forward begins anew at its given masks: .*hodor-state-2", said[0])
+
+
+def test_a_pass_that_lacks_options_of_this_version_is_said_to_begin_anew(
+    studio: Studio, long_scene: Any, finish: Finish
+) -> None:
+    _give_scene(studio, long_scene, 0)
+    _stop_at(studio, 17)
+    studio.track("both", 0)
+    finish(studio)
+    file = studio.session.folder.place("tracker", "forward.safetensors")
+    with safetensors.safe_open(file, "np") as opened:
+        metadata = opened.metadata()
+    plain = json.loads(metadata["plain"])
+    del plain["options"]["min_matched"]
+    plain["extra"]["signature"] = "as that version wrote it"
+    save_file(load_file(file), file, metadata | {"plain": json.dumps(plain)})
+    studio.track("both", 0)
+    status = finish(studio)
+    assert status["done"] == LENGTH
+    assert len(status["warnings"]) == 1
+    assert re.match("the pass forward begins anew .*min_matched", status["warnings"][0])
 
 
 def test_a_mask_given_while_tracking_is_taken_in(

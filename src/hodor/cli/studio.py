@@ -73,7 +73,10 @@ def studio(
         console.print(f"hodor studio is at {address}", highlight=False, soft_wrap=True)
         console.print(f"session: {folder}; Ctrl-C ends", highlight=False, soft_wrap=True)
 
-    serve(opened, host=host, port=port, browser=browser, frame=frame, ready=ready)
+    def warn(line: str) -> None:
+        console.print(f"warning: {line}", highlight=False, markup=False, soft_wrap=True)
+
+    serve(opened, host=host, port=port, browser=browser, frame=frame, ready=ready, warn=warn)
     again = shlex.quote(str(room.to_open_again(folder)))
     console.print(f"go on by: hodor studio {again}", highlight=False, soft_wrap=True)
 

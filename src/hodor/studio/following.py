@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hodor.errors import HodorError
+from hodor.errors import MALFORMED, HodorError, one_line
 from hodor.studio.jobs import Control
 from hodor.studio.plan import GONE, Pass, Wanted, passes
 from hodor.studio.session import Session
-from hodor.tracking import Tracker, TrackerState, load_state, save_state
+from hodor.tracking import Tracker, TrackerState, load_state, save_state, told_of_assumed
 from hodor.video import LabelMap, SeekableFrames
 
 SAVE_SECONDS = 5.0
@@ -65,14 +65,17 @@ class _Run:
         self.one, self.needs = one, needs
         self.said = session.said()
         self.seeds = self._seeds()
-        way = "forward" if one.step == 1 else "backward"
-        self.file: Path = session.folder.place("tracker", f"{way}.safetensors")
+        self.way = "forward" if one.step == 1 else "backward"
+        self.file: Path = session.folder.place("tracker", f"{self.way}.safetensors")
+        self.warnings: list[str] = []
+        """Why a pass that was half done begins anew"""
         self.saved = self._saved()
         self.begin = one.start if self.saved is None else self.saved[0] + one.step
         self.length = abs(one.last - self.begin) + 1
 
     def work(self, control: Control, edits: int) -> None:
         """Follow to the end of the pass, or until the user changes something."""
+        control.warn(self.warnings)
         self.tracker.reset()
         if self.saved is not None:
             self.tracker.load_state_dict(self.saved[1])
@@ -131,15 +134,28 @@ class _Run:
         """Frame and state where an earlier run of this very pass stopped, if it is of use."""
         if not self.file.is_file():
             return None
-        with suppress(HodorError, KeyError, ValueError):
+        try:
             state, extra = load_state(self.file)
-            frame, step = int(extra["frame"]), self.one.step
-            behind = step * (self.one.first_wanted() - frame) > 0
-            same = extra["signature"] == self._signature(frame)
-            usable = behind and same and step * (frame - self.one.start) >= 0
-            if usable and state["network"] == self.tracker.fingerprint:
-                return frame, state
+            frame, signature = int(extra["frame"]), str(extra["signature"])
+        except (HodorError, *MALFORMED) as error:
+            self._warn_of_new_start(one_line(error))
+            return None
+        step = self.one.step
+        behind = step * (self.one.first_wanted() - frame) > 0
+        if not behind or step * (frame - self.one.start) < 0:
+            return None
+        same = signature == self._signature(frame)
+        if same and state["network"] == self.tracker.fingerprint:
+            return frame, state
+        if assumed := told_of_assumed(state):
+            self._warn_of_new_start(assumed[0])
         return None
+
+    def _warn_of_new_start(self, reason: str) -> None:
+        self.warnings.append(
+            f"the pass {self.way} begins anew at its given masks: what was saved of an earlier one "
+            f"cannot be used ({reason})"
+        )
 
     def _save(self, frame: int | None) -> None:
         if frame is not None:

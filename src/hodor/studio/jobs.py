@@ -23,12 +23,17 @@ class Cancelled(Exception):
 class Control:
     """What a job calls while it works, and what the user moves."""
 
-    def __init__(self, kind: str, tell: Callable[[Status], None]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        tell: Callable[[Status], None],
+        tell_warning: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.kind = kind
         self.state = "starting"
         self.message = ""
         self.warnings: list[str] = []
-        self._tell = tell
+        self._tell, self._tell_warning = tell, tell_warning
         self._told = 0.0
         self._running = threading.Event()
         self._running.set()
@@ -65,7 +70,10 @@ class Control:
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Tell the user something once."""
-        self.warnings += [w for w in warnings if w not in self.warnings]
+        for warning in warnings:
+            if warning not in self.warnings:
+                self.warnings.append(warning)
+                self._tell_warning(warning)
 
     # For the user
 
@@ -122,6 +130,8 @@ class Jobs:
         self._mutex = threading.Lock()
         self._thread: threading.Thread | None = None
         self.current: Control | None = None
+        self.tell_warning: Callable[[str], None] = lambda _: None
+        """Called with each warning of a job, from its thread"""
 
     def start(self, kind: str, work: Callable[[Control], str]) -> None:
         """Begin a job. work: does it, and gives a line for the user.
@@ -132,7 +142,7 @@ class Jobs:
         with self._mutex:
             if self._thread is not None and self._thread.is_alive():
                 raise HodorError("another job is under way; wait for it, or cancel it")
-            control = self.current = Control(kind, self._tell)
+            control = self.current = Control(kind, self._tell, self.tell_warning)
             self._thread = threading.Thread(
                 target=_run, args=(work, control), name=f"studio-{kind}", daemon=True
             )

@@ -25,16 +25,18 @@ def serve(
     browser: bool = True,
     frame: int = 0,
     ready: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve a session until Ctrl-C.
 
     port: None takes the one that this session had last, so that pages that are still open find it
     again, or else a free one. frame: that the page begins with. ready: called with the page's
-    address when it can be opened.
+    address when it can be opened. warn: called with what jobs warn of, from their threads.
 
     Raises:
         HodorError: the address is not to be had.
     """
+    studio.jobs.tell_warning = warn
     noted = studio.session.folder.server()
     bound = _bind(host, port, noted.get("port"))
     port = bound.getsockname()[1]

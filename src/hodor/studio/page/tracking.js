@@ -9,6 +9,7 @@ import { isBusy, on, state, update } from "./store.js";
 /** @type {Record<string, "forward" | "backward" | "both">} */
 const ways = { "track-back": "backward", "track-all": "both", "track-on": "forward" };
 let told = null; // how the last job that was told of ended
+let warned = []; // what the last job warned of
 
 export function startTracking() {
   for (const [id, way] of Object.entries(ways)) byId(id).onclick = () => trackFrom(way);
@@ -41,6 +42,7 @@ function draw() {
   byId("busy").classList.toggle("off", !busy);
   if (busy) drawBusy(job);
   else drawIdle();
+  announceWarnings(job);
   announce(job);
 }
 
@@ -105,5 +107,12 @@ function announce(job) {
   if (job.state === "cancelled") tell(`${what} was cancelled; what was done stays.`);
   if (job.state === "done" && job.kind === "track") tell("Tracking is done.");
   if (job.state === "running") update({ failure: null });
-  for (const warning of job.warnings ?? []) if (job.state === "done") tell(warning);
+}
+
+/** Says once what a job warns of, when it does. */
+function announceWarnings(job) {
+  const warnings = job?.warnings ?? [];
+  const past = told === null && !isBusy(); // it ended before this page was opened
+  for (const warning of warnings) if (!past && !warned.includes(warning)) tell(warning);
+  warned = warnings;
 }
