@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hodor.data import VideoRules, davis
+from hodor.data import MaskFolder, VideoRules, davis
 from hodor.data.stills import read_ids, read_rgb
 from hodor.errors import DataError, HodorError, MaskError
 from hodor.evaluation import DavisDataset
@@ -34,6 +34,28 @@ def test_masks_of_sixteen_bits_are_read_in_training_too(tmp_path: Path) -> None:
     labels[:, 20:] = 700
     Image.fromarray(labels).save(tmp_path / "wide.png")
     assert np.array_equal(read_ids(tmp_path / "wide.png"), labels // 700)
+
+
+def test_regions_that_mots_ignores_are_no_objects_to_train_on(tmp_path: Path) -> None:
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    images.mkdir()
+    masks.mkdir()
+    for stem in "abcd":
+        Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(images / f"{stem}.png")
+    labels = np.zeros((40, 40), np.uint16)
+    labels[:20, :20], labels[20:, 20:] = 1001, 10_000
+    for stem, shown in {"a": labels, "b": labels, "c": np.minimum(labels, 2005)}.items():
+        Image.fromarray(shown).save(masks / f"{stem}.png")
+    (masks / "d.png").write_bytes(b"no picture")
+    stills = MaskFolder(images, masks)
+    assert np.array_equal(stills.read(0).labels, labels == 1001)
+    assert stills.read(2).labels.max() == 2, "where there is no 10000, all are objects"
+    assert stills.index().objects.tolist() == [1, 1, 2, 0]
+    assert stills.notes() == ["regions to be ignored (10000, in MOTS) were left out (2)"]
+    # Where other ids are none of MOTS, it is one like any other.
+    Image.fromarray(np.minimum(labels, 300)).save(masks / "d.png")
+    assert MaskFolder(images, masks).read(0).labels.max() == 2
+    assert MaskFolder(images, masks).notes() == []
 
 
 def test_images_of_twelve_bits_are_not_black_in_training(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from hodor.data.held_out import is_held_out
 from hodor.data.objects import OURS, Index, ObjectRules, renumbered, usable_ids
 from hodor.errors import DataError, MaskError, SourceError
-from hodor.video import read_label_map, read_still
+from hodor.video import read_label_map, read_still, with_ignored
+from hodor.video.label_maps import IGNORED_REGIONS
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_VALUES = 100  # in a mask; a smoothed one has about all 256
@@ -59,7 +60,8 @@ class MaskFolder:
     """A folder of images and a folder of masks with the same stems.
 
     A mask with values 0 and 255 (or 0 and 1) is one object; a palette or integer PNG with other
-    values holds one object for each value.
+    values holds one object for each value. In a folder of MOTS's PNGs the value 10000, a region to
+    be ignored, is background.
 
     Args:
         images, masks: the folders.
@@ -97,6 +99,8 @@ class MaskFolder:
         if not kept:
             raise DataError(f"{images}: no images found ({', '.join(IMAGE_SUFFIXES)})")
         self.pairs = [(path, by_stem[path.stem]) for path in kept]
+        ignoring = frozenset(with_ignored(by_stem.values(), pass_over_damaged=True))
+        self.ignoring = ignoring & {mask for _, mask in self.pairs}
         self.away = len(pictures) - len(kept)
         self.short_side = short_side
         self.rules = rules
@@ -108,7 +112,7 @@ class MaskFolder:
     def read(self, index: int) -> Still:
         """See ``Stills.read``."""
         image_path, mask_path = self.pairs[index]
-        labels = read_ids(mask_path)
+        labels = read_ids(mask_path, ignored=mask_path in self.ignoring)
         return make_still(read_rgb(image_path), labels, self.short_side, image_path, self.rules)
 
     def index(self) -> Index:
@@ -118,15 +122,18 @@ class MaskFolder:
         return Index(np.array([n for n, _ in found]), np.array([ratio for _, ratio in found]))
 
     def _look(self, index: int) -> tuple[int, float]:
+        mask = self.pairs[index][1]
         try:
-            labels = read_ids(self.pairs[index][1])
+            labels = read_ids(mask, ignored=mask in self.ignoring)
         except DataError:
             return 0, 1.0  # never drawn; a check of the data names it
         return len(usable_ids(labels, self.rules)), labels.shape[0] / labels.shape[1]
 
     def notes(self) -> list[str]:
         """See ``Stills.notes``."""
-        return [f"{self.away} images left out"] if self.away else []
+        away = [f"{self.away} images left out"] if self.away else []
+        ignored = [f"{IGNORED_REGIONS} were left out ({len(self.ignoring)})"]
+        return [*away, *(ignored if self.ignoring else [])]
 
     def stems(self) -> list[str]:
         """See ``Stills.stems``."""
@@ -207,14 +214,16 @@ def shape_of(path: Path) -> tuple[int, int]:
     return h, w
 
 
-def read_ids(path: Path) -> NDArray[np.uint8]:
+def read_ids(path: Path, *, ignored: bool = False) -> NDArray[np.uint8]:
     """A mask file (H, W) as ids 0..255: palette indices, never colours.
+
+    ignored: whether 10000 is a region to be ignored; see ``hodor.video.with_ignored``.
 
     Raises:
         DataError: not integers of one channel, or so many values that edges must be smoothed.
     """
     try:
-        mask = read_label_map(path)
+        mask = read_label_map(path, ignored=ignored)
     except MaskError as error:
         raise DataError(str(error)) from error
     values, ids = np.unique(mask, return_inverse=True)

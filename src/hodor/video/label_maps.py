@@ -139,18 +139,28 @@ def _holds_ids(path: Path) -> bool:
     return False
 
 
-def with_ignored(files: Iterable[str | Path]) -> list[Path]:
+def with_ignored(files: Iterable[str | Path], *, pass_over_damaged: bool = False) -> list[Path]:
     """Files of a folder that hold regions to be ignored, which are the value 10000, as of MOTS.
 
     There are some only if every value of every file is one that MOTS knows, and one of them an
     object's: elsewhere 10000 is an id like any other.
+
+    Args:
+        files: of the folder.
+        pass_over_damaged: whether a file that cannot be read has no say, since who reads it later
+            tells of it.
 
     Raises:
         MaskError: a file cannot be read.
     """
     holding, objects = [], False
     for file in map(Path, files):
-        values = _values(file)
+        try:
+            values = _values(file)
+        except MaskError:
+            if pass_over_damaged:
+                continue
+            raise
         others = values - {0, MOTS_IGNORED}
         if not all(value in MOTS_IDS for value in others):
             return []
