@@ -70,6 +70,16 @@ def test_a_run_without_a_folder_is_told(hodor: Hodor, root: Path, tmp_path: Path
     assert "--out FOLDER is missing" in ran.err
 
 
+def test_a_run_without_a_terminal_says_how_far_it_is(
+    hodor: Hodor, root: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_file(tmp_path, recipe_values(root, iterations=2))
+    ran = hodor("train", recipe, "--out", tmp_path / "run", "--device", "cpu")
+    assert ran.code == 0, ran.err
+    assert [line for line in ran.err.splitlines() if line.startswith(("1/2, loss", "2/2, loss"))]
+    assert "━" not in ran.err, "no bar in a log"
+
+
 def test_validation_videos_are_scored_now_and_then(
     hodor: Hodor, root: Path, tmp_path: Path
 ) -> None:

@@ -65,10 +65,12 @@ def finetune(
     stated, sequences = prepare(images, annotations, masks, frames, model, steps, changes)
     for line in check_data(stated)[0]:
         console.print(line, highlight=False)
+    console.print(f"scoring {model} on what is kept aside, then {steps} steps of training")
     before = score_held_out(
         Tracker.from_pretrained(model, device=device), sequences, out / "before"
     )
     trained = run(stated, out, device=device, resume=resume, console=console)
+    console.print("scoring the tuned model in the same way")
     tracker = Tracker.from_pretrained(str(trained), device=device)
     after = score_held_out(tracker, sequences, out / "after")
     write(out, stated.data[0].without, before, after)

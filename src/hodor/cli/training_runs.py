@@ -1,4 +1,4 @@
-"""A training run with a bar on the screen, for the commands that train."""
+"""A training run with a bar on the screen, or lines in a log, for the commands that train."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hodor.evaluation import davis_scores
 from hodor.tracking import choose_device
-from hodor.training import Listener, Recipe, Validate, launched, train
+from hodor.training import Listener, ProgressLines, Recipe, Validate, launched, train
 from hodor.training import Progress as Update
 
 
 def run(recipe: Recipe, out: Path, *, device: str, resume: bool, console: Console) -> Path:
-    """Train, with a bar that shows loss and time left; the model's file."""
+    """Train, with a bar that shows loss and time left, or lines of it; the model's file."""
     launch = launched()
     columns = (
         TextColumn("{task.description}"),
@@ -21,7 +21,8 @@ def run(recipe: Recipe, out: Path, *, device: str, resume: bool, console: Consol
         TimeRemainingColumn(),
         TextColumn("{task.fields[loss]}"),
     )
-    with Progress(*columns, console=console, disable=not launch.first) as bar:
+    shown = console.is_terminal and launch.first
+    with Progress(*columns, console=console, disable=not shown) as bar:
         task = bar.add_task(recipe.name, total=recipe.optimisation.iterations, loss="")
 
         def report(update: Update) -> None:
@@ -29,9 +30,12 @@ def run(recipe: Recipe, out: Path, *, device: str, resume: bool, console: Consol
             loss = f"loss {update.loss:.3f}, IoU {update.iou:.2f}, {speed:.1f} it/s"
             bar.update(task, completed=update.step, loss=loss)
 
+        def tell(line: str) -> None:
+            bar.console.print(line, highlight=False, soft_wrap=True)
+
         listener = Listener(
-            report=report,
-            tell=lambda line: bar.console.print(line, highlight=False),
+            report=report if shown else ProgressLines(tell).report,
+            tell=tell,
             validate=_validate(recipe, device),
         )
         return train(

@@ -3,6 +3,7 @@
 from hodor.training.adapting import Adapted, adapt
 from hodor.training.datasets import check_data, make_batches, open_dataset, open_datasets
 from hodor.training.finetune import finetune_recipe, kept_for_measuring, one_dataset
+from hodor.training.lines import ProgressLines
 from hodor.training.loop import MODEL, Listener, Progress, Validate, train
 from hodor.training.losses import Loss, LossSettings, clip_loss
 from hodor.training.plain import to_plain
@@ -31,6 +32,7 @@ __all__ = [
     "Optimisation",
     "Prediction",
     "Progress",
+    "ProgressLines",
     "Recipe",
     "Running",
     "Step",
