@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from hodor import __version__
-from hodor.errors import HodorError, one_line
+from hodor.errors import HodorError, counted, one_line
 
 PACKAGE = "hodor-vos"
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "av", "pillow")
@@ -153,6 +153,7 @@ def _step(model: str) -> str:
     median = statistics.median(seconds[1:])
     runtime = tracker.runtime
     return (
-        f"{1000 * median:.0f} ms for a frame of {width} x {height}, {len(result.ids)} objects, "
-        f"model {model}, on {runtime.device_name} ({runtime.precision})"
+        f"{1000 * median:.0f} ms for a frame of {width} x {height}, "
+        f"{counted(len(result.ids), 'object')}, model {model}, on {runtime.device_name} "
+        f"({runtime.precision})"
     )

@@ -92,6 +92,11 @@ def reason(error: BaseException) -> str:
     return one_line(getattr(error, "strerror", None) or error)
 
 
+def counted(count: int, what: str) -> str:
+    """Such as "1 frame", "2 frames"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 @contextmanager
 def explained(
     path: Path, kind: type[HodorError] = HodorError, failed: str = "cannot be written"

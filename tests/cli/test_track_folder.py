@@ -60,6 +60,7 @@ def test_every_video_is_tracked_with_the_masks_of_its_name(
     page = Path("out/report.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") == 3
     assert "3 finished" in page
+    assert all(f"hodor studio {Path('out', name).absolute()} --frame" in page for name in "abc")
 
 
 @pytest.mark.parametrize("how", [[], ["--batch", "3"]], ids=["one by one", "batch"])
@@ -69,7 +70,10 @@ def test_a_video_that_fails_comes_first_and_its_reason_is_told(
     Path("clips/b.mp4").write_text("no video, and nothing like one")
     ran = hodor(*words("clips", *how))
     assert ran.code == 1
-    assert "1 of 3 videos failed, the others are finished" in ran.err
+    said = " ".join(ran.err.split())
+    assert "1 of 3 videos failed (b), the others are finished; the same command" in said
+    assert said.endswith("What went wrong is above and in out/report.csv")
+    assert said.count("is no video that can be read") == 1, "what went wrong is told once"
     first, *others = report()
     assert (first["video"], first["status"]) == ("b", "failed")
     assert "b.mp4" in first["said"]

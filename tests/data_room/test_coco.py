@@ -92,7 +92,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
         one(None),
     ]
     notes = CocoInstances(tmp_path, write(tmp_path, annotations)).notes()
-    assert notes == ["1 annotations of crowds", "3 annotations without a shape (boxes only?)"]
+    assert notes == ["1 annotation of crowds", "3 annotations without a shape (boxes only?)"]
 
 
 def test_the_index_counts_what_reading_finds_without_reading(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hodor.cli.app import App
 from hodor.cli.intensity import CHANNEL, INTENSITY
 from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.names import names_of
-from hodor.errors import HodorError
+from hodor.errors import HodorError, counted
 from hodor.formats import (
     FORMATS,
     Labelled,
@@ -28,7 +28,6 @@ from hodor.formats import (
     with_video,
     write_track,
 )
-from hodor.formats.track import counted
 from hodor.video import Intensity, Source, label_map_objects, open_source
 
 app = App()

@@ -15,7 +15,7 @@ from hodor.cli.app import App
 from hodor.cli.benchmarks import ALL_FRAMES, Named, with_benchmark
 from hodor.cli.shared_options import shared_options
 from hodor.cli.tracker_options import with_tracker_options
-from hodor.errors import HodorError
+from hodor.errors import HodorError, counted
 from hodor.evaluation import (
     BASELINES,
     Benchmark,
@@ -164,7 +164,9 @@ def _conclude(
     if outputs.zip_file is not None:
         count = write_submission(next(iter(folders.values())), dataset, outputs.zip_file)
         check_submission(outputs.zip_file, dataset)
-        console.print(f"{count} frames in {outputs.zip_file}; it is as the server takes it")
+        console.print(
+            f"{counted(count, 'frame')} in {outputs.zip_file}; it is as the server takes it"
+        )
         if not is_scored(dataset):
             return
     found = score_folders(list(folders.values()), dataset, workers=workers)
@@ -189,7 +191,9 @@ def check_zip(
     dataset = benchmark.open()
     check_submission(file, dataset)
     frames = sum(len(sequence.wanted) for sequence in dataset.sequences)
-    Console().print(f"{file}: {frames} frames of {dataset.title}, as the server takes them")
+    Console().print(
+        f"{file}: {counted(frames, 'frame')} of {dataset.title}, as the server takes them"
+    )
 
 
 def _methods(common: Method, models: Sequence[str], baselines: Sequence[str]) -> list[Method]:
@@ -257,7 +261,7 @@ def _run(
     notes = read_notes(dataset, folder).values()
     frames, seconds = sum(n.frames for n in notes), sum(n.seconds for n in notes)
     speed = f"{frames / seconds:.1f} frames/s for each worker" if seconds else ""
-    console.print(f"{method.name}: {frames} frames tracked at {speed}", highlight=False)
+    console.print(f"{method.name}: {counted(frames, 'frame')} tracked at {speed}", highlight=False)
 
 
 def _run_all(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from hodor.cli.training_runs import run
 from hodor.data import Stills, Videos
-from hodor.errors import DataError, HodorError
+from hodor.errors import DataError, HodorError, counted
 from hodor.evaluation import (
     AnnotatedSequence,
     HeldOutScores,
@@ -98,8 +98,8 @@ def prepare(
     stems = opened.stems()
     if len(stems) < FEWEST:
         raise DataError(
-            f"{images or frames}: {len(stems)} annotated images; fine-tuning needs at least "
-            f"{FEWEST}, of which one in five is kept for measuring"
+            f"{images or frames}: {counted(len(stems), 'annotated image')}; fine-tuning needs "
+            f"at least {FEWEST}, of which one in five is kept for measuring"
         )
     kept = kept_for_measuring(stems)
     if isinstance(opened, Videos):
@@ -138,7 +138,7 @@ def show(
     console: Console, model: str, trained: Path, before: HeldOutScores, after: HeldOutScores
 ) -> None:
     """Print the scores as a table, and what to do with the model."""
-    table = Table(title=f"annotations kept aside: {before.counted} objects in frames")
+    table = Table(title=f"annotations kept aside: {counted(before.counted, 'object')} in frames")
     for column in ("model", "J&F", "J", "F"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for name, scores in ((model, before), (str(trained), after)):

@@ -13,8 +13,8 @@ from hodor.cli.app import App
 from hodor.cli.convert import checked_rate, read_options
 from hodor.cli.intensity import CHANNEL
 from hodor.cli.names import names_of
+from hodor.errors import counted
 from hodor.formats import FORMATS, Track, read_track, with_video
-from hodor.formats.track import counted
 from hodor.measuring import (
     Measurement,
     Units,

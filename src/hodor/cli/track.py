@@ -24,9 +24,8 @@ from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.track_options import Crew, Shown, Written, with_crew, with_shown, with_written
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.cli.where_to_look import called, where_to_look
-from hodor.errors import HodorError, MaskError, MissingSourceError
+from hodor.errors import HodorError, MaskError, MissingSourceError, counted
 from hodor.extras import check
-from hodor.formats.track import counted
 from hodor.jobs import Outcome
 from hodor.runs import (
     ListedVideo,
@@ -46,6 +45,7 @@ from hodor.runs import Progress as Step
 from hodor.segmenter import prompts_of_words
 from hodor.tracking import Tracker, TrackerOverrides
 from hodor.video import Intensity, open_source
+from hodor.video.limits import some
 from hodor.video.sources import is_live, is_missing
 from hodor.weights import DEFAULT
 
@@ -221,7 +221,7 @@ def _track_all(
     if len(waiting) < len(videos):
         finished = len(videos) - len(waiting)
         are = "is" if finished == 1 else "are"
-        console.print(f"{finished} of {len(videos)} videos {are} finished already")
+        console.print(f"{finished} of {counted(len(videos), 'video')} {are} finished already")
     failures: dict[str, str] = {}
     outcomes = track_many(
         waiting, run.out, tracker=run.tracker, outputs=run.outputs, adapt=run.adapt,
@@ -242,10 +242,11 @@ def _track_all(
     written = write_report(report_videos(videos, run.out, failures), videos, run.out)
     console.print(f"report in {' and '.join(map(str, written))}", highlight=False)
     if failures:
-        told = "; ".join(f"{name}: {error}" for name, error in failures.items())
+        others = ", the others are finished" if len(failures) < len(videos) else ""
         raise HodorError(
-            f"{len(failures)} of {len(videos)} videos failed, the others are finished; the same "
-            f"command with --resume tries again. {told}"
+            f"{len(failures)} of {counted(len(videos), 'video')} failed ({some(failures)}){others}"
+            f"; the same command with --resume tries again. What went wrong is above and in "
+            f"{written[0]}"
         )
 
 
@@ -268,8 +269,9 @@ def _with_bar(
 
 def _in_short(summary: Summary) -> str:
     speed = summary.tracked / summary.seconds if summary.seconds else 0.0
-    warnings = f", {len(summary.warnings)} warnings" if summary.warnings else ""
-    return f"{summary.frames} frames, {speed:.1f} frames/s{warnings}"
+    told = len(summary.warnings)
+    warnings = f", {counted(told, 'warning')}" if told else ""
+    return f"{counted(summary.frames, 'frame')}, {speed:.1f} frames/s{warnings}"
 
 
 @contextmanager
@@ -310,7 +312,7 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
     """Say what was done, what was odd, where to look first, and where the results are."""
     values = summary.to_dict()
     console.print(
-        f"{summary.frames} frames, objects {', '.join(map(str, values['objects']))}: "
+        f"{counted(summary.frames, 'frame')}, objects {', '.join(map(str, values['objects']))}: "
         f"{values['frames_per_second']:.1f} frames/s end to end on {values['device']} "
         f"({values['precision']}, size {values['options']['size']})",
         highlight=False,
@@ -323,7 +325,7 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
         line = f"  {called(int(i), summary)}: mean confidence {mean:.2f}{away}"
         console.print(line, highlight=False, markup=False)
     for warning in summary.warnings:
-        console.print(f"[yellow]warning[/]: {warning}", highlight=False)
+        console.print(f"[yellow]warning[/]: {warning}", highlight=False, soft_wrap=True)
     if summary.adaptation is not None:
         came = summary.adaptation
         console.print(

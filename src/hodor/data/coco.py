@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hodor.data.held_out import is_held_out
 from hodor.data.objects import OURS, Index, ObjectRules
 from hodor.data.stills import Still, make_still, read_rgb, shape_of, some
-from hodor.errors import MALFORMED, DataError, one_line
+from hodor.errors import MALFORMED, DataError, counted, one_line
 from hodor.types import JsonObject
 from hodor.video import decode_rle, fill_polygons
 from hodor.video.coco_rle import Segmentation
@@ -64,7 +64,7 @@ class CocoInstances:
         content = _content(annotations)
         self.short_side = short_side
         self.rules = rules
-        self.left_out: dict[str, int] = defaultdict(int)
+        self.left_out: dict[tuple[str, str], int] = defaultdict(int)
         self.entries: list[JsonObject] = []
         self.paths: list[Path] = []
         missing: list[str] = []
@@ -81,7 +81,7 @@ class CocoInstances:
                 continue
             stem = PurePosixPath(name).stem
             if (held_out and is_held_out(stem)) or stem in without:
-                self.left_out["images left out"] += 1
+                self.left_out["image", "left out"] += 1
                 continue
             found = next((end for end in _ends(name) if end in there), None)
             if found is None:
@@ -101,9 +101,9 @@ class CocoInstances:
         by_image: dict[int, list[Annotation]] = defaultdict(list)
         for annotation in annotations:
             if annotation.get("iscrowd"):
-                self.left_out["annotations of crowds"] += 1
+                self.left_out["annotation", "of crowds"] += 1
             elif not has_shape(annotation.get("segmentation")):
-                self.left_out["annotations without a shape (boxes only?)"] += 1
+                self.left_out["annotation", "without a shape (boxes only?)"] += 1
             else:
                 by_image[annotation["image_id"]].append(annotation)
         return by_image
@@ -160,7 +160,7 @@ class CocoInstances:
 
     def notes(self) -> list[str]:
         """See ``Stills.notes``."""
-        return [f"{count} {what}" for what, count in self.left_out.items()]
+        return [f"{counted(n, what)} {why}" for (what, why), n in self.left_out.items()]
 
     def stems(self) -> list[str]:
         """See ``Stills.stems``."""

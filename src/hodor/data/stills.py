@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hodor.data.held_out import is_held_out
 from hodor.data.objects import OURS, Index, ObjectRules, renumbered, usable_ids
-from hodor.errors import DataError, MaskError, SourceError
+from hodor.errors import DataError, MaskError, SourceError, counted
 from hodor.video import read_label_map, read_still, with_ignored
 from hodor.video.label_maps import IGNORED_REGIONS
 
@@ -131,7 +131,7 @@ class MaskFolder:
 
     def notes(self) -> list[str]:
         """See ``Stills.notes``."""
-        away = [f"{self.away} images left out"] if self.away else []
+        away = [f"{counted(self.away, 'image')} left out"] if self.away else []
         ignored = [f"{IGNORED_REGIONS} were left out ({len(self.ignoring)})"]
         return [*away, *(ignored if self.ignoring else [])]
 

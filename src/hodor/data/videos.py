@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hodor.data.objects import Index, ObjectRules, usable_ids
 from hodor.data.stills import Still, image_files, make_still, read_rgb, shape_of, shrunk, some
-from hodor.errors import DataError, HodorError
+from hodor.errors import DataError, HodorError, counted
 from hodor.video import read_label_map
 from hodor.video.layouts import listed_videos
 
@@ -197,7 +197,7 @@ class Videos:
         frames = sum(len(video.frames) for video in self.videos)
         known = sum(len(video.annotated()) for video in self.videos)
         used = len(self) if self.annotated == "one" else known
-        return [f"{frames} frames, {known} annotated, {used} of these used"]
+        return [f"{counted(frames, 'frame')}, {known} annotated, {used} of these used"]
 
     def stems(self) -> list[str]:
         """File stems of the annotated frames, in order, video after video."""

@@ -6,7 +6,7 @@ Test-dev has label maps of first frames only.
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hodor.errors import DataError
+from hodor.errors import DataError, counted
 from hodor.evaluation.benchmark import BenchmarkSequence, present_ids, read_reference
 from hodor.evaluation.folders import (
     FRAME_SUFFIXES,
@@ -62,7 +62,7 @@ class DavisDataset:
     @property
     def title(self) -> str:
         """Year and split; whether the list is the official one is not known."""
-        return f"DAVIS {self.year} {self.split} ({len(self.sequences)} sequences)"
+        return f"DAVIS {self.year} {self.split} ({counted(len(self.sequences), 'sequence')})"
 
     @property
     def submission_folder(self) -> str:

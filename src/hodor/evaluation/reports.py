@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from hodor.errors import counted
 from hodor.evaluation.comparison import Paired, sequence_means
 from hodor.evaluation.scores import ObjectScores, Scores, as_columns, average
 from hodor.files import whole_file
@@ -19,7 +20,7 @@ def score_table(scores: Scores, *, objects: bool = False, title: str = "") -> Ta
     objects: also a row for each object of a sequence with several.
     """
     count = sum(len(found) for found in scores.sequences.values())
-    table = Table(title=f"{title and title + ': '}J and F x 100, {count} objects")
+    table = Table(title=f"{title and title + ': '}J and F x 100, {counted(count, 'object')}")
     table.add_column("sequence", no_wrap=True)
     for column in _COLUMNS:
         table.add_column(column.replace("-", "\n"), justify="right")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hodor.errors import MALFORMED, HodorError, one_line
+from hodor.errors import MALFORMED, HodorError, counted, one_line
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence
 from hodor.evaluation.methods import Method, steps
 from hodor.evaluation.tracked import write_steps
@@ -115,8 +115,8 @@ def run_method(
             failures.append(f"{outcome.name}: {outcome.error}")
     if failures:
         raise HodorError(
-            f"{method.name}: {len(failures)} of {len(mine)} sequences failed, the others are kept; "
-            "--resume tries again. " + "; ".join(failures)
+            f"{method.name}: {len(failures)} of {counted(len(mine), 'sequence')} failed, the "
+            "others are kept; --resume tries again. " + "; ".join(failures)
         )
 
 

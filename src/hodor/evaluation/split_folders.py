@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from hodor.errors import MALFORMED, DataError, one_line
+from hodor.errors import MALFORMED, DataError, counted, one_line
 from hodor.evaluation.benchmark import BenchmarkSequence, present_ids, read_reference
 from hodor.evaluation.davis import first_objects
 from hodor.evaluation.folders import (
@@ -119,7 +119,7 @@ class YouTubeVosDataset:
     @property
     def title(self) -> str:
         """Which of 2018 and 2019 it is, the files do not tell."""
-        return f"YouTube-VOS {self.split} ({len(self.sequences)} videos)"
+        return f"YouTube-VOS {self.split} ({counted(len(self.sequences), 'video')})"
 
     @property
     def submission_folder(self) -> str:
@@ -155,7 +155,7 @@ class MoseDataset:
     @property
     def title(self) -> str:
         """With the split."""
-        return f"MOSE {self.split} ({len(self.sequences)} videos)"
+        return f"MOSE {self.split} ({counted(len(self.sequences), 'video')})"
 
     @property
     def submission_folder(self) -> str:
@@ -206,7 +206,7 @@ class LvosDataset:
     @property
     def title(self) -> str:
         """With the split; v1 and v2 differ by their number of videos."""
-        return f"LVOS {self.split} ({len(self.sequences)} videos)"
+        return f"LVOS {self.split} ({counted(len(self.sequences), 'video')})"
 
     @property
     def submission_folder(self) -> str:

@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 from pathlib import Path
 
-from hodor.errors import MaskError
+from hodor.errors import MaskError, counted
 from hodor.formats.checking import checked_reading, checked_writing
 from hodor.formats.coco import COCO, COCO_POLYGONS
 from hodor.formats.cvat import CVAT, CVAT_POLYGONS
@@ -19,7 +19,7 @@ from hodor.formats.npz import NPZ
 from hodor.formats.reading import Look, ReadOptions, readable
 from hodor.formats.rle import RLE
 from hodor.formats.tiff import TIFF
-from hodor.formats.track import Track, counted
+from hodor.formats.track import Track
 from hodor.formats.writing import WriteOptions
 from hodor.formats.yolo import YOLO
 from hodor.formats.youtube_vis import YOUTUBE_VIS

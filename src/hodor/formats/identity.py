@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from hodor.formats.track import HIGHEST_ID, counted
+from hodor.errors import counted
+from hodor.formats.track import HIGHEST_ID
 from hodor.video.limits import some
 
 Box = tuple[float, float, float, float]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hodor.errors import MaskError
+from hodor.errors import MaskError, counted
 from hodor.files import whole_folder
 from hodor.formats.format import Format
 from hodor.formats.frame_numbers import numbers_of
@@ -21,7 +21,6 @@ from hodor.formats.track import (
     Labelled,
     Shapes,
     Track,
-    counted,
     flattened,
     survey,
     tell,

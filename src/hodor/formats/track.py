@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.errors import MaskError
+from hodor.errors import MaskError, counted
 from hodor.video import (
     LabelMap,
     SoftMask,
@@ -141,11 +141,6 @@ def some_frames(track: Track) -> Iterator[Labelled]:
         yield frame
     if frame is None:
         raise MaskError(f"{track.video} holds no frames; there is nothing to convert.")
-
-
-def counted(count: int, what: str) -> str:
-    """Such as "1 frame", "2 frames"."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def masks_of(label_map: LabelMap) -> list[tuple[int, Mask]]:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hodor.errors import MaskError
+from hodor.errors import MaskError, counted
 from hodor.formats.reading import folder_of, stem
-from hodor.formats.track import counted
 from hodor.video.limits import some
 
 

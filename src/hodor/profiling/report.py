@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
+from hodor.errors import counted
 from hodor.profiling.measure import Measurement
 from hodor.profiling.operations import Counts
 
@@ -13,7 +14,8 @@ def bench_table(found: Measurement) -> Table:
     s = found.settings
     table = Table(
         title=f"{s['model']}, {s['height']} x {s['width']} seen at {s['image'][0]} x "
-        f"{s['image'][1]}, {s['objects']} objects, window {s['window']}, {s['precision']}",
+        f"{s['image'][1]}, {counted(s['objects'], 'object')}, window {s['window']}, "
+        f"{s['precision']}",
         caption="\n".join(_notes(found)),
         caption_justify="left",
     )

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from hodor.errors import LIST_ITEM, HodorError, one_line
+from hodor.errors import LIST_ITEM, HodorError, counted, one_line
 from hodor.files import safe_name
-from hodor.formats.track import counted
 from hodor.jobs import Outcome, attempt, run_jobs
 from hodor.runs.folder import Outputs, is_begun, is_finished, track_to_folder
 from hodor.runs.summary import Summary

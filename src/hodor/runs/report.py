@@ -147,7 +147,8 @@ def _of_summary(name: str, folder: Path, summary: Mapping[str, Json]) -> VideoRe
 
 
 def _command(folder: Path, frame: int) -> str:
-    return f"hodor studio {shlex.quote(str(folder))} --frame {frame}"
+    # Whole, since a page is read in a browser and the command is run in any folder.
+    return f"hodor studio {shlex.quote(str(folder.absolute()))} --frame {frame}"
 
 
 def _picture(report: VideoReport, source: str, folder: Path) -> str | None:

@@ -18,7 +18,7 @@ from hodor.data import (
     examine,
     youtube_vos,
 )
-from hodor.errors import DataError
+from hodor.errors import DataError, counted
 from hodor.training.settings import DataSet, Recipe
 
 SHOWN = 5  # broken files that are named for each kind of trouble
@@ -139,13 +139,13 @@ def check_data(
             progress(done, total)
 
         found = examine(opened, every=every, progress=one_more)
-        what = "videos" if isinstance(opened, Videos) else "images"
+        what = "video" if isinstance(opened, Videos) else "image"
         lines.append(_line(number, dataset, found, what))
         if found.broken:
             shown = "; ".join(found.broken[:SHOWN]) + (" ..." if len(found.broken) > SHOWN else "")
             troubles.append(
-                f"data.{number}: {len(found.broken)} of {found.read} {what} that were read cannot "
-                f"be used: {shown}"
+                f"data.{number}: {len(found.broken)} of {counted(found.read, what)} that were "
+                f"read cannot be used: {shown}"
             )
     return lines, troubles
 
@@ -154,8 +154,8 @@ def _line(number: int, dataset: DataSet, found: Found, what: str) -> str:
     read = "all read" if found.read == found.items else f"{found.read} of them read"
     usable = found.read - len(found.broken)
     text = (
-        f"data.{number}: {dataset.kind} {dataset.images}: {found.items} {what}, {read}, {usable} "
-        f"usable with {found.objects} objects"
+        f"data.{number}: {dataset.kind} {dataset.images}: {counted(found.items, what)}, {read}, "
+        f"{usable} usable with {counted(found.objects, 'object')}"
     )
     return f"{text}; {', '.join(found.notes)}" if found.notes else text
 

@@ -17,6 +17,7 @@ from hodor.errors import (
     MissingSourceError,
     NotAVideoError,
     SourceError,
+    counted,
     one_line,
 )
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
@@ -76,9 +77,11 @@ class ImagesSource(Closing):
         self.warnings: list[str] = []
         if left_out:
             shown = ", ".join(left_out[:3]) + (", ..." if len(left_out) > 3 else "")
+            are = "is no image" if len(left_out) == 1 else "are no images"
+            were = "was" if len(left_out) == 1 else "were"
             self.warnings.append(
-                f"{len(left_out)} files of {files[0].parent} are no images that can be read, or "
-                f"links to nothing, and were left out: {shown}"
+                f"{counted(len(left_out), 'file')} of {files[0].parent} {are} that can be read, or "
+                f"links to nothing, and {were} left out: {shown}"
             )
         self._intensity = intensity
 
