@@ -2,6 +2,7 @@
 
     python tools/make_studio_pictures.py            # into docs/images
     python tools/make_studio_pictures.py --video folder --masks first.png --out /tmp/pictures
+    python tools/make_studio_pictures.py --click    # only the mask that a click offers
 
 Needs playwright and a Chromium in the path.
 """
@@ -36,6 +37,7 @@ FLAGS = [
 ]
 SIZE = {"width": 1280, "height": 780}
 LARGEST = 300_000  # bytes of a picture
+CLICKED = (220, 120)  # on the astronaut of the sample clip: x, y in pixels of the frame
 NAMES = ("Astronaut", "Cup", "Shuttle")
 PATIENCE = 600_000  # ms
 
@@ -112,6 +114,21 @@ def correct(page: Page, frame: int) -> None:
     page.wait_for_selector('#standing:has-text("Mask given")')
 
 
+def offer(page: Page, address: str, path: Path) -> None:
+    """A mask that a click on an object offers, with the button that takes it."""
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    page.wait_for_selector('body[data-shown="0"]')
+    page.keyboard.press("c")
+    page.wait_for_selector('body[data-looked="0"]')
+    page.mouse.click(*on_screen(page, *CLICKED))
+    page.wait_for_selector("#take-mask", state="visible")
+    page.hover("#take-mask")
+    picture(page, path)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#take-mask", state="hidden")
+
+
 def take_pictures(page: Page, address: str, masks: Path, out: Path) -> None:
     """Open, track, correct, track on; light and dark."""
     page.set_default_timeout(PATIENCE)
@@ -142,6 +159,7 @@ def main() -> None:
     parser.add_argument("--video", type=Path, default=sample_clip())
     parser.add_argument("--masks", type=Path, default=sample_masks())
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument("--click", action="store_true", help="only what a click offers")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -152,7 +170,9 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport=SIZE, color_scheme="dark")
-        take_pictures(page, address, options.masks, options.out)
+        offer(page, address, options.out / "studio-click.png")
+        if not options.click:
+            take_pictures(page, address, options.masks, options.out)
         browser.close()
 
 

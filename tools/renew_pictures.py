@@ -10,7 +10,7 @@
 | grid | grid.jpg | docs/guides/first-masks.md |
 | measurements | measurements.png | docs/guides/measure.md |
 | report | report.png | docs/guides/track-a-video.md |
-| studio | studio-draw.png, -track, -correct, -export | docs/guides/studio.md |
+| studio | studio-click.png, -draw, -track, -correct, -export | docs/guides/studio.md |
 | tiny | failures-tiny.jpg | tiny's card |
 | failures | failures.jpg (needs --davis) | small's card |
 
@@ -104,7 +104,7 @@ def report(work: Path, _: Path | None) -> None:
 
 
 def studio(_: Path, __: Path | None) -> None:
-    """Four pictures of the page."""
+    """Five pictures of the page."""
     run("tools/make_studio_pictures.py")
 
 

@@ -130,6 +130,8 @@ def test_a_folder_of_videos_without_masks_is_told_of_a_folder_of_masks(
 ) -> None:
     ran = hodor("track", "clips", "--out", "out")
     assert "clips holds 3 videos: give --masks FOLDER with a mask for each" in ran.err
+    assert "hodor studio clips/a.mp4, or hodor mask clips/a.mp4 --box" in ran.err
+    assert "--out masks/a.png" in ran.err
 
 
 def test_a_stopped_batch_says_in_one_line_how_to_go_on_and_reports(

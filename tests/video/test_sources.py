@@ -238,6 +238,12 @@ def test_reading_holds_a_few_frames_however_long_the_video(tmp_path: Path) -> No
     assert peak < 8 * 240 * 320 * 3
 
 
+def test_frames_of_film_are_told_what_to_become(tmp_path: Path) -> None:
+    (tmp_path / "shot.1001.exr").touch()
+    with pytest.raises(SourceError, match=r"holds shot.1001.exr; frames in EXR and DPX are not"):
+        open_source(tmp_path)
+
+
 def test_decoded_pictures_are_freed_without_the_garbage_collector(tmp_path: Path) -> None:
     """Pictures in cycles of references would wait for it, gigabytes of them in large videos."""
     path = write_video(tmp_path / "clip.mp4", flat_frames(60))

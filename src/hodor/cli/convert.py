@@ -111,9 +111,9 @@ def _check_folder(out: Path, to: str) -> None:
 
 
 def _tell(console: Console, written: str, warnings: Sequence[str]) -> None:
-    console.print(written, highlight=False)
+    console.print(written, highlight=False, soft_wrap=True)
     for warning in warnings:
-        console.print(f"[yellow]warning[/]: {warning}", highlight=False)
+        console.print(f"[yellow]warning[/]: {warning}", highlight=False, soft_wrap=True)
 
 
 def _own_video(console: Console, given: Path, to: str) -> str | None:

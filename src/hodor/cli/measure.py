@@ -78,15 +78,15 @@ def measure_command(
     write_measurements(rows, table, units)
     tell(rows, units, console)
     if taken := _taken(track, um_per_pixel, fps):
-        console.print(f"  {taken}", highlight=False)
+        console.print(f"  {taken}", highlight=False, soft_wrap=True)
     for warning in track.warnings:
-        console.print(f"[yellow]warning[/]: {warning}", highlight=False)
-    console.print(f"table in {table}", highlight=False)
+        console.print(f"[yellow]warning[/]: {warning}", highlight=False, soft_wrap=True)
+    console.print(f"table in {table}", highlight=False, soft_wrap=True)
     if find_spec("matplotlib") is None:
         console.print("no picture of the curves: pip install 'hodor-vos[analysis]' draws one")
         return
     curves_figure(rows, table.with_suffix(".png"), units)
-    console.print(f"curves in {table.with_suffix('.png')}", highlight=False)
+    console.print(f"curves in {table.with_suffix('.png')}", highlight=False, soft_wrap=True)
 
 
 def _taken(track: Track, um_per_pixel: float | None, fps: float | None) -> str:
@@ -119,6 +119,7 @@ def tell(rows: list[Measurement], units: Units, console: Console) -> None:
             f"  object {number} ({own[0].name}): visible in {len(seen)} of "
             f"{counted(len(own), 'frame')}, area {least} to {most} {as_written(units.area)}{speed}",
             highlight=False,
+            soft_wrap=True,
         )
     if not units.seconds:
         console.print("  speeds are per frame: --fps RATE or --source VIDEO makes them per second")

@@ -1,6 +1,7 @@
 """``hodor track``."""
 
 import shlex
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -172,6 +173,17 @@ def _how_to_begin(source: str, intensity: Intensity) -> str:
     )
 
 
+def _how_to_begin_all(source: str, first: Path, count: int) -> str:
+    name = first.stem if first.is_file() else first.name
+    mask = f"masks/{name}.png"
+    return (
+        f"{source} holds {counted(count, 'video')}: give --masks FOLDER with a mask for each, such "
+        f"as {mask}, or --references FILE for all. To make one: hodor studio "
+        f"{shlex.quote(str(first))}, or hodor mask {shlex.quote(str(first))} --box "
+        f"LEFT,TOP,RIGHT,BOTTOM --out {shlex.quote(mask)}"
+    )
+
+
 def _masks_shown(source: str, shown: Shown, run: Run, *, alone: bool) -> Path:
     """The file of masks that boxes and points make; alone: of one video without --masks."""
     if not alone:
@@ -202,10 +214,7 @@ def _several(
         raise HodorError(f"{source}: --save-references is of one video; here are {len(found)}")
     if masks is None:
         if references is None:
-            raise MaskError(
-                f"{source} holds {len(found)} videos: give --masks FOLDER with a mask for each, "
-                f"such as FOLDER/{found[0].stem}.png, or --references FILE for all"
-            )
+            raise MaskError(_how_to_begin_all(str(source), found[0], len(found)))
         return [ListedVideo(path.stem, str(path), None, references) for path in found]
     return pair_videos(found, masks)
 
@@ -231,16 +240,20 @@ def _track_all(
     try:
         for outcome in _with_bar(console, outcomes, len(waiting)):
             if outcome.value is not None:
-                console.print(f"{outcome.name}: {_in_short(outcome.value)}", highlight=False)
+                console.print(
+                    f"{outcome.name}: {_in_short(outcome.value)}", highlight=False, soft_wrap=True
+                )
             else:
                 failures[outcome.name] = str(outcome.error)
-                console.print(f"[red]{outcome.name}[/]: {outcome.error}", highlight=False)
+                console.print(
+                    f"[red]{outcome.name}[/]: {outcome.error}", highlight=False, soft_wrap=True
+                )
     except KeyboardInterrupt:
         write_report(report_videos(videos, run.out, failures), videos, run.out)
         console.print("stopped; the same command with --resume goes on from here")
         raise typer.Exit(STOPPED) from None
     written = write_report(report_videos(videos, run.out, failures), videos, run.out)
-    console.print(f"report in {' and '.join(map(str, written))}", highlight=False)
+    console.print(f"report in {' and '.join(map(str, written))}", highlight=False, soft_wrap=True)
     if failures:
         others = ", the others are finished" if len(failures) < len(videos) else ""
         raise HodorError(
@@ -274,6 +287,30 @@ def _in_short(summary: Summary) -> str:
     return f"{counted(summary.frames, 'frame')}, {speed:.1f} frames/s{warnings}"
 
 
+SILENCE = 60.0
+"""Seconds of a run without a terminal after which there is a line, for logs"""
+
+
+class _Lines:
+    """How far a run is, said once a minute where there is no bar: a short one says nothing."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said = self._began = time.monotonic()
+
+    def report(self, step: Step) -> None:
+        """Say a frame, if the last line is long ago."""
+        now = time.monotonic()
+        if now - self._said < SILENCE:
+            return
+        self._said = now
+        of = "" if step.total is None else f" of {step.total}"
+        speed = step.done / (now - self._began)
+        self._console.print(
+            f"frame {step.frame.index + 1}{of}, {speed:.1f} frames/s", highlight=False
+        )
+
+
 @contextmanager
 def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
     """What shows the progress of one video; a stop by the user says how to go on."""
@@ -290,9 +327,13 @@ def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
     with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(Path(source).name, total=None, speed="")
 
+        lines = None if shown else _Lines(console)
+
         def report(step: Step) -> None:
             nonlocal live
             live = step.latency is not None
+            if lines is not None:
+                lines.report(step)
             if step.done == 1:  # a run that is gone on with begins where it stopped
                 bar.reset(task, total=step.total, completed=step.frame.index)
             late = "" if step.latency is None else f", {1000 * step.latency:.0f} ms behind"
@@ -316,6 +357,7 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
         f"{values['frames_per_second']:.1f} frames/s end to end on {values['device']} "
         f"({values['precision']}, size {values['options']['size']})",
         highlight=False,
+        soft_wrap=True,
     )
     for i, numbers in values["confidence"].items():
         known = [n for n in numbers if n is not None]
@@ -323,7 +365,7 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
         mean = sum(known) / len(known)
         away = f", not visible in {counted(lost, 'frame')}" if lost else ""
         line = f"  {called(int(i), summary)}: mean confidence {mean:.2f}{away}"
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for warning in summary.warnings:
         console.print(f"[yellow]warning[/]: {warning}", highlight=False, soft_wrap=True)
     if summary.adaptation is not None:

@@ -87,12 +87,15 @@ def draw_grid(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     drawn: NDArray[np.uint8] = np.repeat(np.repeat(pixels, times, axis=0), times, axis=1)
     step = _round_step(max(height, width) / LINES)
     columns, rows = _lines(width, step), _lines(height, step)
+    # Viewers show large pictures smaller, in which lines of one pixel would be lost.
+    larger = max(1.0, min(drawn.shape[:2]) / TEXT_LINES)
+    wide = round(larger)
     for column in columns:
-        _shade(drawn[:, column.at * times : column.at * times + 1], column)
+        _shade(drawn[:, column.at * times : column.at * times + wide], column)
     for row in rows:
-        _shade(drawn[row.at * times : row.at * times + 1], row)
+        _shade(drawn[row.at * times : row.at * times + wide], row)
     picture = Image.fromarray(drawn)
-    size = round(TEXT * max(1.0, min(picture.size) / TEXT_LINES))
+    size = round(TEXT * larger)
     _number(ImageDraw.Draw(picture), columns, rows, times, size)
     return np.array(picture), times
 

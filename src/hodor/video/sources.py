@@ -25,6 +25,9 @@ from hodor.video.pictures import AUTO, Intensity
 from hodor.video.stacks import StackSource, look_at
 from hodor.video.videos import VideoSource, ends
 
+LINEAR = (".exr", ".dpx")
+"""Frames of film, whose light has to be turned into colours of a screen before it is looked at"""
+
 
 def open_source(
     what: str | Path | NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
@@ -152,7 +155,10 @@ def _contents(folder: Path) -> str:
     if not names:
         return "it is empty"
     rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"it holds {', '.join(names[:3])}{rest}; name a video or a folder of images"
+    found = f"it holds {', '.join(names[:3])}{rest}"
+    if any(name.lower().endswith(LINEAR) for name in names):
+        return f"{found}; frames in EXR and DPX are not read: write them as PNG or ProRes"
+    return f"{found}; name a video or a folder of images"
 
 
 def _suffixes() -> str:
