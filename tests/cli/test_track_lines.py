@@ -24,4 +24,4 @@ def test_a_run_without_a_terminal_says_once_a_minute_how_far_it_is(
         frame = Frame(index, f"{index:05d}", np.zeros((4, 4, 3), np.uint8), 0.0)
         lines.report(Progress(frame, result, index + 1, 100, None))
     said = written.getvalue().splitlines()
-    assert said == ["frame 3 of 100, 0.0 frames/s", "frame 6 of 100, 0.0 frames/s"]
+    assert said == ["frame 3 of 100, 0.04 frames/s", "frame 6 of 100, 0.04 frames/s"]

@@ -296,19 +296,21 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._said = self._began = time.monotonic()
+        self._said = time.monotonic()
+        self._first: tuple[int, float] | None = None
 
     def report(self, step: Step) -> None:
         """Say a frame, if the last line is long ago."""
         now = time.monotonic()
+        # From the first frame on: what comes before it is the model's loading.
+        done, began = self._first = self._first or (step.done, now)
         if now - self._said < SILENCE:
             return
         self._said = now
         of = "" if step.total is None else f" of {step.total}"
-        speed = step.done / (now - self._began)
-        self._console.print(
-            f"frame {step.frame.index + 1}{of}, {speed:.1f} frames/s", highlight=False
-        )
+        rate = (step.done - done) / (now - began) if step.done > done else None
+        speed = "" if rate is None else f", {rate:.{1 if rate >= 1 else 2}f} frames/s"
+        self._console.print(f"frame {step.frame.index + 1}{of}{speed}", highlight=False)
 
 
 @contextmanager
