@@ -205,7 +205,7 @@ class DescriptorAttention(nn.Module):
 def sine_positions(
     h: int, w: int, channels: int, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """The same as ``sine_positions_anew``, kept for a few sizes.
+    """The same as ``sine_positions_anew``, (N, C), kept for a few sizes.
 
     A captured CUDA graph makes them itself: what is kept could be dropped under it.
     """

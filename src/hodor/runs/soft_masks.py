@@ -36,8 +36,9 @@ def soft_masks(result: Result, known: Sequence[int], given: LabelMap | None) -> 
     sought = [i for i in seen if i in known and i not in told]
     if sought:
         p = result.channel_probabilities()
-        background = p[: len(p) - len(known)].max(0)
-        objects = dict(zip(known, p[len(p) - len(known) :], strict=True))
+        backgrounds = len(p) - len(known)
+        background = p[:backgrounds].max(0)
+        objects = dict(zip(known, p[backgrounds:], strict=True))
         for i in sought:
             rivals = [background, *(plane for j, plane in objects.items() if j not in (i, *told))]
             share = objects[i] / (objects[i] + np.maximum.reduce(rivals)).clip(min=1e-12)

@@ -60,7 +60,7 @@ class LastFrame:
         return self._small(self.labels == i)
 
     def all_masks(self) -> NDArray[np.float32]:
-        """The masks of all objects together, likewise."""
+        """The masks of all objects together (h, w), likewise."""
         return self._small(self.labels > 0)
 
     def seen(self, ids: Sequence[int]) -> NDArray[np.float32]:

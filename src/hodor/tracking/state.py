@@ -45,7 +45,7 @@ class TrackerState(TypedDict):
 def state_of(
     memory: Memory[ArrayT], next_index: int, runtime: Runtime[ArrayT, FeaturesT]
 ) -> TrackerState:
-    """A tracker's state before it steps frame ``next_index``."""
+    """A tracker's state before it steps frame ``next_index``; descriptors are (O, C) a frame."""
     return {
         "next": next_index,
         "options": memory.options,
@@ -55,7 +55,7 @@ def state_of(
 
 
 def memory_of(state: TrackerState, runtime: Runtime[ArrayT, FeaturesT]) -> Memory[ArrayT]:
-    """The memory that a state holds, with its options.
+    """The memory that a state holds, (C,) an object and frame, with its options.
 
     Raises:
         HodorError: the state is of another network.

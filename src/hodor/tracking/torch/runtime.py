@@ -114,7 +114,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
         return image_of(frame[geometry.crop.area], geometry, self.config, self.device)
 
     def expect(self, frame: NDArray[np.uint8]) -> None:
-        """See ``Runtime``: to CUDA it is uploaded on a stream of its own."""
+        """See ``Runtime``: to CUDA (H, W, 3) is uploaded on a stream of its own."""
         self._uploads.begin(frame)
 
     def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
@@ -269,7 +269,7 @@ class TorchRuntime(Runtime[Tensor, Features]):
         *,
         matched: bool,
     ) -> Evidence:
-        """See ``Runtime``; Python waits once for all of it."""
+        """See ``Runtime``: of (K + O, h/4, w/4) and (C,); Python waits once for all of it."""
         parts = [self._confidences(logits, geometry)]
         if matched:
             parts.append(self._matched(logits, geometry))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from threading import Condition, get_ident
-from typing import cast
+from typing import TypeVar, TypeVarTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from hodor.tracking.torch.runtime import TorchRuntime
 from hodor.tracking.torch.uploads import Uploads
 from hodor.tracking.tracker import Tracker
 from hodor.types import Untyped
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 
 class Together:
@@ -86,19 +89,22 @@ class _NetworkInCommon(Hodor):
         self._network, self._desk = network, desk
 
     def extract(self, images: Tensor) -> Pyramid:
-        return cast(Pyramid, self._desk.ask(self._network.extract, images))
+        """See ``Hodor``: of (B, 3, h, w)."""
+        return self._desk.ask(self._network.extract, images)
 
     def keys(self, images: Tensor, pyramid: Pyramid) -> Tensor | None:
-        return cast(Tensor | None, self._desk.ask(self._network.keys, images, pyramid))
+        """See ``Hodor``: (B, C, h/8, w/8)."""
+        return self._desk.ask(self._network.keys, images, pyramid)
 
     def describe(
         self, pyramid: Pyramid, masks: Tensor, present: Tensor | None = None
     ) -> Descriptors:
-        asked = self._desk.ask(self._network.describe, pyramid, masks, present)
-        return cast(Descriptors, asked)
+        """See ``Hodor``: of masks (B, O, h, w)."""
+        return self._desk.ask(self._network.describe, pyramid, masks, present)
 
     def segment(self, pyramid: Pyramid, history: History) -> Tensor:
-        return cast(Tensor, self._desk.ask(self._network.segment, pyramid, history))
+        """See ``Hodor``: (B, K + O, h/4, w/4)."""
+        return self._desk.ask(self._network.segment, pyramid, history)
 
     def refine(
         self,
@@ -110,8 +116,9 @@ class _NetworkInCommon(Hodor):
         places: Tensor | None = None,
         remembered: Sequence[Remembered] = (),
     ) -> Refined:
+        """See ``Hodor``: of logits (B, K + O, h/4, w/4)."""
         told = (images, pyramid, logits, prior, keys, places, tuple(remembered))
-        return cast(Refined, self._desk.ask(self._network.refine, *told))
+        return self._desk.ask(self._network.refine, *told)
 
 
 @dataclass
@@ -152,11 +159,11 @@ class _Desk:
             self._stopped = True
             self._turn.notify_all()
 
-    def ask(self, work: Callable[..., Untyped], *told: Untyped) -> Untyped:
+    def ask(self, work: Callable[[*Ts], R], *told: *Ts) -> R:
         """What ``work`` gives for ``told``."""
         with self._turn:
             if get_ident() in self._members:
-                return self._in_common(_Request(work, told))
+                return cast(R, self._in_common(_Request(work, told)))
         return work(*told)
 
     def _in_common(self, request: _Request) -> Untyped:

@@ -120,7 +120,7 @@ class _Passage:
     def answer(
         self, image: Tensor, asked: Asked[Tensor], geometry: Geometry
     ) -> Answer[Tensor, Features]:
-        """See ``FixedStep``."""
+        """See ``FixedStep``: of an image (1, 3, h, w)."""
         self._inside.fill(image, asked, geometry)
         self._found = found = self._passage()
         coming = Coming(self._packed_output(asked.ids, geometry))
