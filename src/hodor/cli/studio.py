@@ -1,6 +1,7 @@
 """``hodor studio``."""
 
 import shlex
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -57,7 +58,7 @@ def studio(
         hodor studio out
         hodor studio my.studio --port 8000 --no-browser
     """
-    console = Console(stderr=True)
+    say = partial(Console(stderr=True).print, highlight=False, markup=False, soft_wrap=True)
     serve = room.serve  # a missing extra is told before anything is made
     opened = room.open_studio(
         source,
@@ -70,15 +71,13 @@ def studio(
     folder = opened.session.folder.root
 
     def ready(address: str) -> None:
-        console.print(f"hodor studio is at {address}", highlight=False, soft_wrap=True)
-        console.print(f"session: {folder}; Ctrl-C ends", highlight=False, soft_wrap=True)
+        say(f"hodor studio is at {address}")
+        say(f"session: {folder}; Ctrl-C ends")
 
-    def warn(line: str) -> None:
-        console.print(f"warning: {line}", highlight=False, markup=False, soft_wrap=True)
-
+    warn = partial(say, "warning:")
     serve(opened, host=host, port=port, browser=browser, frame=frame, ready=ready, warn=warn)
     again = shlex.quote(str(room.to_open_again(folder)))
-    console.print(f"go on by: hodor studio {again}", highlight=False, soft_wrap=True)
+    say(f"go on by: hodor studio {again}")
 
 
 def _check_frame(opened: room.Studio, frame: int, source: str) -> None:

@@ -2,11 +2,11 @@
 
 import { byId } from "./elements.js";
 
-const STAYS = { info: 4000, error: 9000 }; // ms
+const STAYS = { info: 4000, warning: 15000, error: 9000 }; // ms; a warning is a long line
 const region = byId("notices");
 
 /** Shows a message for a while; the same one is not shown twice at once.
- * @type {(text: string, kind?: "info" | "error") => void} */
+ * @type {(text: string, kind?: "info" | "warning" | "error") => void} */
 export function tell(text, kind = "info") {
   for (const other of region.children) if (other.dataset.text === text) other.remove();
   const notice = document.createElement("div");

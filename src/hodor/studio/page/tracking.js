@@ -113,6 +113,6 @@ function announce(job) {
 function announceWarnings(job) {
   const warnings = job?.warnings ?? [];
   const past = told === null && !isBusy(); // it ended before this page was opened
-  for (const warning of warnings) if (!past && !warned.includes(warning)) tell(warning);
+  for (const warning of warnings) if (!past && !warned.includes(warning)) tell(warning, "warning");
   warned = warnings;
 }
