@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
 from hodor.runs import track_to_folder
 from hodor.tracking import Tracker
@@ -206,6 +207,33 @@ def test_draw_track_correct_at_frame_20_and_export(
     assert np.array_equal(exported[20] == 1, given)
     assert np.array_equal(exported[0], first)
     assert np.array_equal(exported[30], after[29])
+
+
+def test_a_pass_that_begins_anew_is_said_on_the_page_and_in_the_terminal(
+    server: Any, open_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    left = tmp_path / "session" / "tracker" / "forward.safetensors"
+    left.parent.mkdir(exist_ok=True)
+    save_file({"frame": np.zeros(1)}, left, {"format": "hodor-state-2"})
+    page = open_page(server.address)
+    page.tab.evaluate(
+        """() => {
+          const note = (changes) => {
+            for (const { addedNodes } of changes)
+              for (const notice of addedNodes) document.body.dataset.told += notice.dataset.text;
+          };
+          new MutationObserver(note).observe(
+            document.getElementById("notices"), { childList: true });
+        }"""
+    )
+    page.drag((20, 20), (30, 30))
+    page.standing("Mask given")
+    page.tab.click("#track-all")
+    page.tab.wait_for_selector('body[data-told*="the pass forward begins anew"]')
+    server.end()
+    said = [line for line in server.lines if line.startswith("warning: the pass forward begins")]
+    assert len(said) == 1
+    assert "hodor-state-2" in said[0]
 
 
 def test_reloading_and_a_killed_server_lose_nothing(
