@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hodor.model.attention import at_least_float32
 from hodor.model.pyramid import Pyramid
 
 SHARPNESS = 16.0  # s before any training
@@ -147,12 +148,16 @@ class Matcher(nn.Module):
         """
         b, _l, x, c = lines.shape
         sharpness = self.sharpness.exp()
-        scores = (lines.reshape(b, -1, c) * sharpness) @ remembered.keys + unheard  # (B, l x, J)
+        # No tensors of a step are larger: sums are made in place where no gradient is asked.
+        add = torch.add if torch.is_grad_enabled() else Tensor.add_
+        products = (lines.reshape(b, -1, c) * sharpness) @ remembered.keys  # (B, l x, J)
+        scores = add(at_least_float32(products), unheard)
         likeness = scores.amax(2) / sharpness
         if remembered.places is not None:
             across = _nearness(rows, remembered.places[:, 0])[:, :, None]  # (B, l, 1, J)
             along = _nearness(columns, remembered.places[:, 1])[:, None]  # (B, 1, x, J)
-            scores = (scores.view(b, -1, x, scores.shape[2]) + across + along).view_as(scores)
+            nearby = add(scores.view(b, -1, x, scores.shape[2]), across)
+            scores = add(nearby, along).view_as(scores)
         return scores.softmax(2) @ values, likeness
 
 
