@@ -1,9 +1,12 @@
 """Each fast way computes what the plain way beside it computes: forward and gradients."""
 
+import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,8 +23,8 @@ from hodor.model.backbones.swin import SwinBlock
 from hodor.model.backbones.timm import TimmBackbone
 from hodor.model.decoder import compare, compare_plain
 from hodor.model.deform import CHUNK, TAPS, DeformableConv, deform_conv2d_rows
-from hodor.model.inference import ReluConv
-from hodor.model.linear import Activation, linear, linear_plain, linear_rows
+from hodor.model.inference import ReadyConv
+from hodor.model.linear import Activation, fused, linear, linear_plain, linear_rows
 
 pytestmark = pytest.mark.slow
 
@@ -248,7 +251,9 @@ def test_a_copy_for_inference_is_lean() -> None:
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in modules)
     convolutions = [module for module in modules if isinstance(module, torch.nn.Conv2d)]
     assert all(conv.weight.dtype == torch.bfloat16 for conv in convolutions)
-    assert any(isinstance(module, ReluConv) for module in modules)
+    ready = [module for module in modules if isinstance(module, ReadyConv)]
+    assert len(ready) == len(convolutions)
+    assert any(module.relu for module in ready)
     assert isinstance(copy.backbone, TimmBackbone)
     deformable = inference_copy(network_of(**NETWORKS["Swin, deformable"]), torch.bfloat16)
     for module in deformable.modules():
@@ -257,21 +262,47 @@ def test_a_copy_for_inference_is_lean() -> None:
             assert module.conv.weight.dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize("name", ["relu", "same padding"])
-@torch.no_grad()
-def test_a_convolution_with_its_relu(name: str) -> None:
-    from timm.layers import Conv2dSame
+CONVOLUTIONS: dict[str, Callable[[], torch.nn.Conv2d]] = {
+    "plain": lambda: torch.nn.Conv2d(8, 12, 3, 2, 1),
+    "grouped": lambda: torch.nn.Conv2d(8, 12, 3, 2, 1, groups=4),
+    "reflected": lambda: torch.nn.Conv2d(8, 12, 3, 2, 1, padding_mode="reflect"),
+    "same padding": lambda: Conv2dSame(8, 12, 3, 2),
+}
 
+
+@pytest.mark.parametrize("relu", [True, False], ids=["relu", "alone"])
+@pytest.mark.parametrize("make", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
+@torch.no_grad()
+def test_a_convolution_with_its_relu(make: Callable[[], torch.nn.Conv2d], relu: bool) -> None:
     torch.manual_seed(0)
-    kind = torch.nn.Conv2d if name == "relu" else Conv2dSame
-    conv = kind(8, 12, 3, stride=2, padding=1 if name == "relu" else 0)
-    x = torch.randn(2, 8, 13, 18)
-    plain = F.relu(conv(x))
-    torch.testing.assert_close(ReluConv(conv)(x), plain)
-    with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(ReluConv(conv)(x).float(), plain, atol=0.05, rtol=0.05)
-        low = ReluConv(conv.bfloat16())(x)
-    torch.testing.assert_close(low.float(), plain, atol=0.05, rtol=0.05)
+    conv = make()
+    ready, low = ReadyConv(conv, relu=relu), ReadyConv(copy.deepcopy(conv).bfloat16(), relu=relu)
+    for size in ((13, 18), (32, 32), (13, 18)):
+        x = torch.randn(2, 8, *size)
+        plain = F.relu(conv(x)) if relu else conv(x)
+        torch.testing.assert_close(ready(x), plain)
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.testing.assert_close(ready(x).float(), plain, atol=0.05, rtol=0.05)
+            torch.testing.assert_close(low(x).float(), plain, atol=0.05, rtol=0.05)
+
+
+@torch.no_grad()
+def test_a_convolution_lays_its_weights_out_once_for_a_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ready = ReadyConv(torch.nn.Conv2d(8, 12, 3))
+    if not fused(torch.zeros(1)):
+        pytest.skip("needs oneDNN's kernels")
+    lay_out, sizes = torch.ops.mkldnn._reorder_convolution_weight, []
+
+    def noted(weight: torch.Tensor, *how: Any) -> torch.Tensor:
+        sizes.append(tuple(how[-1]))
+        return lay_out(weight, *how)
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_convolution_weight", noted)
+    for size in (9, 9, 20, 20):
+        ready(torch.randn(1, 8, size, size))
+    assert sizes == [(1, 8, 9, 9), (1, 8, 20, 20)]
 
 
 @pytest.mark.parametrize("masking", ["soft", "none", "hard"])

@@ -4,6 +4,8 @@ import copy
 from typing import cast
 
 import torch
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.padding import pad_same
 from torch import Tensor, nn
 
 from hodor.model.deform import DeformableConv
@@ -11,39 +13,49 @@ from hodor.model.linear import fused
 from hodor.model.network import Hodor
 
 
-class ReluConv(nn.Module):
-    """A convolution and the ReLU after it, in one pass where oneDNN serves.
+class ReadyConv(nn.Module):
+    """A convolution, and the ReLU after it if there is one, in one pass where oneDNN serves.
+
+    oneDNN lays weights out in blocks that suit a size of image. Here that is done once for a size,
+    not at each frame: the weights of the coarse layers are larger than what they are applied to.
 
     Args:
-        conv: the convolution; any subclass of ``nn.Conv2d`` keeps its own padding.
+        conv: the convolution; a subclass of ``nn.Conv2d`` keeps its own padding.
+        relu: whether a ReLU follows.
     """
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d, *, relu: bool = False) -> None:
         super().__init__()
-        self.conv = conv
+        self.conv, self.relu = conv, relu
+        self.own_padding = type(conv) not in (nn.Conv2d, Conv2dSame) or conv.padding_mode != "zeros"
+        self._laid_out: tuple[torch.Size, Tensor] | None = None  # the size, and weights for it
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, y, x) to (B, D, y', x')."""
         conv = self.conv
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        if type(conv) is not nn.Conv2d or conv.weight.dtype != x.dtype or not fused(x):
-            return cast(Tensor, conv(x).relu_())
-        return cast(
-            Tensor,
-            torch.ops.mkldnn._convolution_pointwise(
-                x,
-                conv.weight,
-                conv.bias,
-                conv.padding,
-                conv.stride,
-                conv.dilation,
-                conv.groups,
-                "relu",
-                [],
-                "",
-            ),
+        if self.own_padding or conv.weight.dtype != x.dtype or not fused(x):
+            y = cast(Tensor, conv(x))
+            return y.relu_() if self.relu else y
+        if isinstance(conv, Conv2dSame):
+            x = pad_same(x, list(conv.kernel_size), list(conv.stride), list(conv.dilation))
+        x = x.contiguous(memory_format=torch.channels_last)
+        how = (conv.padding, conv.stride, conv.dilation, conv.groups)
+        activation = "relu" if self.relu else "none"
+        y = torch.ops.mkldnn._convolution_pointwise(
+            x, self._weight(x.shape), conv.bias, *how, activation, [], ""
         )
+        return cast(Tensor, y)
+
+    def _weight(self, size: torch.Size) -> Tensor:
+        """The weights for images of ``size``: an opaque tensor of oneDNN's."""
+        if self._laid_out is None or self._laid_out[0] != size:
+            conv = self.conv
+            how = (conv.padding, conv.stride, conv.dilation, conv.groups)
+            weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, *how, list(size))
+            self._laid_out = (size, weight)
+        return self._laid_out[1]
 
 
 def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
@@ -65,19 +77,23 @@ def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
                 continue
             for parameter in module.parameters(recurse=False):
                 parameter.data = parameter.data.to(dtype)
-    _join_relus(ours)
+    _make_ready(ours)
     return ours.to(memory_format=torch.channels_last)
 
 
-def _join_relus(module: nn.Module) -> None:
-    """Make one module of each convolution and the ReLU that runs right after it, in place."""
-    before: nn.Module | None = None
-    name_before = ""
+def _make_ready(module: nn.Module) -> None:
+    """Make each convolution, and the ReLU that runs right after it, a ``ReadyConv``, in place."""
+    before: ReadyConv | None = None
     for name, child in list(module.named_children()):
         # What a folded batch norm leaves in its place runs right after the convolution.
         follows = isinstance(module, nn.Sequential) or name.startswith("bn")
-        if isinstance(child, nn.ReLU) and isinstance(before, nn.Conv2d) and follows:
-            module.add_module(name_before, ReluConv(before))
+        ready: ReadyConv | None = None
+        if isinstance(child, nn.Conv2d):
+            ready = ReadyConv(child)
+            module.add_module(name, ready)
+        elif isinstance(child, nn.ReLU) and before is not None and follows:
+            before.relu = True
             module.add_module(name, nn.Identity())
-        _join_relus(child)
-        before, name_before = child, name
+        elif not isinstance(child, DeformableConv):  # it takes the weights themselves
+            _make_ready(child)
+        before = ready

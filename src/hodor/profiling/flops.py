@@ -22,7 +22,8 @@ def _linear_flop(x: Tensor, *_args: object, out_val: Tensor, **_options: object)
 def _convolution_flop(
     _x: Tensor, weight: Tensor, *_args: object, out_val: Tensor, **_options: object
 ) -> float:
-    return 2.0 * out_val.numel() * weight[0].numel()
+    # oneDNN's own tensors cannot be indexed, and have an axis more where there are groups.
+    return 2.0 * out_val.numel() * weight.numel() / out_val.shape[1]
 
 
 # PyTorch's own counter leaves out attention on a CPU and oneDNN's fused layers.
