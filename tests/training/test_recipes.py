@@ -44,6 +44,13 @@ def test_bases_that_are_not_there_or_run_in_a_circle_are_told(tmp_path: Path) ->
         load_recipe(path)
 
 
+def test_recipes_build_on_as_many_others_as_a_long_history_has(tmp_path: Path) -> None:
+    write(tmp_path, "0.yaml", base="small-2", name="0")
+    for number in range(1, 15):
+        path = write(tmp_path, f"{number}.yaml", base=f"{number - 1}.yaml", name=str(number))
+    assert load_recipe(path).model == load_recipe("small-2").model
+
+
 def test_paper_recipes_take_the_papers_form_and_released_ones_the_released() -> None:
     for name in bundled_recipes():
         recipe = load_recipe(name)

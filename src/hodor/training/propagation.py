@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from hodor.data import ClipMotion
 from hodor.errors import HodorError, RecipeError
 from hodor.model import Descriptors, History, Hodor, Prior, Pyramid, Remembered
+from hodor.training.mistakes import with_mistakes
 from hodor.training.remembered import clip_places, remembered
 
 PRIOR_DROPPED = 0.15  # of clips and steps
@@ -142,6 +143,7 @@ class ClipModel(nn.Module):
         network: the network that is trained.
         mask_gradients: whether gradients flow through predicted masks (paper, section 3.4) or
             stop there (released).
+        mistaken: share of clips and steps in which the last masks have a mistake, in training.
         save_memory: compute activations inside the network's parts a second time for the
             gradients, instead of keeping them.
         compiled: compile the network's parts when they are first called.
@@ -152,12 +154,14 @@ class ClipModel(nn.Module):
         network: Hodor,
         *,
         mask_gradients: bool = False,
+        mistaken: float = 0.0,
         save_memory: bool = False,
         compiled: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.mask_gradients = mask_gradients
+        self.mistaken = mistaken
         self.save_memory = save_memory
         self._extract = _compiled(network.extract) if compiled else network.extract
         self._describe = _compiled(network.describe) if compiled else network.describe
@@ -276,6 +280,9 @@ class ClipModel(nn.Module):
             else:
                 frame, masks = 0, _with_negative(given, o)
                 confidence = masks.new_ones(b, o)
+            # No randomness is used without mistakes, so that older recipes repeat.
+            if self.training and self.mistaken:
+                masks = with_mistakes(masks, self.mistaken)
             known = masks.flatten(2).any(2).to(masks.dtype)
             if self.training:
                 known = known * (torch.rand(b, 1, device=known.device) >= PRIOR_DROPPED)

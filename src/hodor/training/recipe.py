@@ -16,8 +16,6 @@ from hodor.training.scale import scaled
 from hodor.training.settings import Recipe
 from hodor.types import Json, JsonObject
 
-MAX_BASES = 10  # recipes under a recipe; more must be a circle
-
 
 def bundled_recipes() -> list[str]:
     """Names of the recipes that come with the package, such as ``paper/static``."""
@@ -75,8 +73,12 @@ def read_plain(path: Path) -> Recipe:
 
 def _merged(text: str, where: str) -> JsonObject:
     """The values of a recipe over those of its bases."""
-    layers = []
-    for _ in range(MAX_BASES):
+    layers: list[JsonObject] = []
+    chain: list[Path] = []
+    while True:
+        if Path(where).resolve() in chain:
+            raise RecipeError(f"{where}: recipes build on one another in a circle")
+        chain.append(Path(where).resolve())
         values = _values(text, where)
         base = values.pop("base", None)
         layers.append(values)
@@ -84,8 +86,6 @@ def _merged(text: str, where: str) -> JsonObject:
             break
         beside = Path(where).parent / str(base)
         text, where = _text(beside if beside.is_file() else str(base), found_in=where)
-    else:
-        raise RecipeError(f"{where}: more than {MAX_BASES} recipes build on one another; a circle?")
     whole: JsonObject = {}
     for values in reversed(layers):
         whole = _over(whole, values)

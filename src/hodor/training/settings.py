@@ -145,6 +145,9 @@ class Recipe:
     schedule: Schedule = "released"
     mask_gradients: bool = False
     """Whether gradients flow through predicted masks (paper) or stop there (released)."""
+    mistaken: Annotated[float, Limit(least=0)] = 0.0
+    """For a network with a refiner: share of clips and steps in which the last masks have a part
+    too much or too little, which the next prediction has to mend (beyond the paper)."""
     loss: LossSettings = field(default_factory=LossSettings)
     tracking: JsonObject = field(default_factory=dict)
     """Fields of ``TrackerOptions`` that the model's file carries as its defaults."""

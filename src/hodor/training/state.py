@@ -70,6 +70,7 @@ def start(recipe: Recipe, device: torch.device, *, resumed: bool = False) -> Run
     model = ClipModel(
         network,
         mask_gradients=recipe.mask_gradients,
+        mistaken=recipe.mistaken,
         save_memory=running.save_memory,
         compiled=running.compile,
     )
