@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hodor.data.bend import bend
+from hodor.data.changing import change_parts
 from hodor.data.colour import Colour, blur_some, change_colours, compress_some
 from hodor.data.objects import ObjectRules
 from hodor.data.stills import Still
@@ -43,6 +44,8 @@ class ClipSettings:
     vanish: float = 0.0
     """Share of pasted, followed objects that are missing from one later frame: their mask must
     come out empty there, and they must be found again (section 5 names the failure)."""
+    changing: float = 0.0
+    """Share of clips in which parts of an object change their look, as of what turns round."""
     pasted_side: tuple[float, float] = (0.12, 0.42)
     """Side of pasted objects, as a share of the frame's sides."""
     still: float = 0.0
@@ -156,6 +159,8 @@ def _draw(
         labels[layers[0].ids == label] = number
     for position in order:
         paste(image, labels, layers[position], take + position if position <= pasted else 0)
+    if settings.changing and torch.rand(1, generator=g) < settings.changing:
+        image = change_parts(image, labels, g)
     image = blur_some(change_colours(image, settings.colour, g), settings.colour, g)
     frames = compress_some(image.round().to(torch.uint8), settings.colour, g)
     return Clip(frames, labels.to(torch.uint8))
