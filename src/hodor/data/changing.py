@@ -1,8 +1,8 @@
 """Objects whose parts change their look in the course of a clip, as of what turns round.
 
 A still that is warped shows the same surface in all frames. In videos a face comes in place of
-hair, a car's side in place of its front: what was never seen before, and belongs to the object since
-it moves with it and lies within its outline.
+hair, a car's side in place of its front: what was never seen before, and belongs to the object
+since it moves with it and lies within its outline.
 """
 
 import math
@@ -32,7 +32,7 @@ def change_parts(images: Tensor, labels: Tensor, g: torch.Generator) -> Tensor:
     Returns:
         (T, 3, h, w).
     """
-    ids = labels[0].unique()
+    ids = torch.unique(labels[0])
     ids = ids[ids > 0]
     if len(ids) == 0 or len(images) < 2:
         return images
