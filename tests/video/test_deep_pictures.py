@@ -161,7 +161,7 @@ def test_folders_from_elsewhere_leave_nothing_out_in_silence(
     with open_source(folder) as source:
         assert source.length == read
     if left or name == "case":
-        assert source.warnings[0].startswith(f"{skipped} files of")
+        assert source.warnings[0].startswith(f"{skipped} file of")
 
 
 def test_a_program_is_never_started_for_a_picture(tmp_path: Path) -> None:

@@ -97,7 +97,9 @@ def track_video(
     """
     summary = summary or Summary(source.name)
     rate = round(source.fps, 6) if source.timed else None
-    known: PlainValues = {"source_fps": rate, "um_per_pixel": source.um_per_pixel}
+    # Sources that users write need not know of scales.
+    scale: float | None = getattr(source, "um_per_pixel", None)
+    known: PlainValues = {"source_fps": rate, "um_per_pixel": scale}
     summary.setup = known | _setup(tracker)
     writer = _Writer(sinks)
     began = time.perf_counter()
