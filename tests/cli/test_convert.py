@@ -40,6 +40,12 @@ def test_a_folder_of_masks_becomes_cvat_and_comes_back(hodor: Hodor, here: Path)
         np.testing.assert_array_equal(label_map, label_map_at(index))
 
 
+def test_names_with_brackets_are_told_as_they_are(hodor: Hodor, here: Path) -> None:
+    ran = hodor("convert", "masks", "cuts [final].xml", "--to", "cvat")
+    assert ran.code == 0, ran.err
+    assert "cuts [final].xml (cvat)" in ran.err
+
+
 def test_the_video_gives_picture_names_and_times(hodor: Hodor, here: Path, scene: Any) -> None:
     write_video(here / "video.mp4", scene.frames[:3])
     (here / "few").mkdir()

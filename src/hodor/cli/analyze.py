@@ -16,6 +16,7 @@ from hodor import __version__, analysis
 from hodor.cli.analysed import as_video, chosen_frames, chosen_sequences, own_videos
 from hodor.cli.app import App
 from hodor.cli.benchmarks import Named, with_benchmark
+from hodor.cli.lines import say
 from hodor.errors import HodorError
 from hodor.evaluation import Execution, Method, read_notes, run_method, score_folder
 from hodor.files import write_json
@@ -71,7 +72,7 @@ def export(
     with _progress("frames") as advance:
         rows = analysis.describe_videos(tracker, found, advance)
         count = analysis.write_table(out, rows, model=tracker.fingerprint, about=about)
-    Console().print(f"{count} descriptors in {out}", highlight=False)
+    say(Console(), f"{count} descriptors in {out}")
 
 
 @app.command()
@@ -90,11 +91,11 @@ def retrieval(
         write_json(json_file, found.to_json())
     at = {level: found.precision[round(100 * level)] for level in (0.1, 0.5, 0.8, 1.0)}
     text = ", ".join(f"{precision:.2f} at recall {level:.1f}" for level, precision in at.items())
-    Console().print(
+    say(
+        Console(),
         f"{found.descriptors} descriptors of {found.instances} objects: mAP "
         f"{found.average_precision:.3f}, precision {text}; guessing gives {found.chance:.2f}\n"
         f"picture in {out}",
-        highlight=False,
     )
 
 
@@ -151,7 +152,7 @@ def heatmaps(
     for sequence in chosen_sequences(dataset, sequences):
         maps = analysis.heatmaps(tracker, as_video(sequence), frame)
         analysis.heatmap_figure(maps, out / f"{sequence.name}.png")
-        Console().print(out / f"{sequence.name}.png", highlight=False)
+        say(Console(), out / f"{sequence.name}.png")
 
 
 @app.command()
@@ -179,7 +180,7 @@ def attention(
     for sequence in chosen_sequences(dataset, sequences):
         found = analysis.attention(tracker, as_video(sequence), frame)
         analysis.attention_figure(found, out / f"{sequence.name}.png", pixel)
-        Console().print(out / f"{sequence.name}.png", highlight=False)
+        say(Console(), out / f"{sequence.name}.png")
 
 
 @app.command()
@@ -202,7 +203,7 @@ def grid(
         for one in chosen_sequences(dataset, sequences)
     }
     analysis.grid_figure(rows, out)
-    Console().print(out, highlight=False)
+    say(Console(), out)
 
 
 @app.command()
@@ -248,7 +249,7 @@ def window(
             scores[w] = score_folder(folder, dataset, workers=workers).mean.j_and_f
             notes = read_notes(dataset, folder).values()
             speeds[w] = sum(n.frames for n in notes) / sum(n.seconds for n in notes)
-            Console().print(f"window {w}: J&F {100 * scores[w]:.1f}, {speeds[w]:.1f} frames/s")
+            say(Console(), f"window {w}: J&F {100 * scores[w]:.1f}, {speeds[w]:.1f} frames/s")
     analysis.window_figure(scores, speeds, out, f"{model}, {dataset.title}")
     if json_file is not None:
         rows = [{"window": w, "J&F": scores[w], "frames_per_second": speeds[w]} for w in scores]
@@ -296,7 +297,7 @@ def find(
 
 def _tell(found: Sequence[analysis.Found]) -> None:
     if not found:
-        Console().print("found nowhere")
+        say(Console(), "found nowhere")
         return
     table = Table(title="nearest first")
     for column in ("video", "frame", "object", "distance", "confidence"):
@@ -309,10 +310,10 @@ def _tell(found: Sequence[analysis.Found]) -> None:
     console = Console()
     console.print(table)
     videos = list(analysis.by_video(found).items())[:SHOWN]
-    console.print(
+    say(
+        console,
         "videos by their nearest frame: "
         + ", ".join(f"{name} {distance:.2f}" for name, distance in videos),
-        highlight=False,
     )
 
 
@@ -329,7 +330,7 @@ def _scatter(
     analysis.scatter_figure(points, crops, groups, out, title, most=most)
     if page is not None:
         analysis.hover_page(points, crops, objects.rows, page, title)
-    Console().print(f"{len(points)} descriptors in {out}", highlight=False)
+    say(Console(), f"{len(points)} descriptors in {out}")
 
 
 def _numbers(words: str) -> list[int]:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from hodor.cli.app import App
-from hodor.cli.intensity import CHANNEL, INTENSITY
+from hodor.cli.intensity import IntensityOptions, with_intensity
+from hodor.cli.lines import say, say_of
 from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.names import names_of
 from hodor.errors import HodorError, counted
@@ -28,7 +29,7 @@ from hodor.formats import (
     with_video,
     write_track,
 )
-from hodor.video import Intensity, Source, label_map_objects, open_source
+from hodor.video import Source, label_map_objects, open_source
 
 app = App()
 NAMES = ", ".join(FORMATS)
@@ -36,6 +37,7 @@ NAMES = ", ".join(FORMATS)
 
 @app.command()
 @with_matte_options
+@with_intensity
 def convert(
     given: Path = typer.Argument(
         ..., metavar="IN", help="File or folder with masks, such as OUT of hodor track."
@@ -53,8 +55,7 @@ def convert(
     name: list[str] = typer.Option(
         [], help="What an object is called, such as 1=cat; give it for each object."
     ),
-    intensity: str = INTENSITY,
-    channel: int | None = CHANNEL,
+    values: IntensityOptions = IntensityOptions(),
     fps: float | None = typer.Option(None, help="Frames per second, where nothing states them."),
     video: str | None = typer.Option(None, help="Which video, if IN holds several."),
     tolerance: float = typer.Option(
@@ -82,7 +83,7 @@ def convert(
     if out.is_file() and not overwrite:
         raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
     source = source or _own_video(console, given, to)
-    levels = Intensity.parse(intensity, channel)
+    levels = values.chosen
     with ExitStack() as opened:
         shown = None
         if source:
@@ -111,9 +112,9 @@ def _check_folder(out: Path, to: str) -> None:
 
 
 def _tell(console: Console, written: str, warnings: Sequence[str]) -> None:
-    console.print(written, highlight=False, soft_wrap=True)
+    say(console, written)
     for warning in warnings:
-        console.print(f"[yellow]warning[/]: {warning}", highlight=False, soft_wrap=True)
+        say_of(console, "warning", "yellow", warning)
 
 
 def _own_video(console: Console, given: Path, to: str) -> str | None:
@@ -122,7 +123,7 @@ def _own_video(console: Console, given: Path, to: str) -> str | None:
         return None
     source = noted_video(given)
     if source is not None:
-        console.print(f"the picture is that of {source}", highlight=False, markup=False)
+        say(console, f"the picture is that of {source}")
     return source
 
 

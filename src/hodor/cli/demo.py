@@ -8,6 +8,7 @@ from rich.console import Console
 
 from hodor.assets import sample_clip, sample_masks
 from hodor.cli.app import App
+from hodor.cli.lines import say
 from hodor.cli.track import tell
 from hodor.runs import Outputs, track_to_folder
 from hodor.tracking import Tracker
@@ -22,7 +23,7 @@ def demo(
 ) -> None:
     """Follow the objects of a bundled clip with the bundled model, and say where to look."""
     console = Console(stderr=True)
-    console.print("Following three objects through the bundled sample clip ...")
+    say(console, "Following three objects through the bundled sample clip ...")
     for part in ("labels", "overlay.mp4", "summary.json"):
         old = out / part
         shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
@@ -34,9 +35,9 @@ def demo(
         outputs=Outputs(overlay=True),
     )
     tell(console, summary, out)
-    console.print(
+    say(
+        console,
         f"  {out / 'overlay.mp4'}: the clip with what was found\n"
         f"  {out / 'labels'}: a PNG of object ids for each frame\n"
         f"  {out / 'summary.json'}: options, speed, confidence over time",
-        highlight=False,
     )

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from hodor.cli.app import App
 from hodor.cli.benchmarks import ALL_FRAMES, Named, with_benchmark
+from hodor.cli.lines import say
 from hodor.cli.shared_options import shared_options
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError, counted
@@ -164,8 +165,9 @@ def _conclude(
     if outputs.zip_file is not None:
         count = write_submission(next(iter(folders.values())), dataset, outputs.zip_file)
         check_submission(outputs.zip_file, dataset)
-        console.print(
-            f"{counted(count, 'frame')} in {outputs.zip_file}; it is as the server takes it"
+        say(
+            console,
+            f"{counted(count, 'frame')} in {outputs.zip_file}; it is as the server takes it",
         )
         if not is_scored(dataset):
             return
@@ -191,8 +193,9 @@ def check_zip(
     dataset = benchmark.open()
     check_submission(file, dataset)
     frames = sum(len(sequence.wanted) for sequence in dataset.sequences)
-    Console().print(
-        f"{file}: {counted(frames, 'frame')} of {dataset.title}, as the server takes them"
+    say(
+        Console(),
+        f"{file}: {counted(frames, 'frame')} of {dataset.title}, as the server takes them",
     )
 
 
@@ -261,7 +264,7 @@ def _run(
     notes = read_notes(dataset, folder).values()
     frames, seconds = sum(n.frames for n in notes), sum(n.seconds for n in notes)
     speed = f"{frames / seconds:.1f} frames/s for each worker" if seconds else ""
-    console.print(f"{method.name}: {counted(frames, 'frame')} tracked at {speed}", highlight=False)
+    say(console, f"{method.name}: {counted(frames, 'frame')} tracked at {speed}")
 
 
 def _run_all(
@@ -278,7 +281,7 @@ def _run_all(
         _run(console, method, dataset, folders[method.name], execution, resume=resume)
     left = {name for method in methods for name in undone(dataset, folders[method.name])}
     if left:
-        console.print(f"{len(left)} sequences are left to other shards: scores come last")
+        say(console, f"{len(left)} sequences are left to other shards: scores come last")
     return not left
 
 

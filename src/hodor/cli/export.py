@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from hodor.cli.app import App
+from hodor.cli.lines import say
 from hodor.errors import HodorError
 from hodor.weights import DEFAULT
 
@@ -44,6 +45,6 @@ def onnx(
     written = export(network, out, network_fingerprint(network), size)
     console = Console(stderr=True)
     for path in written:
-        console.print(f"{path}: {path.stat().st_size / 1e6:.1f} MB", highlight=False)
+        say(console, f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     taken = "any size" if size is None else f"{size[0]} x {size[1]} (height x width) only"
-    console.print(f"images of {taken}, any number of objects and frames", highlight=False)
+    say(console, f"images of {taken}, any number of objects and frames")

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hodor.cli.lines import say
 from hodor.cli.training_runs import run
 from hodor.data import Stills, Videos
 from hodor.errors import DataError, HodorError, counted
@@ -64,13 +65,13 @@ def finetune(
     console = Console(stderr=True)
     stated, sequences = prepare(images, annotations, masks, frames, model, steps, changes)
     for line in check_data(stated)[0]:
-        console.print(line, highlight=False)
-    console.print(f"scoring {model} on what is kept aside, then {steps} steps of training")
+        say(console, line)
+    say(console, f"scoring {model} on what is kept aside, then {steps} steps of training")
     before = score_held_out(
         Tracker.from_pretrained(model, device=device), sequences, out / "before"
     )
     trained = run(stated, out, device=device, resume=resume, console=console)
-    console.print("scoring the tuned model in the same way")
+    say(console, "scoring the tuned model in the same way")
     tracker = Tracker.from_pretrained(str(trained), device=device)
     after = score_held_out(tracker, sequences, out / "after")
     write(out, stated.data[0].without, before, after)
@@ -146,9 +147,9 @@ def show(
         table.add_row(name, *(f"{100 * value:.1f}" for value in numbers))
     console.print(table)
     if after.j_and_f <= before.j_and_f:
-        console.print("the model has not become better on what was kept aside", style="bold")
-    console.print(
+        say(console, "the model has not become better on what was kept aside", "bold")
+    say(
+        console,
         f"pictures in {trained.parent}/before and {trained.parent}/after; use it: "
         f"hodor track my.mp4 --masks first.png --model {trained} --out tracked",
-        highlight=False,
     )

@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 
 from hodor.cli.app import App
-from hodor.cli.intensity import CHANNEL, INTENSITY
+from hodor.cli.intensity import IntensityOptions, with_intensity
+from hodor.cli.lines import say
 from hodor.errors import HodorError, MaskError
 from hodor.extras import check
 from hodor.runs import read_frame, write_first_masks
 from hodor.segmenter import prompts_of_words
-from hodor.video import Frame, Intensity
+from hodor.video import Frame
 from hodor.video.grid import check_picture, write_grid
 
 app = App()
@@ -23,6 +24,7 @@ DOUBTFUL = 0.8
 
 
 @app.command()
+@with_intensity
 def mask(
     source: str = typer.Argument(..., help="Video file, folder or pattern of images."),
     box: list[str] = typer.Option(
@@ -37,8 +39,7 @@ def mask(
         [], "--not", help="x,y that is not the object; may be repeated. 2=x,y for object 2."
     ),
     frame: int = typer.Option(0, min=0, help="Number of the frame; the first is 0."),
-    intensity: str = INTENSITY,
-    channel: int | None = CHANNEL,
+    values: IntensityOptions = IntensityOptions(),
     out: Path | None = typer.Option(None, help="PNG to write: a palette image of object ids."),
     show: Path | None = typer.Option(
         None,
@@ -56,10 +57,10 @@ def mask(
     """
     prompts = prompts_of_words(box, point, not_point)
     console = Console(stderr=True)
-    levels = Intensity.parse(intensity, channel)
+    levels = values.chosen
     if show is not None:
         check_picture(show)
-    words = [source] if channel is None else [source, "--channel", str(channel)]
+    words = [source] if values.channel is None else [source, "--channel", str(values.channel)]
     if not prompts:
         _show_frame(console, words, read_frame(source, frame, intensity=levels), show)
         return
@@ -70,16 +71,14 @@ def mask(
     shown, found = write_first_masks(source, prompts, out, frame=frame, intensity=levels)
     for number, score in found.scores.items():
         area = int((found.label_map == number).sum())
-        console.print(
-            f"  object {number}: {area} pixels, expected IoU {min(score, 1):.2f}", highlight=False
-        )
+        say(console, f"  object {number}: {area} pixels, expected IoU {min(score, 1):.2f}")
     if doubtful := [number for number, score in found.scores.items() if score < DOUBTFUL]:
-        console.print(_advice(doubtful), highlight=False)
-    console.print(f"masks of frame {frame} in {out}", highlight=False, soft_wrap=True)
+        say(console, _advice(doubtful))
+    say(console, f"masks of frame {frame} in {out}")
     if show is not None:
         write_grid(show, shown.pixels, found.label_map)
-        console.print(f"drawn over the frame in {show}", highlight=False, soft_wrap=True)
-    console.print(_next(words, shown, out), highlight=False, soft_wrap=True)
+        say(console, f"drawn over the frame in {show}")
+    say(console, _next(words, shown, out))
 
 
 def _show_frame(console: Console, source: Sequence[str], frame: Frame, path: Path | None) -> None:
@@ -95,17 +94,15 @@ def _show_frame(console: Console, source: Sequence[str], frame: Frame, path: Pat
         )
     times = write_grid(path, frame.pixels)
     larger = "" if times == 1 else f", drawn {times} times as large; numbers are the frame's pixels"
-    console.print(
+    say(
+        console,
         f"frame {frame.index}, {width} x {height} pixels, with numbered lines in {path}{larger}",
-        highlight=False,
-        soft_wrap=True,
     )
     later = f" --frame {frame.index} --out masks/{frame.name}.png" if frame.index else ""
-    console.print(
+    say(
+        console,
         f"read a box off it: hodor mask {video} --box LEFT,TOP,RIGHT,BOTTOM"
         f"{later or ' --out first.png'}",
-        highlight=False,
-        soft_wrap=True,
     )
 
 

@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from hodor.cli.app import App
 from hodor.cli.convert import checked_rate, read_options
 from hodor.cli.intensity import CHANNEL
+from hodor.cli.lines import say, say_of
 from hodor.cli.names import names_of
 from hodor.errors import counted
 from hodor.formats import FORMATS, Track, read_track, with_video
@@ -78,15 +79,15 @@ def measure_command(
     write_measurements(rows, table, units)
     tell(rows, units, console)
     if taken := _taken(track, um_per_pixel, fps):
-        console.print(f"  {taken}", highlight=False, soft_wrap=True)
+        say(console, f"  {taken}")
     for warning in track.warnings:
-        console.print(f"[yellow]warning[/]: {warning}", highlight=False, soft_wrap=True)
-    console.print(f"table in {table}", highlight=False, soft_wrap=True)
+        say_of(console, "warning", "yellow", warning)
+    say(console, f"table in {table}")
     if find_spec("matplotlib") is None:
-        console.print("no picture of the curves: pip install 'hodor-vos[analysis]' draws one")
+        say(console, "no picture of the curves: pip install 'hodor-vos[analysis]' draws one")
         return
     curves_figure(rows, table.with_suffix(".png"), units)
-    console.print(f"curves in {table.with_suffix('.png')}", highlight=False, soft_wrap=True)
+    say(console, f"curves in {table.with_suffix('.png')}")
 
 
 def _taken(track: Track, um_per_pixel: float | None, fps: float | None) -> str:
@@ -115,14 +116,13 @@ def tell(rows: list[Measurement], units: Units, console: Console) -> None:
             if speeds
             else ""
         )
-        console.print(
+        say(
+            console,
             f"  object {number} ({own[0].name}): visible in {len(seen)} of "
             f"{counted(len(own), 'frame')}, area {least} to {most} {as_written(units.area)}{speed}",
-            highlight=False,
-            soft_wrap=True,
         )
     if not units.seconds:
-        console.print("  speeds are per frame: --fps RATE or --source VIDEO makes them per second")
+        say(console, "  speeds are per frame: --fps RATE or --source VIDEO makes them per second")
 
 
 def plain_number(value: float) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from hodor import studio as room
 from hodor.cli.app import App
 from hodor.cli.intensity import CHANNEL, INTENSITY_HELP
+from hodor.cli.lines import say, say_of
 from hodor.errors import HodorError
 from hodor.video import Intensity
 
@@ -58,7 +59,7 @@ def studio(
         hodor studio out
         hodor studio my.studio --port 8000 --no-browser
     """
-    say = partial(Console(stderr=True).print, highlight=False, markup=False, soft_wrap=True)
+    console = Console(stderr=True)
     serve = room.serve  # a missing extra is told before anything is made
     opened = room.open_studio(
         source,
@@ -71,13 +72,12 @@ def studio(
     folder = opened.session.folder.root
 
     def ready(address: str) -> None:
-        say(f"hodor studio is at {address}")
-        say(f"session: {folder}; Ctrl-C ends")
+        say(console, f"hodor studio is at {address}\nsession: {folder}; Ctrl-C ends")
 
-    warn = partial(say, "warning:")
+    warn = partial(say_of, console, "warning", "yellow")
     serve(opened, host=host, port=port, browser=browser, frame=frame, ready=ready, warn=warn)
     again = shlex.quote(str(room.to_open_again(folder)))
-    say(f"go on by: hodor studio {again}")
+    say(console, f"go on by: hodor studio {again}")
 
 
 def _check_frame(opened: room.Studio, frame: int, source: str) -> None:

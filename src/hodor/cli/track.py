@@ -20,7 +20,8 @@ from rich.progress import (
 )
 
 from hodor.cli.app import App
-from hodor.cli.intensity import CHANNEL, INTENSITY
+from hodor.cli.intensity import IntensityOptions, with_intensity
+from hodor.cli.lines import say, say_of
 from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.track_options import Crew, Shown, Written, with_crew, with_shown, with_written
 from hodor.cli.tracker_options import with_tracker_options
@@ -59,6 +60,7 @@ STOPPED = 130  # what shells expect of a command that Ctrl-C ended
 @with_tracker_options
 @with_written
 @with_matte_options
+@with_intensity
 @with_crew
 def track(
     source: str | None = typer.Argument(
@@ -91,8 +93,7 @@ def track(
         help="Tune the model to the given masks first, for about so many seconds, which helps on "
         "most videos and not on all; kept as OUT/adapted.safetensors. Try 30 or more.",
     ),
-    intensity: str = INTENSITY,
-    channel: int | None = CHANNEL,
+    values: IntensityOptions = IntensityOptions(),
     written: Written = Written(),
     edges: MatteOptions = MatteOptions(),
     resume_run: bool = typer.Option(False, "--resume", help="Go on where a killed run stopped."),
@@ -111,15 +112,8 @@ def track(
     console = Console(stderr=True)
     videos = _several(source, crew.video_list, masks, references, written.save_references)
     tracker = partial(Tracker.from_pretrained, model, runtime=runtime, **chosen.by_name)
-    run = Run(
-        out,
-        tracker,
-        written.outputs(edges),
-        adapt,
-        Intensity.parse(intensity, channel),
-        resume_run,
-        model,
-    )
+    outputs = written.outputs(edges)
+    run = Run(out, tracker, outputs, adapt, values.chosen, resume_run, model)
     if any(shown.words):
         masks = _masks_shown(str(source), shown, run, alone=not videos and masks is None)
     if videos:
@@ -148,8 +142,8 @@ def _track_one(
             raise MissingSourceError(f"{source} does not exist; check the path.")
         raise MaskError(_how_to_begin(source, run.intensity))
     if run.adapt is not None:
-        console.print(
-            f"tuning the model to the given masks: about {run.adapt:g} s and a little more"
+        say(
+            console, f"tuning the model to the given masks: about {run.adapt:g} s and a little more"
         )
     with _bar(console, source) as progress:
         summary = track_to_folder(
@@ -230,7 +224,7 @@ def _track_all(
     if len(waiting) < len(videos):
         finished = len(videos) - len(waiting)
         are = "is" if finished == 1 else "are"
-        console.print(f"{finished} of {counted(len(videos), 'video')} {are} finished already")
+        say(console, f"{finished} of {counted(len(videos), 'video')} {are} finished already")
     failures: dict[str, str] = {}
     outcomes = track_many(
         waiting, run.out, tracker=run.tracker, outputs=run.outputs, adapt=run.adapt,
@@ -240,20 +234,16 @@ def _track_all(
     try:
         for outcome in _with_bar(console, outcomes, len(waiting)):
             if outcome.value is not None:
-                console.print(
-                    f"{outcome.name}: {_in_short(outcome.value)}", highlight=False, soft_wrap=True
-                )
+                say(console, f"{outcome.name}: {_in_short(outcome.value)}")
             else:
                 failures[outcome.name] = str(outcome.error)
-                console.print(
-                    f"[red]{outcome.name}[/]: {outcome.error}", highlight=False, soft_wrap=True
-                )
+                say_of(console, outcome.name, "red", outcome.error)
     except KeyboardInterrupt:
         write_report(report_videos(videos, run.out, failures), videos, run.out)
-        console.print("stopped; the same command with --resume goes on from here")
+        say(console, "stopped; the same command with --resume goes on from here")
         raise typer.Exit(STOPPED) from None
     written = write_report(report_videos(videos, run.out, failures), videos, run.out)
-    console.print(f"report in {' and '.join(map(str, written))}", highlight=False, soft_wrap=True)
+    say(console, f"report in {' and '.join(map(str, written))}")
     if failures:
         others = ", the others are finished" if len(failures) < len(videos) else ""
         raise HodorError(
@@ -310,14 +300,14 @@ class _Lines:
         of = "" if step.total is None else f" of {step.total}"
         rate = (step.done - done) / (now - began) if step.done > done else None
         speed = "" if rate is None else f", {rate:.{1 if rate >= 1 else 2}f} frames/s"
-        self._console.print(f"frame {step.frame.index + 1}{of}{speed}", highlight=False)
+        say(self._console, f"frame {step.frame.index + 1}{of}{speed}")
 
 
 @contextmanager
 def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
     """What shows the progress of one video; a stop by the user says how to go on."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -347,19 +337,18 @@ def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
             yield report
         except KeyboardInterrupt:
             if not live:
-                console.print("stopped; the same command with --resume goes on from here")
+                say(console, "stopped; the same command with --resume goes on from here")
             raise typer.Exit(STOPPED) from None
 
 
 def tell(console: Console, summary: Summary, out: Path) -> None:
     """Say what was done, what was odd, where to look first, and where the results are."""
     values = summary.to_dict()
-    console.print(
+    say(
+        console,
         f"{counted(summary.frames, 'frame')}, objects {', '.join(map(str, values['objects']))}: "
         f"{values['frames_per_second']:.1f} frames/s end to end on {values['device']} "
         f"({values['precision']}, size {values['options']['size']})",
-        highlight=False,
-        soft_wrap=True,
     )
     for i, numbers in values["confidence"].items():
         known = [n for n in numbers if n is not None]
@@ -367,16 +356,16 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
         mean = sum(known) / len(known)
         away = f", not visible in {counted(lost, 'frame')}" if lost else ""
         line = f"  {called(int(i), summary)}: mean confidence {mean:.2f}{away}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
     for warning in summary.warnings:
-        console.print(f"[yellow]warning[/]: {warning}", highlight=False, soft_wrap=True)
+        say_of(console, "warning", "yellow", warning)
     if summary.adaptation is not None:
         came = summary.adaptation
-        console.print(
+        say(
+            console,
             f"  the model was tuned to the given masks in {came.steps} steps: loss on clips kept "
             f"aside {came.before:.3f} -> {came.after:.3f}"
             + ("" if came.better else "; that is no better, so it is used as it was"),
-            highlight=False,
         )
-    console.print(where_to_look(summary, out), highlight=False, markup=False, soft_wrap=True)
-    console.print(f"results in {out}", highlight=False)
+    say(console, where_to_look(summary, out))
+    say(console, f"results in {out}")

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from hodor import extras
 from hodor.cli.app import App
 from hodor.cli.finetune import finetune
+from hodor.cli.lines import say
 from hodor.cli.training_runs import run
 from hodor.errors import HodorError
 from hodor.files import write_json
@@ -80,10 +81,10 @@ def recipe(
     if out is None:
         raise HodorError("hodor train: --out FOLDER is missing: it is where the run goes")
     model = run(stated, out, device=device, resume=resume, console=console)
-    console.print(
+    say(
+        console,
         f"model in {model}; try it: hodor track my.mp4 --masks first.png --model {model} --out out"
         f"{os.linesep}pictures and curves: tensorboard --logdir {out}",
-        highlight=False,
     )
 
 
@@ -98,11 +99,11 @@ def show_check(stated: Recipe, console: Console, *, every: bool) -> None:
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for line in lines:
-        console.print(line, highlight=False)
+        say(console, line)
     if troubles:
         raise HodorError("; ".join(troubles))
     make_batches(stated).make(0)
-    console.print(f"{stated.name}: recipe and data are in order", highlight=False)
+    say(console, f"{stated.name}: recipe and data are in order")
 
 
 app.command()(finetune)

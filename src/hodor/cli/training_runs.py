@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hodor.cli.lines import say
 from hodor.evaluation import davis_scores
 from hodor.tracking import choose_device
 from hodor.training import Listener, ProgressLines, Recipe, Validate, launched, train
@@ -15,7 +16,7 @@ def run(recipe: Recipe, out: Path, *, device: str, resume: bool, console: Consol
     """Train, with a bar that shows loss and time left, or lines of it; the model's file."""
     launch = launched()
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -31,7 +32,7 @@ def run(recipe: Recipe, out: Path, *, device: str, resume: bool, console: Consol
             bar.update(task, completed=update.step, loss=loss)
 
         def tell(line: str) -> None:
-            bar.console.print(line, highlight=False, soft_wrap=True)
+            say(bar.console, line)
 
         listener = Listener(
             report=report if shown else ProgressLines(tell).report,

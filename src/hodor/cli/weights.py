@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from hodor.cli.app import App
+from hodor.cli.lines import say
 from hodor.errors import WeightsError
 from hodor.model import Hodor, HodorConfig, convert_released
 from hodor.weights import bundled_models, model_path, read_info, save_model, sha256, verify
@@ -89,7 +90,7 @@ def convert(
     )
     paper = {"size": 512, "window": 7, "keep_reference": False, "decode_new": True}
     save_model(out, config, state, {"name": official.stem, "tracking": paper})
-    Console(stderr=True).print(f"{out}: {len(state)} tensors, {_layers(config)}")
+    say(Console(stderr=True), f"{out}: {len(state)} tensors, {_layers(config)}")
 
 
 def _layers(config: HodorConfig) -> str:

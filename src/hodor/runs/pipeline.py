@@ -54,10 +54,13 @@ class Progress:
         return cls(frame, result, done, total, late)
 
 
-def _setup(tracker: Tracker) -> PlainValues:
-    """What tracks, as plain values."""
+def _setup(source: Source, tracker: Tracker) -> PlainValues:
+    """What is tracked, and by what, as plain values."""
     runtime = tracker.runtime
     return {
+        "source_fps": round(source.fps, 6) if source.timed else None,
+        # Sources that users write need not know of scales.
+        "um_per_pixel": getattr(source, "um_per_pixel", None),
         "model": {"name": runtime.metadata.get("name"), "backbone": runtime.config.backbone},
         "runtime": runtime.name,
         "device": runtime.device_name,
@@ -96,11 +99,7 @@ def track_video(
         HodorError: the source, a mask or a sink failed. What was written is intact.
     """
     summary = summary or Summary(source.name)
-    rate = round(source.fps, 6) if source.timed else None
-    # Sources that users write need not know of scales.
-    scale: float | None = getattr(source, "um_per_pixel", None)
-    known: PlainValues = {"source_fps": rate, "um_per_pixel": scale}
-    summary.setup = known | _setup(tracker)
+    summary.setup = _setup(source, tracker)
     writer = _Writer(sinks)
     began = time.perf_counter()
     try:

@@ -1,0 +1,14 @@
+"""Lines of output: whole however narrow the screen is, and names in them as they are written."""
+
+from rich.console import Console
+from rich.text import Text
+
+
+def say(console: Console, line: object, style: str = "") -> None:
+    """Print a line. Brackets in it are no markup: folders may be called so."""
+    console.print(Text(str(line), style), soft_wrap=True)
+
+
+def say_of(console: Console, what: str, colour: str, line: object) -> None:
+    """Print a line that begins with what it is about, in a colour."""
+    console.print(Text.assemble((what, colour), f": {line}"), soft_wrap=True)
