@@ -220,5 +220,5 @@ def test_a_doubtful_outline_is_told_with_what_mends_it(
     monkeypatch.setattr("hodor.cli.mask.write_first_masks", found)
     ran = hodor("mask", sample_clip(), "--box", "1,1,7,7", "--out", tmp_path / "first.png")
     assert ran.code == 0, ran.err
-    told = "the outline of object 1 is doubtful" in " ".join(ran.err.split())
+    told = "\nwarning: the outline of object 1 is doubtful" in ran.err
     assert told == doubted

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hodor.cli.app import App
 from hodor.cli.intensity import IntensityOptions, with_intensity
-from hodor.cli.lines import say
+from hodor.cli.lines import say, say_of
 from hodor.errors import HodorError, MaskError
 from hodor.extras import check
 from hodor.runs import read_frame, write_first_masks
@@ -73,7 +73,7 @@ def mask(
         area = int((found.label_map == number).sum())
         say(console, f"  object {number}: {area} pixels, expected IoU {min(score, 1):.2f}")
     if doubtful := [number for number, score in found.scores.items() if score < DOUBTFUL]:
-        say(console, _advice(doubtful))
+        say_of(console, "warning", "yellow", _advice(doubtful))
     say(console, f"masks of frame {frame} in {out}")
     if show is not None:
         write_grid(show, shown.pixels, found.label_map)
@@ -110,8 +110,8 @@ def _advice(doubtful: list[int]) -> str:
     """What to do about masks whose outline is likely wrong."""
     which = f"object{'s' if len(doubtful) > 1 else ''} {', '.join(map(str, doubtful))}"
     return (
-        f"[yellow]warning[/]: the outline of {which} is doubtful, and tracking follows what it is "
-        "given: look at it; a tighter --box, or --point and --not where it is wrong, mend it"
+        f"the outline of {which} is doubtful, and tracking follows what it is given: look at it; a "
+        "tighter --box, or --point and --not where it is wrong, mend it"
     )
 
 
