@@ -155,6 +155,27 @@ def test_a_run_notes_the_scale_for_measuring(hodor: Hodor, here: Path) -> None:
     assert "micrometres per pixel" in ran.err
 
 
+def test_a_video_of_several_channels_gives_its_times_without_choosing_one(
+    hodor: Hodor, here: Path
+) -> None:
+    pages = np.zeros((3, 2, 2, 40, 60), np.uint8)
+    about = {"axes": "TZCYX", "finterval": 0.5}
+    imwrite("cells.tif", pages, imagej=True, metadata=about)
+    ran = hodor("measure", "masks", "--source", "cells.tif")
+    assert ran.code == 0, ran.err
+    assert [row["speed_px_per_s"] for row in rows("masks-measurements.csv")] == ["", "10.0", "10.0"]
+
+
+def test_what_a_run_saw_of_a_stack_is_seen_by_what_comes_after(hodor: Hodor, here: Path) -> None:
+    imwrite("cells.tif", np.zeros((3, 2, 40, 60), np.uint8), imagej=True, metadata={"axes": "TCYX"})
+    write_track(track_of([np.ones((40, 60), np.uint8)] * 3), "out/labels", "png")
+    inputs = {"source": str(here / "cells.tif"), "intensity": "auto of channel 2"}
+    summary = {"source": "cells", "frames": 3, "confidence": {}, "inputs": inputs}
+    Path("out/summary.json").write_text(json.dumps(summary))
+    ran = hodor("convert", "out", "mattes", "--to", "rgba")
+    assert ran.code == 0, ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -80,6 +80,86 @@ def test_a_channel_of_colours_is_seen_as_grey(tmp_path: Path) -> None:
         open_source(tmp_path / "a.png", intensity=Intensity(channel=4))
 
 
+def hyperstack() -> Any:
+    """(T, Z, C, H, W): a grey tells frame, slice and channel; one pixel is brighter in slice 1."""
+    frames, slices, channels = np.indices((FRAMES, 2, CHANNELS))
+    pages = np.empty((FRAMES, 2, CHANNELS, 24, 32), np.uint16)
+    pages[:] = (frames * 10 + slices * 50 + channels * 100 + 20)[..., None, None]
+    pages[:, 0, :, 0, 0] = 250
+    return pages
+
+
+@pytest.mark.parametrize(
+    ("axes", "order"),
+    [("TZCYX", "imagej"), ("TZCYX", "ome"), ("TCZYX", "ome"), ("ZCTYX", "ome"), ("CTZYX", "ome")],
+)
+def test_one_slice_of_a_hyperstack_is_followed(axes: str, order: str, tmp_path: Path) -> None:
+    path = tmp_path / "cells.tif"
+    pages = hyperstack().transpose(["TZCYX".index(axis) for axis in axes])
+    imwrite(path, pages, **{order: True}, metadata={"axes": axes})
+
+    def pixels(channel: int, z_slice: Any) -> list[list[int]]:
+        seen = Intensity("range", 0.0, 255.0, channel, z_slice)
+        with open_source(path, intensity=seen) as source:
+            return [[int(f.pixels[0, 0, 0]), int(f.pixels[5, 5, 0])] for f in source.frames()]
+
+    assert pixels(1, 1) == [[250, 20], [250, 30], [250, 40]]
+    assert pixels(2, 2) == [[170, 170], [180, 180], [190, 190]]
+    assert pixels(1, "max") == [[250, 70], [250, 80], [250, 90]], "the brightest of each pixel"
+
+
+def test_a_hyperstack_says_how_to_go_on(hodor: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "cells.tif"
+    imwrite(path, hyperstack(), imagej=True, metadata={"axes": "TZCYX"})
+    choice = "choose a channel by --channel 1 to 2 and a slice by --slice 1 to 2, or --slice max"
+    with pytest.raises(SourceError, match=choice):
+        open_source(path)
+    with pytest.raises(SourceError, match="12 pages are 2 channels x 2 slices x 3 frames"):
+        open_source(path)
+    with pytest.raises(SourceError, match=r"6 pages are 2 slices x 3 frames.*: choose a slice by"):
+        open_source(path, intensity=Intensity(channel=1))
+    with pytest.raises(SourceError, match=r"choose a channel by --channel 1 to 2$"):
+        open_source(path, intensity=Intensity(z_slice=1))
+    with pytest.raises(SourceError, match=r"--slice 3: .*cells.tif has 2 slices, numbered from 1"):
+        open_source(path, intensity=Intensity(channel=1, z_slice=3))
+    ran = hodor("mask", path, "--channel", 2, "--slice", "max", "--intensity", "0:300")
+    assert f"hodor studio {path} --intensity 0.0:300.0 --channel 2 --slice max takes" in ran.err
+    assert "slice '0': slices are numbered from 1" in hodor("mask", path, "--slice", 0).err
+
+
+def test_slices_of_what_has_none_are_refused(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", [np.zeros((32, 32, 3), np.uint8)] * 2)
+    imwrite(tmp_path / "z.tif", values()[:, 0], imagej=True, metadata={"axes": "ZYX"})
+    imwrite(tmp_path / "t.tif", values()[:, 0], imagej=True, metadata={"axes": "TYX"})
+    for name, why in (
+        ("a.mp4", "--slice 1: slices are those of images and TIFF stacks"),
+        ("z.tif", "its slices are taken for frames: leave --slice out"),
+        ("t.tif", "has one slice a frame: leave --slice out"),
+    ):
+        with pytest.raises(SourceError, match=why):
+            open_source(tmp_path / name, intensity=Intensity(z_slice=1))
+
+
+def test_a_folder_of_stacks_of_slices_is_followed_in_one_or_in_the_brightest(
+    tmp_path: Path,
+) -> None:
+    for number, pages in enumerate(hyperstack()):
+        imwrite(tmp_path / f"{number}.tif", pages, imagej=True, metadata={"axes": "ZCYX"})
+
+    def greys(z_slice: Any) -> list[int]:
+        seen = Intensity("range", 0.0, 255.0, 1, z_slice)
+        with open_source(tmp_path, intensity=seen) as source:
+            return [int(frame.pixels[0, 0, 0]) for frame in source.frames()]
+
+    assert greys(2) == [70, 80, 90]
+    assert greys("max") == [250, 250, 250]
+    with pytest.raises(SourceError, match=r"choose a channel by --channel 1 to 2$"):
+        open_source(tmp_path, intensity=Intensity(z_slice=1))
+    with open_source(tmp_path, intensity=Intensity(channel=1)) as source:
+        list(source.frames())
+        assert "--slice takes another of its slices" in " ".join(source.warnings)
+
+
 def test_a_stack_of_slices_too_is_refused_whatever_the_channel(tmp_path: Path) -> None:
     path = tmp_path / "cells.tif"
     imwrite(path, np.zeros((2, 3, 2, 8, 8), np.uint8), imagej=True, metadata={"axes": "TZCYX"})
@@ -104,12 +184,31 @@ def test_a_video_has_no_channels_to_choose(tmp_path: Path) -> None:
         open_source(tmp_path / "a.mp4", intensity=Intensity(channel=1))
 
 
+SEEN = (
+    Intensity(channel=2),
+    Intensity("range", 3.0, 9.5, 1),
+    Intensity("full"),
+    Intensity(channel=2, z_slice="max"),
+    Intensity("full", z_slice=3),
+)
+
+
 def test_a_channel_goes_through_the_text_that_sessions_keep() -> None:
-    for intensity in (Intensity(channel=2), Intensity("range", 3.0, 9.5, 1), Intensity("full")):
+    for intensity in SEEN:
         assert Intensity.parse(intensity.text) == intensity
     assert str(Intensity(channel=2)) == str(Intensity()), "runs of before go on"
     with pytest.raises(SourceError, match="channels are numbered from 1"):
         Intensity.parse("auto", 0)
+
+
+def test_the_studio_keeps_the_slice(tmp_path: Path) -> None:
+    path = tmp_path / "cells.tif"
+    imwrite(path, hyperstack(), imagej=True, metadata={"axes": "TZCYX"})
+    settings = TrackerSettings()
+    open_studio(str(path), None, settings, channel=2, z_slice="max").close()
+    again = open_studio(str(tmp_path / "cells.studio"), None, settings, Intensity("full"))
+    again.close()
+    assert again.session.video.intensity == "full of channel 2 of slice max"
 
 
 def test_the_studio_keeps_the_channel(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def convert(
     if out.is_file() and not overwrite:
         raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
     source = source or _own_video(console, given, to)
-    levels = values.chosen
+    levels = values.chosen_after(given)
     with ExitStack() as opened:
         shown = None
         if source:

@@ -60,7 +60,7 @@ def mask(
     levels = values.chosen
     if show is not None:
         check_picture(show)
-    words = [source] if values.channel is None else [source, "--channel", str(values.channel)]
+    words = [source, *levels.words]
     if not prompts:
         _show_frame(console, words, read_frame(source, frame, intensity=levels), show)
         return

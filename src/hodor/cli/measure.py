@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from hodor.cli.app import App
 from hodor.cli.convert import checked_rate, read_options
-from hodor.cli.intensity import CHANNEL
+from hodor.cli.intensity import CHANNEL, SLICE, IntensityOptions
 from hodor.cli.lines import say, say_of
 from hodor.cli.names import names_of
 from hodor.errors import counted
@@ -25,7 +25,7 @@ from hodor.measuring import (
     write_measurements,
 )
 from hodor.measuring.table import check_table
-from hodor.video import Intensity, open_source
+from hodor.video import ChoiceError, Intensity, Source, open_source
 
 app = App()
 
@@ -48,6 +48,7 @@ def measure_command(
     ),
     source: str | None = typer.Option(None, help="The video: gives frames' names and times."),
     channel: int | None = CHANNEL,
+    z_slice: str | None = SLICE,
     from_format: str | None = typer.Option(
         None, "--from", help=f"Format of IN: {', '.join(FORMATS)}. Default: what it looks like."
     ),
@@ -63,13 +64,11 @@ def measure_command(
     console = Console(stderr=True)
     checked_rate(fps)
     units = Units(um_per_pixel)  # refused before anything is read
-    levels = Intensity(channel=channel)
+    levels = IntensityOptions(channel=channel, z_slice=z_slice).chosen_after(given)
     table = out or _beside(given)
     check_table(table)
     with ExitStack() as opened:
-        shown = (
-            opened.enter_context(open_source(source, fps=fps, intensity=levels)) if source else None
-        )
+        shown = opened.enter_context(_timing(source, fps, levels)) if source else None
         track = read_track(given, from_format, read_options(shown, fps, video))
         if shown is not None:
             track = with_video(track, shown)
@@ -88,6 +87,19 @@ def measure_command(
         return
     curves_figure(rows, table.with_suffix(".png"), units)
     say(console, f"curves in {table.with_suffix('.png')}")
+
+
+def _timing(source: str, fps: float | None, levels: Intensity) -> Source:
+    """The video, for its frames' names and times: those of all channels and slices are the same."""
+    try:
+        return open_source(source, fps=fps, intensity=levels)
+    except ChoiceError as error:
+        seen = replace(
+            levels,
+            channel=error.channel or levels.channel,
+            z_slice=error.z_slice or levels.z_slice,
+        )
+        return open_source(source, fps=fps, intensity=seen)
 
 
 def _taken(track: Track, um_per_pixel: float | None, fps: float | None) -> str:

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from hodor import studio as room
 from hodor.cli.app import App
-from hodor.cli.intensity import CHANNEL, INTENSITY_HELP
+from hodor.cli.intensity import CHANNEL, INTENSITY_HELP, SLICE
 from hodor.cli.lines import say, say_of
 from hodor.errors import HodorError
-from hodor.video import Intensity
+from hodor.video import Intensity, slice_of
 
 app = App()
 
@@ -39,6 +39,7 @@ def studio(
         None, help=f"{INTENSITY_HELP} Default: the session's or the run's, else auto."
     ),
     channel: int | None = CHANNEL,
+    z_slice: str | None = SLICE,
     frame: int = typer.Option(0, min=0, help="Frame to begin with; the first is 0."),
     host: str = typer.Option(
         "127.0.0.1",
@@ -67,6 +68,7 @@ def studio(
         room.TrackerSettings(model, size, device),
         None if intensity is None else Intensity.parse(intensity),
         channel,
+        slice_of(z_slice),
     )
     _check_frame(opened, frame, source)
     folder = opened.session.folder.root

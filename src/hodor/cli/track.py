@@ -153,8 +153,7 @@ def _track_one(
 
 
 def _how_to_begin(source: str, intensity: Intensity) -> str:
-    channel = [] if intensity.channel is None else ["--channel", str(intensity.channel)]
-    video, of = shlex.join([source, *channel]), ""
+    video, of = shlex.join([source, *intensity.words]), ""
     if not is_live(source):
         with open_source(source, intensity=intensity) as frames:
             height, width = next(frames.frames()).pixels.shape[:2]

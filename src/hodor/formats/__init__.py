@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hodor.formats.detections import from_detections, to_detections
     from hodor.formats.format import Format
     from hodor.formats.given import GivenMasks, as_label_maps, options_of
-    from hodor.formats.label_maps import noted_video
+    from hodor.formats.label_maps import noted_intensity, noted_video
     from hodor.formats.label_studio import BrushTasks, brush_region
     from hodor.formats.matte_edges import Mattes
     from hodor.formats.polygons import joined, outline
@@ -46,6 +46,7 @@ __all__ = [
     "from_detections",
     "guess_format",
     "joined",
+    "noted_intensity",
     "noted_video",
     "options_of",
     "outline",
@@ -68,6 +69,7 @@ _FILE = {
     "GivenMasks": "given",
     "as_label_maps": "given",
     "options_of": "given",
+    "noted_intensity": "label_maps",
     "noted_video": "label_maps",
     "BrushTasks": "label_studio",
     "brush_region": "label_studio",

@@ -136,14 +136,26 @@ def noted_video(path: Path) -> str | None:
 
     path: of the run's folder; None for everything else.
     """
-    summary = path / "summary.json"
-    if not ((path / "labels").is_dir() and summary.is_file()):
-        return None
-    inputs = read_json(summary).get("inputs", {})
-    noted = inputs.get("source") if isinstance(inputs, dict) else None
+    noted = _noted_inputs(path).get("source")
     # What came in a file opens no connection.
     there = isinstance(noted, str) and Path(noted).is_absolute() and Path(noted).exists()
     return noted if there else None
+
+
+def noted_intensity(path: Path) -> str:
+    """What a run of ``hodor track`` saw of its images, as `Intensity.parse` reads it.
+
+    path: of the run's folder; ``auto`` for everything else.
+    """
+    return str(_noted_inputs(path).get("intensity", "auto"))
+
+
+def _noted_inputs(path: Path) -> JsonObject:
+    summary = path / "summary.json"
+    if not ((path / "labels").is_dir() and summary.is_file()):
+        return {}
+    inputs = read_json(summary).get("inputs", {})
+    return inputs if isinstance(inputs, dict) else {}
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ class _Inputs:
             "runtime": tracker.runtime.name,
             "options": str(tracker.options),
             "intensity": str(self.intensity),
-            **({} if self.intensity.channel is None else {"channel": self.intensity.channel}),
+            **self.intensity.choice,
             "overlay": self.outputs.overlay,
             "rle": self.outputs.rle,
         }

@@ -17,7 +17,7 @@ from hodor.studio.pictures import Pictures
 from hodor.studio.segmenters import GrabCut, Segmenter
 from hodor.studio.session import Session
 from hodor.studio.settings import Video, noted_model
-from hodor.video import AUTO, Intensity, SeekableFrames, open_seekable
+from hodor.video import AUTO, Intensity, SeekableFrames, Slice, open_seekable
 from hodor.weights import model_path
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def open_studio(
     settings: TrackerSettings,
     intensity: Intensity | None = None,
     channel: int | None = None,
+    z_slice: Slice | None = None,
 ) -> Studio:
     """Open a video with its session's folder, or a folder with its video.
 
@@ -133,7 +134,7 @@ def open_studio(
     ``hodor track``. session: where the session is kept, or the run that the video was tracked in;
     None: beside the video, as ``NAME.studio``, or in the run's folder. intensity: how deep greys
     become eight bits; None: as the session or the run has it, else ``auto``. channel: the only one
-    that is seen of images, from 1; None: as the session or the run has it.
+    that is seen of images, from 1, z_slice: the only slice; None: as the session or the run has it.
 
     Raises:
         HodorError: no video, not the session's video, no such model, or the folder is in use or
@@ -149,7 +150,9 @@ def open_studio(
     if settings.model is not None:
         model_path(settings.model)  # told now, and not after somebody has drawn
     noted = Intensity.parse(_noted_intensity(root) if fresh is None else fresh.intensity)
-    intensity = replace(intensity or noted, channel=channel or noted.channel)
+    intensity = replace(
+        intensity or noted, channel=channel or noted.channel, z_slice=z_slice or noted.z_slice
+    )
     frames = _open_video(path, root, intensity)
     folder = None
     try:

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from hodor.video.live import LiveSource
     from hodor.video.motion import Carried, look_back, small_grey
     from hodor.video.overlays import OverlaySink
-    from hodor.video.pictures import AUTO, FULL, Intensity, open_picture
+    from hodor.video.pages import ChoiceError, Slice
+    from hodor.video.pictures import AUTO, FULL, Intensity, open_picture, slice_of
     from hodor.video.reference_masks import ReferenceMasks, open_reference_masks
     from hodor.video.seeking import SeekableFrames, open_seekable
     from hodor.video.sinks import Finishing, LabelMapSink, RleSink, Sink
@@ -59,6 +60,7 @@ __all__ = [
     "FULL",
     "IMAGE_SUFFIXES",
     "Carried",
+    "ChoiceError",
     "Colour",
     "Finishing",
     "Frame",
@@ -72,6 +74,7 @@ __all__ = [
     "RleSink",
     "SeekableFrames",
     "Sink",
+    "Slice",
     "SoftMask",
     "SoftMaskOf",
     "Sound",
@@ -102,6 +105,7 @@ __all__ = [
     "read_label_map",
     "read_soft_mask",
     "read_still",
+    "slice_of",
     "small_grey",
     "sort_naturally",
     "with_ignored",
@@ -144,9 +148,12 @@ _FILE = {
     "look_back": "motion",
     "small_grey": "motion",
     "OverlaySink": "overlays",
+    "ChoiceError": "pages",
+    "Slice": "pages",
     "AUTO": "pictures",
     "FULL": "pictures",
     "Intensity": "pictures",
+    "slice_of": "pictures",
     "open_picture": "pictures",
     "ReferenceMasks": "reference_masks",
     "open_reference_masks": "reference_masks",

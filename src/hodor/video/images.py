@@ -21,7 +21,14 @@ from hodor.errors import (
     one_line,
 )
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
-from hodor.video.pages import channel_in_page, frame_pages
+from hodor.video.pages import (
+    ChoiceError,
+    SeveralPagesError,
+    brightest,
+    channel_in_page,
+    chosen_pages,
+    page_sides,
+)
 from hodor.video.pictures import (
     AUTO,
     UNREADABLE,
@@ -87,14 +94,13 @@ class ImagesSource(Closing):
 
     @cached_property
     def _levels(self) -> tuple[float, float] | None:
-        channel = self._intensity.channel
-        pictures = [partial(_opened_frame, file, channel) for file in self._files]
+        pictures = [partial(_opened_frame, file, self._intensity) for file in self._files]
         return find_levels(pictures, self._intensity, self.warnings)
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """One frame per file. Raises SourceError at a file that cannot be read."""
         for index, file in enumerate(self._files[start:], start):
-            pixels = read_image(file, self.warnings, self._levels, self._intensity.channel)
+            pixels = read_image(file, self.warnings, self._levels, self._intensity)
             yield Frame(index, file.stem, pixels, index / self.fps)
 
 
@@ -187,27 +193,29 @@ def read_image(
     path: Path,
     warnings: list[str] | None = None,
     levels: tuple[float, float] | None = None,
-    channel: int | None = None,
+    seen: Intensity = AUTO,
 ) -> NDArray[np.uint8]:
     """Read one image file as (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
 
     Greys of 16 bits are scaled from `levels` to 0..255, None: from 0..65535; transparent images are
-    laid on black; of several pages the first is read, which is added to `warnings`. channel: from
-    1, the only one that is seen. Raises SourceError naming the file where it cannot be read.
+    laid on black; of several pages the first is read, which is added to `warnings`. seen: the one
+    channel and slice that are. Raises SourceError naming the file where it cannot be read.
     """
     with opened_image(path) as image:
-        pages, within = _go_to_frame(image, channel)
+        within = channel_in_page(image, seen.channel)
+        frame, pages = _frame_of(path, image, seen)
         if warnings is not None and pages > 1:
-            warnings.append(f"{path} holds {pages} pages; the first was read.")
-        return as_rgb(image, levels, within)
+            slices = page_sides(image).slices == pages
+            other = "; --slice takes another of its slices, or the brightest of all" * slices
+            warnings.append(f"{path} holds {pages} pages; the first was read{other}.")
+        return as_rgb(frame, levels, within)
 
 
 @contextmanager
-def _opened_frame(path: Path, channel: int | None) -> Iterator[Image.Image]:
-    """An image file at its frame's page, which is that of the channel."""
+def _opened_frame(path: Path, seen: Intensity) -> Iterator[Image.Image]:
+    """The picture of an image file's frame, of its channel and slice."""
     with opened_image(path) as image:
-        _go_to_frame(image, channel)
-        yield image
+        yield _frame_of(path, image, seen)[0]
 
 
 def _scale_in(file: Path) -> float | None:
@@ -218,18 +226,25 @@ def _scale_in(file: Path) -> float | None:
     return None
 
 
-def _go_to_frame(image: Image.Image, channel: int | None) -> tuple[int, int | None]:
-    """Go to the page that is read of an image file.
-
-    Returns:
-        How many pages there are to choose from, and the channel within the page.
-    """
+def _frame_of(path: Path, image: Image.Image, seen: Intensity) -> tuple[Image.Image, int]:
+    """The picture that is read of an image file, and how many there are to choose from."""
     if image.format != "TIFF":
-        return getattr(image, "n_frames", 1), channel
-    pages = frame_pages(image, channel)
-    within = channel_in_page(image, channel)
-    image.seek(pages[0])
-    return len(pages), within
+        return image, getattr(image, "n_frames", 1)
+    frames = pages_of_choice(path, image, seen)
+    return brightest(image, frames[0]), len(frames)
+
+
+def pages_of_choice(path: Path, image: Image.Image, seen: Intensity) -> list[tuple[int, ...]]:
+    """The pages of each frame of an open TIFF, of one channel and slice; see `chosen_pages`.
+
+    Raises:
+        ChoiceError: one has to be chosen, in words that say how.
+        ValueError: as `chosen_pages`.
+    """
+    try:
+        return chosen_pages(image, seen.channel, seen.z_slice)
+    except SeveralPagesError as error:
+        raise ChoiceError(f"{path}: {error.told}: {error.to_do}", error) from None
 
 
 def read_still(path: Path) -> NDArray[np.uint8]:

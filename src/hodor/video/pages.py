@@ -2,9 +2,21 @@
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+from hodor.errors import SourceError
+
+MAX: Final = "max"
+"""In place of a slice's number: of all slices the greatest value of each pixel."""
+
+Slice = int | Literal["max"]
+"""Number of a slice, from 1, or ``MAX``"""
 
 DESCRIPTION, SUBFILE = 270, 254
 """Tags of TIFF 6.0"""
@@ -20,19 +32,44 @@ IMAGEJ_ORDER = "CZT"
 """Of its pages: channels change first"""
 
 
-class SeveralChannelsError(ValueError):
-    """Each frame of a stack has a page for each of its channels, and none was chosen.
+class SeveralPagesError(ValueError):
+    """Each frame of a stack has a page for each of its channels or slices, and none was chosen.
 
-    told: in words. channels: their number.
+    told: in words. channels, slices: how many there are to choose from; 1: none has to be chosen.
     """
 
-    def __init__(self, told: str, channels: int) -> None:
-        super().__init__(f"{told}: save one channel of each frame")
+    def __init__(self, told: str, channels: int, slices: int) -> None:
+        several = [("channel", channels), ("slice", slices)]
+        one = " of one ".join(name for name, count in several if count > 1)
+        super().__init__(f"{told}: save one {one} of each frame")
         self.told = told
         self.channels = channels
+        self.slices = slices
+
+    @property
+    def to_do(self) -> str:
+        """The options that choose."""
+        ways = [f"a channel by --channel 1 to {self.channels}"] * (self.channels > 1)
+        ways += [
+            f"a slice by --slice 1 to {self.slices}, or --slice max, the brightest of all in each "
+            "pixel"
+        ] * (self.slices > 1)
+        return f"choose {' and '.join(ways)}"
 
 
-def frame_pages(image: Image.Image, channel: int | None = None) -> list[int]:
+class ChoiceError(SourceError):
+    """A channel or a slice of a stack has to be chosen.
+
+    channel, z_slice: the first of those, 1; None where none has to be chosen.
+    """
+
+    def __init__(self, told: str, several: SeveralPagesError) -> None:
+        super().__init__(told)
+        self.channel = 1 if several.channels > 1 else None
+        self.z_slice = 1 if several.slices > 1 else None
+
+
+def frame_pages(image: Image.Image) -> list[int]:
     """Numbers of the pages of an open picture that are frames, from 0.
 
     Those of a TIFF are all but smaller copies (of pyramids, thumbnails) and transparency. Goes back
@@ -40,12 +77,30 @@ def frame_pages(image: Image.Image, channel: int | None = None) -> list[int]:
 
     Args:
         image: open, at any page.
-        channel: from 1; only its pages, where each frame has a page for each channel.
 
     Raises:
         ValueError: the file is cut off, it says that it has more pages than can be found (as
-            ImageJ's stacks over 4 GB do), its pages are of several channels or slices a frame, or
-            there is no such channel.
+            ImageJ's stacks over 4 GB do), or its pages are of several channels or slices a frame.
+    """
+    return [page for (page,) in chosen_pages(image)]
+
+
+def chosen_pages(
+    image: Image.Image, channel: int | None = None, z_slice: Slice | None = None
+) -> list[tuple[int, ...]]:
+    """Numbers of the pages of each frame, as `frame_pages` has them, of what was chosen.
+
+    Args:
+        image: open, at any page.
+        channel: from 1; only its pages, where each frame has a page for each channel.
+        z_slice: only its pages, where each frame has a page for each slice; ``MAX``: all of them,
+            for `brightest`.
+
+    Returns:
+        For each frame its pages: one, or several of which the brightest values are meant.
+
+    Raises:
+        ValueError: as `frame_pages`; or there is no such channel or slice.
     """
     with warnings.catch_warnings():
         # Where a stack is cut off, Pillow warns and takes what comes before for all.
@@ -57,14 +112,48 @@ def frame_pages(image: Image.Image, channel: int | None = None) -> list[int]:
             raise ValueError(f"it is damaged or cut off: {error}") from error
     image.seek(0)
     if image.format != "TIFF":
-        return pages
+        return [(page,) for page in pages]
     sides = page_sides(image)
     _check_count(sides, pages)
-    if channel is not None and sides.channels > 1:
-        pages = _of_channel(sides, pages, channel)
-        sides = replace(sides, channels=1)
-    _refuse_several(sides, pages)
-    return pages
+    one_channel = channel is not None and sides.channels > 1
+    one_slice = z_slice is not None and sides.slices > 1
+    if not (one_channel or one_slice):
+        _refuse_several(sides, len(pages))
+        return [(page,) for page in pages]
+    left = replace(
+        sides,
+        channels=1 if one_channel else sides.channels,
+        slices=1 if one_slice else sides.slices,
+    )
+    _check_choice(sides, len(pages), channel, z_slice)
+    _refuse_several(left, left.product, least=1 if one_slice and left.channels > 1 else 2)
+    return _of_choice(
+        sides, pages, channel if one_channel else None, z_slice if one_slice else None
+    )
+
+
+def brightest(image: Image.Image, pages: Sequence[int]) -> Image.Image:
+    """The picture of a frame: its page, or the greatest value of each pixel in all of its pages.
+
+    Args:
+        image: open; goes to these pages.
+        pages: one or more, from 0.
+
+    Raises:
+        ValueError: the pages are of several sizes.
+    """
+    image.seek(pages[0])
+    if len(pages) == 1:
+        return image
+    values = _values(image)
+    for page in pages[1:]:
+        image.seek(page)
+        values = np.maximum(values, _values(image))
+    return Image.fromarray(values)
+
+
+def _values(image: Image.Image) -> NDArray[np.generic]:
+    return np.asarray(image.convert("RGB") if image.mode == "P" else image)
 
 
 def _is_frame(image: Image.Image, page: int) -> bool:
@@ -138,29 +227,53 @@ def _check_count(sides: Sides, pages: list[int]) -> None:
         )
 
 
-def _of_channel(sides: Sides, pages: list[int], channel: int) -> list[int]:
-    """The pages of one of several channels, in their order."""
-    if not 1 <= channel <= sides.channels:
-        raise ValueError(f"it has {sides.channels} channels, and none is number {channel}")
-    if sides.product != len(pages):
-        raise ValueError(
-            f"it says that it has {_listed(sides)}, but it holds {len(pages)} pages, so that "
-            f"channel {channel} cannot be told: save that channel by itself"
-        )
-    before = sides.order.partition("C")[0]
-    step = (sides.slices if "Z" in before else 1) * (sides.frames if "T" in before else 1)
-    return [page for at, page in enumerate(pages) if at // step % sides.channels == channel - 1]
+def _check_choice(sides: Sides, pages: int, channel: int | None, z_slice: Slice | None) -> None:
+    """Raises ValueError for a channel or slice that is not there, or cannot be told."""
+    wanted: list[tuple[str, Slice | None, int]] = [
+        ("channel", channel, sides.channels),
+        ("slice", z_slice, sides.slices),
+    ]
+    for name, number, count in wanted:
+        if number is None or count == 1:
+            continue
+        if isinstance(number, int) and not 1 <= number <= count:
+            raise ValueError(f"it has {count} {name}s, and none is number {number}")
+        if sides.product != pages:
+            raise ValueError(
+                f"it says that it has {_listed(sides)}, but it holds {pages} pages, so that "
+                f"{name} {number} cannot be told: save that {name} by itself"
+            )
 
 
-def _refuse_several(sides: Sides, pages: list[int]) -> None:
+def _of_choice(
+    sides: Sides, pages: list[int], channel: int | None, z_slice: Slice | None
+) -> list[tuple[int, ...]]:
+    """The pages of one of several channels, slices or both, in their order.
+
+    Of a side of which none was chosen, or all (``MAX``), a frame has one page for each.
+    """
+    counts = {"C": sides.channels, "Z": sides.slices, "T": sides.frames}
+    grid = np.array(pages).reshape([counts[side] for side in reversed(sides.order)])
+    grid = grid.transpose([sides.order[::-1].index(side) for side in "TZC"])
+    if channel is not None:
+        grid = grid[:, :, channel - 1, None]
+    if z_slice is None:  # slices without frames are frames
+        grid = grid.reshape(-1, 1, grid.shape[2])
+    elif isinstance(z_slice, int):
+        grid = grid[:, z_slice - 1, None]
+    return [tuple(int(page) for page in frame.flat) for frame in grid]
+
+
+def _refuse_several(sides: Sides, pages: int, least: int = 2) -> None:
+    """Raises SeveralPagesError where at least that many sides have more than one page."""
     # Channels of colours are in one page; a stack of one side only may call it as it likes.
     several = [sides.channels, sides.slices, sides.frames]
-    if sum(count > 1 for count in several) < 2 or sides.product != len(pages):
+    if sum(count > 1 for count in several) < least or sides.product != pages:
         return
-    told = f"its {len(pages)} pages are {_listed(sides)}, and a frame has one page"
-    if sides.channels > 1 and 1 in (sides.slices, sides.frames):
-        raise SeveralChannelsError(told, sides.channels)
-    raise ValueError(f"{told}: save one slice of each frame")
+    told = f"its {pages} pages are {_listed(sides)}, and a frame has one page"
+    # Slices without frames are frames.
+    slices = sides.slices if sides.frames > 1 else 1
+    raise SeveralPagesError(told, sides.channels, slices)
 
 
 def _listed(sides: Sides) -> str:

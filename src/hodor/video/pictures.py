@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from hodor.errors import MALFORMED, SourceError
+from hodor.video.pages import MAX, Slice
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "TGA", "PPM")
 """What Pillow may open, in its names. Others make it start programs (EPS) or are no pictures."""
@@ -33,8 +34,8 @@ def open_picture(file: str | Path | IO[bytes]) -> Image.Image:
     return Image.open(file, formats=FORMATS)
 
 
-OF_CHANNEL = " of channel "
-"""Between what becomes black and white and the channel, in words"""
+OF_CHANNEL, OF_SLICE = " of channel ", " of slice "
+"""Between what becomes black and white, the channel and the slice, in words"""
 
 
 @dataclass(frozen=True)
@@ -45,36 +46,64 @@ class Intensity:
 
     kind: ``auto`` stretches what the source holds, the same for all its frames; ``full`` takes 0 to
     65535; ``range`` takes low to high. channel: from 1, the only one that is seen, as grey: of
-    stacks with a page for each channel, and of colours; None: colours as they are.
+    stacks with a page for each channel, and of colours; None: colours as they are. z_slice: of
+    stacks with several slices for each frame the one that is seen, from 1, or ``max``, their
+    greatest values.
     """
 
     kind: str = "auto"
     low: float = 0.0
     high: float = FULL_RANGE
     channel: int | None = field(default=None, repr=False)
+    z_slice: Slice | None = field(default=None, repr=False)
 
     @property
     def text(self) -> str:
         """What `parse` reads."""
-        levels = f"{self.low!r}:{self.high!r}" if self.kind == "range" else self.kind
-        return levels if self.channel is None else f"{levels}{OF_CHANNEL}{self.channel}"
+        channel = "" if self.channel is None else f"{OF_CHANNEL}{self.channel}"
+        z_slice = "" if self.z_slice is None else f"{OF_SLICE}{self.z_slice}"
+        return f"{self.levels}{channel}{z_slice}"
+
+    @property
+    def levels(self) -> str:
+        """What becomes black and white, as ``--intensity`` takes it."""
+        return f"{self.low!r}:{self.high!r}" if self.kind == "range" else self.kind
+
+    @property
+    def choice(self) -> dict[str, int | str]:
+        """``channel`` and ``slice``, those of them that were chosen."""
+        chosen: dict[str, int | str | None] = {"channel": self.channel, "slice": self.z_slice}
+        return {name: value for name, value in chosen.items() if value is not None}
+
+    @property
+    def words(self) -> list[str]:
+        """Options of the command line that say the same."""
+        levels = [] if self.kind == "auto" else ["--intensity", self.levels]
+        return levels + [
+            word for name, value in self.choice.items() for word in (f"--{name}", str(value))
+        ]
 
     @classmethod
-    def parse(cls, text: str, channel: int | None = None) -> "Intensity":
+    def parse(
+        cls, text: str, channel: int | None = None, z_slice: str | None = None
+    ) -> "Intensity":
         """``auto``, ``full`` or ``LOW:HIGH``, as a user writes it; or `text`.
 
-        channel: from 1; in place of the one in the text. Raises SourceError for other words.
+        channel: from 1; z_slice: a number from 1 or ``max``; in place of those in the text. Raises
+        SourceError for other words.
         """
+        text, _, noted = text.partition(OF_SLICE)
         text, _, number = text.partition(OF_CHANNEL)
         if channel is None and number:
             channel = int(number) if number.isdecimal() else 0
         if channel is not None and channel < 1:
             raise SourceError(f"channel {number or channel}: channels are numbered from 1")
+        chosen = slice_of(noted or None if z_slice is None else z_slice)
         if text in ("auto", "full"):
-            return cls(text, channel=channel)
+            return cls(text, channel=channel, z_slice=chosen)
         low, _, high = text.partition(":")
         try:
-            found = cls("range", float(low), float(high), channel)
+            found = cls("range", float(low), float(high), channel, chosen)
         except ValueError:
             found = cls("range", math.nan, math.nan)
         if not (math.isfinite(found.low) and math.isfinite(found.high) and found.low < found.high):
@@ -83,6 +112,20 @@ class Intensity:
                 "100:4000."
             )
         return found
+
+
+def slice_of(word: str | None) -> Slice | None:
+    """What ``--slice`` means by a word: a number from 1, or ``max``. Raises SourceError."""
+    if word is None:
+        return None
+    if word == MAX:
+        return MAX
+    if not (word.isdecimal() and int(word) > 0):
+        raise SourceError(
+            f"slice {word!r}: slices are numbered from 1, and {MAX} takes the brightest of all in "
+            "each pixel"
+        )
+    return int(word)
 
 
 AUTO, FULL = Intensity("auto"), Intensity("full")

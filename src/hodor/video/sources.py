@@ -43,15 +43,16 @@ def open_source(
         whole; other URLs are live.
     fps: frames per second of images and arrays (else 25); for a video it replaces the file's
         timestamps; a camera is asked for it.
-    intensity: which channel of images is seen, and how greys of more than eight bits become eight.
+    intensity: which channel and slice of images is seen, and how greys of more than eight bits
+        become eight.
     Raises SourceError in one line if it is missing, is no video or image, or holds no frames.
     """
     source = _open(what, fps, intensity)
-    if intensity.channel is not None and not isinstance(source, ImagesSource | StackSource):
+    if intensity.choice and not isinstance(source, ImagesSource | StackSource):
         source.close()
+        name, value = next(iter(intensity.choice.items()))
         raise SourceError(
-            f"--channel {intensity.channel}: channels are those of images and TIFF stacks; "
-            f"{source.name} is none"
+            f"--{name} {value}: {name}s are those of images and TIFF stacks; {source.name} is none"
         )
     return source
 
@@ -125,11 +126,11 @@ def _open_file(path: Path, fps: float | None, intensity: Intensity) -> Source:
 
 def _stack_of(files: Sequence[Path], fps: float | None, intensity: Intensity) -> StackSource | None:
     """The stack that a lone file of several pages is; None for images. The first one is looked at
-    in either case if a channel was chosen, so that it is refused now.
+    in either case if a channel or slice was chosen, so that it is refused now.
     """
-    if not files or (len(files) > 1 and intensity.channel is None):
+    if not files or (len(files) > 1 and not intensity.choice):
         return None
-    stack = look_at(files[0], intensity.channel)
+    stack = look_at(files[0], intensity, alone=len(files) == 1)
     if len(files) > 1 or len(stack.pages) == 1:
         return None
     return StackSource(files[0], stack, fps=fps, intensity=intensity)

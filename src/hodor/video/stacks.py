@@ -10,47 +10,45 @@ from PIL import Image
 
 from hodor.errors import SourceError
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
-from hodor.video.images import find_levels, opened_image
-from hodor.video.pages import SeveralChannelsError, channel_in_page, frame_pages, page_sides
+from hodor.video.images import find_levels, opened_image, pages_of_choice
+from hodor.video.pages import Slice, brightest, channel_in_page, page_sides
 from hodor.video.pictures import AUTO, Intensity, as_rgb, count_channels
 from hodor.video.scale import Scale, scale_of
 
 
 @dataclass(frozen=True)
 class Stack:
-    """What an image file holds. pages: numbers of those that are frames, from 0. within: which
-    channel of a page is seen, from 1; None: all of it. scale: what the file says of it.
+    """What an image file holds. pages: numbers of those of each frame, from 0: one, or several of
+    which the brightest values are seen. within: which channel of a page is seen, from 1; None: all
+    of it. scale: what the file says of it.
     """
 
-    pages: Sequence[int]
+    pages: Sequence[Sequence[int]]
     within: int | None = None
     scale: Scale = field(default_factory=Scale)
 
 
-def look_at(path: Path, channel: int | None) -> Stack:
+def look_at(path: Path, seen: Intensity, *, alone: bool = True) -> Stack:
     """What an image file holds; one that is no TIFF has one frame.
 
     The first page is read, to find out now whether it can be.
 
     Args:
         path: of the file.
-        channel: that is to be seen, from 1; None: whatever it holds.
+        seen: which channel and slice are to be seen; None: whatever it holds.
+        alone: whether the file is a video by itself, so that slices without frames are frames.
 
     Raises:
-        SourceError: it cannot be read, there is no such channel, or one has to be chosen.
+        SourceError: it cannot be read, there is no such channel or slice, or one has to be chosen.
     """
     with opened_image(path) as image:
         image.load()
-        _check_channel(path, image, channel)
+        _check_channel(path, image, seen.channel)
+        _check_slice(path, image, seen.z_slice, alone)
         if image.format != "TIFF":
-            return Stack([0], channel)
-        try:
-            pages = frame_pages(image, channel)
-        except SeveralChannelsError as error:
-            raise SourceError(
-                f"{path}: {error.told}: choose a channel by --channel 1 to {error.channels}"
-            ) from None
-        return Stack(pages, channel_in_page(image, channel), scale_of(image))
+            return Stack([[0]], seen.channel)
+        within = channel_in_page(image, seen.channel)
+        return Stack(pages_of_choice(path, image, seen), within, scale_of(image))
 
 
 def _check_channel(path: Path, image: Image.Image, channel: int | None) -> None:
@@ -64,8 +62,23 @@ def _check_channel(path: Path, image: Image.Image, channel: int | None) -> None:
         )
 
 
+def _check_slice(path: Path, image: Image.Image, z_slice: Slice | None, alone: bool) -> None:
+    if z_slice is None:
+        return
+    sides = page_sides(image)
+    if sides.slices == 1:
+        raise SourceError(f"--slice {z_slice}: {path} has one slice a frame: leave --slice out")
+    if alone and sides.frames == 1:
+        raise SourceError(
+            f"--slice {z_slice}: {path} has {sides.slices} slices and no frames, so that its "
+            "slices are taken for frames: leave --slice out"
+        )
+    if isinstance(z_slice, int) and z_slice > sides.slices:
+        raise SourceError(f"--slice {z_slice}: {path} has {sides.slices} slices, numbered from 1")
+
+
 class StackSource(Closing):
-    """The pages of one TIFF file as a video of constant rate."""
+    """The frames of one TIFF file, of one channel and slice, as a video of constant rate."""
 
     live = False
 
@@ -90,20 +103,19 @@ class StackSource(Closing):
 
     @cached_property
     def _levels(self) -> tuple[float, float] | None:
-        pictures = [partial(self._page, number) for number in self._stack.pages]
+        pictures = [partial(self._picture, pages) for pages in self._stack.pages]
         return find_levels(pictures, self._intensity, self.warnings)
 
     @contextmanager
-    def _page(self, number: int) -> Iterator[Image.Image]:
+    def _picture(self, pages: Sequence[int]) -> Iterator[Image.Image]:
         with opened_image(self._path) as image:
-            image.seek(number)
-            yield image
+            yield brightest(image, pages)
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
-        """One frame per page. Raises SourceError at a page that cannot be read."""
+        """One frame per page, or per slices of one. Raises SourceError where one cannot be read."""
         levels = self._levels
         with opened_image(self._path) as image:
             for index in range(start, self.length):
-                image.seek(self._stack.pages[index])
-                pixels = as_rgb(image.copy(), levels, self._stack.within)
+                picture = brightest(image, self._stack.pages[index])
+                pixels = as_rgb(picture.copy(), levels, self._stack.within)
                 yield Frame(index, numbered_name(index), pixels, index / self.fps)
