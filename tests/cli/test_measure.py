@@ -48,6 +48,12 @@ def test_masks_become_a_table_and_a_picture_beside_them(hodor: Hodor, here: Path
     assert Path("masks-measurements.png").stat().st_size > 5000
 
 
+def test_an_object_that_nobody_named_is_called_by_its_number_alone(
+    hodor: Hodor, here: Path
+) -> None:
+    assert "  object 1: visible in 3 of 3 frames" in hodor("measure", "masks").err
+
+
 def test_large_numbers_are_said_without_an_exponent(hodor: Hodor, here: Path) -> None:
     said = hodor("measure", "masks", "--um-per-pixel", "12.3").err
     assert "area 15,130 to 15,130 µm²" in " ".join(said.split())

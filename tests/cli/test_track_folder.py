@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tifffile import imwrite
 from video.tiny_videos import write_video
 
 from hodor.cli import track as command
@@ -91,6 +92,7 @@ def test_videos_without_masks_are_all_listed_and_nothing_is_tracked(
     assert "masks: 2 problems with the masks; nothing was tracked" in ran.err
     assert "  - a: no masks; give masks/a.png or a folder masks/a" in ran.err
     assert "  - b: b.bmp and b.png; keep one" in ran.err
+    assert "  - masks also holds other.png, called as no video is: rename them" in ran.err
     assert not Path("out").exists()
 
 
@@ -145,8 +147,51 @@ def test_a_stopped_batch_says_in_one_line_how_to_go_on_and_reports(
     monkeypatch.setattr(command, "track_many", stopped)
     ran = hodor(*words())
     assert ran.code == 130
+    assert "0 of 3 videos are finished" in ran.err
     assert ran.err.splitlines()[-1] == "stopped; the same command with --resume goes on from here"
     assert [row["status"] for row in report()] == ["failed", "not finished", "not finished"]
     monkeypatch.setattr(command, "track_many", tracked)
     assert hodor(*words("clips", "--resume")).code == 0
     assert {row["status"] for row in report()} == {"finished"}
+
+
+def test_a_log_counts_the_videos_and_its_end_names_the_one_to_look_at(
+    hodor: Hodor, words: Callable[..., list[object]]
+) -> None:
+    ran = hodor(*words())
+    lines = ran.err.splitlines()
+    begins = [line.partition(",")[0] for line in lines[:3]]
+    assert begins == ["a (1 of 3", "b (2 of 3", "c (3 of 3): 3 frames"], ran.err
+    assert " left): 3 frames, " in lines[0]
+    assert "3 of 3 videos are finished" in lines
+    first = report()[0]
+    worst = f"confidence {float(first['worst_confidence']):.2f}"
+    (look,) = [line for line in lines if line.startswith("look first at")]
+    assert look.startswith(f"look first at {first['video']} (object {first['worst_object']} in ")
+    assert look.endswith(f"{worst}): {first['studio']}")
+
+
+def test_stacks_are_shown_in_the_report_by_the_channel_that_was_followed(
+    hodor: Hodor, words: Callable[..., list[object]], scene: Any
+) -> None:
+    for file in Path("clips").iterdir():
+        file.unlink()
+    for name in ("a", "b", "c"):
+        grey = np.stack(scene.frames[:3]).max(axis=3)
+        pages = np.stack([grey, grey], axis=1)
+        Path("clips", name).mkdir()
+        imwrite(f"clips/{name}/stack.tif", pages, imagej=True, metadata={"axes": "TCYX"})
+    ran = hodor(*words("clips", "--channel", "2"))
+    assert ran.code == 0, ran.err
+    assert Path("out/report.html").read_text(encoding="utf-8").count("data:image/jpeg") == 3
+
+
+def test_a_mask_that_is_not_there_yet_is_told_how_to_be_made(
+    hodor: Hodor, words: Callable[..., list[object]]
+) -> None:
+    ran = hodor("track", "clips/a.mp4", "--masks", "my masks/1.png", "--out", "out")
+    assert ran.err.startswith(
+        "hodor: my masks/1.png does not exist: --masks FILE shows the objects"
+    )
+    assert "hodor mask clips/a.mp4 --box LEFT,TOP,RIGHT,BOTTOM --out 'my masks/1.png'" in ran.err
+    assert not Path("out").exists()

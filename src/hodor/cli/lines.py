@@ -12,3 +12,13 @@ def say(console: Console, line: object, style: str = "") -> None:
 def say_of(console: Console, what: str, colour: str, line: object) -> None:
     """Print a line that begins with what it is about, in a colour."""
     console.print(Text.assemble((what, colour), f": {line}"), soft_wrap=True)
+
+
+HOUR, MINUTE = 3600, 60
+
+
+def in_words(seconds: float) -> str:
+    """How long something takes, such as ``4 min``."""
+    if seconds >= HOUR:
+        return f"{seconds / HOUR:.1f} h"
+    return f"{seconds / MINUTE:.0f} min" if seconds >= MINUTE else f"{seconds:.0f} s"

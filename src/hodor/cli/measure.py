@@ -16,6 +16,7 @@ from hodor.cli.lines import say, say_of
 from hodor.cli.names import names_of
 from hodor.errors import counted
 from hodor.formats import FORMATS, Track, read_track, with_video
+from hodor.formats.track import UNNAMED
 from hodor.measuring import (
     Measurement,
     Units,
@@ -128,9 +129,10 @@ def tell(rows: list[Measurement], units: Units, console: Console) -> None:
             if speeds
             else ""
         )
+        called = "" if own[0].name == UNNAMED else f" ({own[0].name})"
         say(
             console,
-            f"  object {number} ({own[0].name}): visible in {len(seen)} of "
+            f"  object {number}{called}: visible in {len(seen)} of "
             f"{counted(len(own), 'frame')}, area {least} to {most} {as_written(units.area)}{speed}",
         )
     if not units.seconds:

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,11 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 from hodor.cli.app import App
+from hodor.cli.batch_lines import tell_all, told
 from hodor.cli.intensity import IntensityOptions, with_intensity
 from hodor.cli.lines import say, say_of
 from hodor.cli.matte_options import MatteOptions, with_matte_options
@@ -28,7 +28,6 @@ from hodor.cli.tracker_options import with_tracker_options
 from hodor.cli.where_to_look import called, where_to_look
 from hodor.errors import HodorError, MaskError, MissingSourceError, counted
 from hodor.extras import check
-from hodor.jobs import Outcome
 from hodor.runs import (
     ListedVideo,
     Outputs,
@@ -137,10 +136,11 @@ class Run(NamedTuple):
 def _track_one(
     console: Console, source: str, masks: Path | None, references: Path | None, run: Run
 ) -> None:
-    if masks is None and references is None:
+    lacking = masks is not None and not masks.exists()
+    if lacking or (masks is None and references is None):
         if is_missing(source):
             raise MissingSourceError(f"{source} does not exist; check the path.")
-        raise MaskError(_how_to_begin(source, run.intensity))
+        raise MaskError(_how_to_begin(source, masks, run.intensity))
     if run.adapt is not None:
         say(
             console, f"tuning the model to the given masks: about {run.adapt:g} s and a little more"
@@ -152,16 +152,22 @@ def _track_one(
     tell(console, summary, run.out)
 
 
-def _how_to_begin(source: str, intensity: Intensity) -> str:
+def _how_to_begin(source: str, masks: Path | None, intensity: Intensity) -> str:
+    """How to make a first mask. masks: a file that is not there; None: none was named."""
     video, of = shlex.join([source, *intensity.words]), ""
     if not is_live(source):
         with open_source(source, intensity=intensity) as frames:
             height, width = next(frames.frames()).pixels.shape[:2]
         of = f" of the frame ({width} x {height})"
+    what = "nothing to follow: give --masks FILE, which shows"
+    first = "first.png"
+    if masks is not None:
+        what = f"{masks} does not exist: --masks FILE shows"
+        first = shlex.quote(str(masks)) if masks.suffix.lower() == ".png" else first
     return (
-        "nothing to follow: give --masks FILE, which shows the objects of the first frame. To draw "
+        f"{what} the objects of the first frame. To draw "
         f"it in the browser: hodor studio {video}. From a box in pixels{of}: hodor mask {video} "
-        "--box LEFT,TOP,RIGHT,BOTTOM --out first.png; to read it off: hodor mask "
+        f"--box LEFT,TOP,RIGHT,BOTTOM --out {first}; to read it off: hodor mask "
         f"{video} --show grid.png. Objects of another video: --references FILE"
     )
 
@@ -231,18 +237,14 @@ def _track_all(
         ray_address=crew.ray, gpus=gpus,
     )  # fmt: skip
     try:
-        for outcome in _with_bar(console, outcomes, len(waiting)):
-            if outcome.value is not None:
-                say(console, f"{outcome.name}: {_in_short(outcome.value)}")
-            else:
+        for outcome in told(console, outcomes, len(waiting)):
+            if outcome.value is None:
                 failures[outcome.name] = str(outcome.error)
-                say_of(console, outcome.name, "red", outcome.error)
     except KeyboardInterrupt:
-        write_report(report_videos(videos, run.out, failures), videos, run.out)
+        _report_all(console, videos, run.out, failures)
         say(console, "stopped; the same command with --resume goes on from here")
         raise typer.Exit(STOPPED) from None
-    written = write_report(report_videos(videos, run.out, failures), videos, run.out)
-    say(console, f"report in {' and '.join(map(str, written))}")
+    written = _report_all(console, videos, run.out, failures)
     if failures:
         others = ", the others are finished" if len(failures) < len(videos) else ""
         raise HodorError(
@@ -252,28 +254,14 @@ def _track_all(
         )
 
 
-def _with_bar(
-    console: Console, outcomes: Iterator[Outcome[Summary]], count: int
-) -> Iterator[Outcome[Summary]]:
-    """The same outcomes, with a bar that says how much time is left."""
-    columns = (
-        TextColumn("videos"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    shown = console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
-        yield from bar.track(outcomes, total=count)
-
-
-def _in_short(summary: Summary) -> str:
-    speed = summary.tracked / summary.seconds if summary.seconds else 0.0
-    told = len(summary.warnings)
-    warnings = f", {counted(told, 'warning')}" if told else ""
-    return f"{counted(summary.frames, 'frame')}, {speed:.1f} frames/s{warnings}"
+def _report_all(
+    console: Console, videos: Sequence[ListedVideo], out: Path, failures: Mapping[str, str]
+) -> list[Path]:
+    """Write the report on all videos and say what it comes to; the files."""
+    reports = report_videos(videos, out, failures)
+    written = write_report(reports, videos, out)
+    tell_all(console, reports, written)
+    return written
 
 
 SILENCE = 60.0

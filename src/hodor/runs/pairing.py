@@ -1,12 +1,15 @@
 """Videos of a folder or a pattern, each with the masks of its name."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hodor.errors import LIST_ITEM, HodorError
 from hodor.runs.many import ListedVideo
 from hodor.video import list_images, sort_naturally
+
+SHOWN = 5
+"""Names that are listed at most"""
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg"),
@@ -79,7 +82,20 @@ def pair_videos(videos: Sequence[Path], masks: Path) -> list[ListedVideo]:
         else:
             problems.append(f"{name}: no masks; give {masks / name}.png or a folder {masks / name}")
     if problems:
-        listed = "".join(f"\n{LIST_ITEM}{problem}" for problem in problems)
+        lines = problems + _unclaimed(masks, by_name, names)
+        listed = "".join(f"\n{LIST_ITEM}{line}" for line in lines)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise HodorError(f"{masks}: {count} with the masks; nothing was tracked:{listed}")
     return paired
+
+
+def _unclaimed(masks: Path, by_name: Mapping[str, Sequence[Path]], names: list[str]) -> list[str]:
+    """Masks that are called as no video is, in a line: likely those of the videos without."""
+    left = [path.name for name, found in by_name.items() if name not in names for path in found]
+    if not left:
+        return []
+    more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+    return [
+        f"{masks} also holds {', '.join(left[:SHOWN])}{more}, called as no video is: rename them, "
+        "or write a list for --list"
+    ]

@@ -14,10 +14,12 @@ import cv2
 from hodor.errors import MALFORMED, HodorError
 from hodor.extras import needed
 from hodor.files import whole_file, write_text
+from hodor.formats import noted_intensity
 from hodor.runs.folder import is_finished
 from hodor.runs.many import ListedVideo
 from hodor.types import Json
 from hodor.video import (
+    Intensity,
     draw_overlay,
     label_map_objects,
     open_seekable,
@@ -57,6 +59,11 @@ class VideoReport:
     """The command that opens the studio in the worst frame"""
     said: str = ""
     """What went wrong, or the run's warnings"""
+
+    @property
+    def finished(self) -> bool:
+        """Whether its results are whole."""
+        return self.status == FINISHED
 
     @property
     def need(self) -> tuple[int, float]:
@@ -158,8 +165,9 @@ def _picture(report: VideoReport, source: str, folder: Path) -> str | None:
     try:
         label_map = read_label_map(folder / "labels" / f"{report.worst_frame}.png")
         labels = sort_naturally(list((folder / "labels").glob("*.png")))
+        seen = Intensity.parse(noted_intensity(folder))
         index = [path.stem for path in labels].index(report.worst_frame)
-        with open_seekable(source) as frames:
+        with open_seekable(source, intensity=seen) as frames:
             pixels = frames.read(index).pixels
         drawn = draw_overlay(pixels, label_map, list(label_map_objects(label_map)))
     except (HodorError, ValueError, IndexError):
