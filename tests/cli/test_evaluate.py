@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hodor.cli import evaluate as command
 from hodor.evaluation import read_settings, write_davis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -48,6 +49,38 @@ def test_some_sequences_of_a_list_in_another_resolution_are_scored(
     wrong = hodor(*words, "--sequences", "moving,mowing")
     assert wrong.code == 1
     assert "mowing is not in the list val of 2017, which has absent, moving" in wrong.err
+
+
+def test_a_log_says_which_sequence_is_tracked_and_what_is_left(
+    hodor: Hodor, davis: Path, tiny_model: Path
+) -> None:
+    ran = hodor("evaluate", "--model", tiny_model, "--davis", davis, "--device", "cpu")
+    assert ran.code == 0, ran.err
+    assert "tiny: moving tracked (frames: 6 of " in ran.err
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (["--out", "out"], "stopped; the same command with --resume goes on from here"),
+        ([], "stopped; nothing is kept without --out FOLDER, by which --resume could go on"),
+    ],
+)
+def test_an_evaluation_that_is_stopped_says_how_to_go_on(
+    hodor: Hodor,
+    davis: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kept: list[str],
+    said: str,
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "run_method", stopped)
+    ran = hodor("evaluate", "--model", "small", "--davis", davis, *kept)
+    assert (ran.code, ran.err.strip()) == (130, said)
 
 
 def test_a_models_tracks_are_scored_and_kept_if_asked(

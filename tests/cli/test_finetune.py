@@ -122,6 +122,20 @@ def test_what_is_missing_is_told_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_holds_a_run_is_refused_before_anything_is_scored(
+    hodor: Hodor, tmp_path: Path
+) -> None:
+    pictures(tmp_path, 6, 6)
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "checkpoint.pt").touch()
+    words = ("--images", tmp_path / "images", "--masks", tmp_path / "masks", "--out", out)
+    ran = hodor("train", "finetune", *words)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "mine: holds a run already; go on with --resume or choose another folder" in ran.err
+    assert not (out / "before").exists()
+
+
 def test_one_annotation_in_five_is_kept_always_the_same_ones() -> None:
     stems = [f"{n:03d}" for n in range(200)]
     assert kept_for_measuring(stems) == kept_for_measuring(stems[::-1])

@@ -131,6 +131,9 @@ def test_what_is_held_out_cuts_the_others_and_gets_no_matte(tmp_path: Path) -> N
             "rgba",
             WriteOptions(mattes=Mattes(hold_out=(9,))),
         )
+    both = WriteOptions(mattes=Mattes(hold_out=(1, 2)))
+    with pytest.raises(HodorError, match="--hold-out 1 --hold-out 2: no object is left to get"):
+        write_track(track_of([label_map]), tmp_path / "x", "rgba", both)
     assert not (tmp_path / "x").exists()
 
 

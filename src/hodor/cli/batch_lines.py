@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from hodor.cli.lines import in_words, say, say_of
+from hodor.cli.lines import how_far, say, say_of
 from hodor.errors import counted
 from hodor.jobs import Outcome
 from hodor.runs import Summary, VideoReport
@@ -40,8 +40,7 @@ def told(
     began = time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         for done, outcome in enumerate(bar.track(outcomes, total=count), 1):
-            left = (time.monotonic() - began) / done * (count - done)
-            far = "" if shown else f" ({done} of {count}{_left(left, count - done)})"
+            far = "" if shown else f" ({how_far(done, count, time.monotonic() - began)})"
             if outcome.value is not None:
                 say(console, f"{outcome.name}{far}: {_in_short(outcome.value)}")
             else:
@@ -65,10 +64,6 @@ def tell_all(console: Console, reports: Sequence[VideoReport], written: Sequence
             f"{first.worst_frame}: confidence {first.worst_confidence:.2f}): {first.studio}",
         )
     say(console, f"report in {' and '.join(map(str, written))}")
-
-
-def _left(seconds: float, videos: int) -> str:
-    return f", {in_words(seconds)} left" if videos else ""
 
 
 def _in_short(summary: Summary) -> str:

@@ -1,8 +1,9 @@
 """``hodor evaluate``."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from typer.core import TyperGroup
 
 from hodor.cli.app import App
 from hodor.cli.benchmarks import ALL_FRAMES, Named, with_benchmark
-from hodor.cli.lines import say
+from hodor.cli.last_resort import INTERRUPTED
+from hodor.cli.lines import how_far, say
 from hodor.cli.shared_options import shared_options
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.errors import HodorError, counted
@@ -141,7 +143,7 @@ def score(
     execution = Execution.of(workers, ray, shard)
     shown = bool(methods) or outputs.report is not None
     dataset = benchmark.open(all_frames=all_frames, with_frames=shown, only=sequences)
-    with ExitStack() as stack:
+    with _stop_told(out, methods), ExitStack() as stack:
         base = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if methods and folders and is_scored(dataset):
             check_folders(list(folders.values()), dataset, workers=workers)
@@ -149,6 +151,21 @@ def score(
         if _run_all(console, dataset, methods, ours, execution, resume=resume):
             folders = _models_first(folders | ours, methods)
             _conclude(console, dataset, folders, methods, outputs, workers=workers, objects=objects)
+
+
+@contextmanager
+def _stop_told(out: Path | None, methods: Sequence[Method]) -> Iterator[None]:
+    """Say at Ctrl-C how to go on, where there is something to go on with."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not methods:
+            raise
+        on = "the same command with --resume goes on from here"
+        if out is None:
+            on = "nothing is kept without --out FOLDER, by which --resume could go on"
+        say(Console(stderr=True), f"stopped; {on}")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _conclude(
@@ -251,16 +268,19 @@ def _run(
 ) -> None:
     sequences = execution.mine(dataset.sequences)
     total = sum(len(sequence.names) for sequence in sequences)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    err, began, done = Console(stderr=True), time.monotonic(), 0
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(method.name, total=total)
-        run_method(
-            method,
-            dataset,
-            folder,
-            execution,
-            resume=resume,
-            report=lambda _name, frames: bar.advance(task, frames),
-        )
+
+        def report(name: str, frames: int) -> None:
+            nonlocal done
+            done += frames
+            bar.advance(task, frames)
+            if not err.is_terminal:
+                far = how_far(done, total, time.monotonic() - began)
+                say(err, f"{method.name}: {name} tracked (frames: {far})")
+
+        run_method(method, dataset, folder, execution, resume=resume, report=report)
     notes = read_notes(dataset, folder).values()
     frames, seconds = sum(n.frames for n in notes), sum(n.seconds for n in notes)
     speed = f"{frames / seconds:.1f} frames/s for each worker" if seconds else ""

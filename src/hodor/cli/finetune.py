@@ -31,6 +31,7 @@ from hodor.training import (
     one_dataset,
     open_dataset,
 )
+from hodor.training.checkpoints import LATEST
 from hodor.weights import DEFAULT, load_model, model_path
 
 FEWEST = 5  # annotations: one is kept for measuring
@@ -62,6 +63,10 @@ def finetune(
     """
     check("train", "pydantic")
     check_any("train", "lightning_fabric", "lightning")
+    if not resume and (out / LATEST).is_file():
+        raise HodorError(
+            f"{out}: holds a run already; go on with --resume or choose another folder"
+        )
     console = Console(stderr=True)
     stated, sequences = prepare(images, annotations, masks, frames, model, steps, changes)
     for line in check_data(stated)[0]:

@@ -22,3 +22,12 @@ def in_words(seconds: float) -> str:
     if seconds >= HOUR:
         return f"{seconds / HOUR:.1f} h"
     return f"{seconds / MINUTE:.0f} min" if seconds >= MINUTE else f"{seconds:.0f} s"
+
+
+def how_far(done: int, total: int, seconds: float) -> str:
+    """How much of a task is done and how long the rest takes, such as ``3 of 40, 4 min left``.
+
+    seconds: since it began.
+    """
+    left = f", {in_words(seconds / done * (total - done))} left" if 0 < done < total else ""
+    return f"{done} of {total}{left}"

@@ -62,14 +62,9 @@ def studio(
     """
     console = Console(stderr=True)
     serve = room.serve  # a missing extra is told before anything is made
-    opened = room.open_studio(
-        source,
-        session,
-        room.TrackerSettings(model, size, device),
-        None if intensity is None else Intensity.parse(intensity),
-        channel,
-        slice_of(z_slice),
-    )
+    levels = None if intensity is None else Intensity.parse(intensity)
+    settings = room.TrackerSettings(model, size, device)
+    opened = room.open_studio(source, session, settings, levels, channel, slice_of(z_slice))
     _check_frame(opened, frame, source)
     folder = opened.session.folder.root
 

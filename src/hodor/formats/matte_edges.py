@@ -56,7 +56,13 @@ class Mattes:
                 raise HodorError(
                     f"hold-out {number}: there is no object {number}; objects are {listed}"
                 )
-        return [number for number in ids if number not in self.hold_out]
+        left = [number for number in ids if number not in self.hold_out]
+        if ids and not left:
+            raise HodorError(
+                f"--hold-out {' --hold-out '.join(map(str, self.hold_out))}: no object is left to "
+                "get a matte; leave one out of this"
+            )
+        return left
 
     def file_name(self, number: int) -> str:
         """What an object's file is called, without suffix; two of one name keep their ids."""
