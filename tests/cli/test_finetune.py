@@ -69,6 +69,7 @@ def test_images_become_a_model_that_tracks_and_scores_before_and_after(
     assert scores["objects in frames"] == 5
     assert all(0 <= scores[when]["J&F"] <= 1 for when in ("before", "after"))
     assert "J&F" in ran.err
+    assert f"on the 1 annotation kept aside ({scores['held out'][0]}), then 10 steps" in ran.err
     recipe = read_info(out / "model.safetensors").metadata["recipe"]
     assert recipe["data"][0]["without"] == scores["held out"]
     for when in ("before", "after"):

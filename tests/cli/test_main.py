@@ -170,6 +170,18 @@ def test_a_stop_by_the_user_is_no_traceback(
     assert "Traceback" not in ran.err
 
 
+def test_the_demo_says_how_far_it_is_and_that_it_was_stopped(
+    hodor: Hodor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, progress: object = None, **__: object) -> None:
+        raise KeyboardInterrupt if callable(progress) else AssertionError("without a bar")
+
+    monkeypatch.setattr("hodor.cli.demo.track_to_folder", stop)
+    ran = hodor("demo", "--out", tmp_path / "out", "--device", "cpu")
+    assert ran.code == 130, ran.err
+    assert ran.err.splitlines()[-1] == "stopped"
+
+
 @pytest.mark.slow
 def test_the_demo_follows_the_sample(hodor: Hodor, bundled: Path, tmp_path: Path) -> None:
     for _ in range(2):  # it makes its folder anew

@@ -12,6 +12,7 @@ from video.tiny_videos import write_video
 
 from hodor.cli import track as command
 from hodor.jobs import Outcome
+from hodor.runs import find_videos
 from hodor.video import write_label_map
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -195,3 +196,14 @@ def test_a_mask_that_is_not_there_yet_is_told_how_to_be_made(
     )
     assert "hodor mask clips/a.mp4 --box LEFT,TOP,RIGHT,BOTTOM --out 'my masks/1.png'" in ran.err
     assert not Path("out").exists()
+
+
+def test_stacks_that_have_frames_are_videos_and_other_tiffs_are_frames(tmp_path: Path) -> None:
+    pages = np.zeros((3, 8, 8), np.uint8)
+    for name in ("b10", "b9"):
+        imwrite(tmp_path / f"{name}.tif", pages, imagej=True, metadata={"axes": "TYX"})
+    both = [tmp_path / "b9.tif", tmp_path / "b10.tif"]
+    assert find_videos(str(tmp_path)) == both
+    assert find_videos(str(tmp_path / "*.tif")) == both
+    imwrite(tmp_path / "c.tif", pages, imagej=True, metadata={"axes": "ZYX"})
+    assert find_videos(str(tmp_path)) == [], "slices may be those of one frame"

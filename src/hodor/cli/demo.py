@@ -9,7 +9,7 @@ from rich.console import Console
 from hodor.assets import sample_clip, sample_masks
 from hodor.cli.app import App
 from hodor.cli.lines import say
-from hodor.cli.track import tell
+from hodor.cli.track import progress_bar, tell
 from hodor.runs import Outputs, track_to_folder
 from hodor.tracking import Tracker
 
@@ -27,13 +27,16 @@ def demo(
     for part in ("labels", "overlay.mp4", "summary.json"):
         old = out / part
         shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
-    summary = track_to_folder(
-        sample_clip(),
-        sample_masks(),
-        out,
-        tracker=Tracker.from_pretrained(device=device),
-        outputs=Outputs(overlay=True),
-    )
+    clip = str(sample_clip())
+    with progress_bar(console, clip, "stopped") as progress:
+        summary = track_to_folder(
+            clip,
+            sample_masks(),
+            out,
+            tracker=Tracker.from_pretrained(device=device),
+            outputs=Outputs(overlay=True),
+            progress=progress,
+        )
     tell(console, summary, out)
     say(
         console,

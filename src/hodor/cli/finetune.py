@@ -32,6 +32,7 @@ from hodor.training import (
     open_dataset,
 )
 from hodor.training.checkpoints import LATEST
+from hodor.video.limits import some
 from hodor.weights import DEFAULT, load_model, model_path
 
 FEWEST = 5  # annotations: one is kept for measuring
@@ -71,7 +72,9 @@ def finetune(
     stated, sequences = prepare(images, annotations, masks, frames, model, steps, changes)
     for line in check_data(stated)[0]:
         say(console, line)
-    say(console, f"scoring {model} on what is kept aside, then {steps} steps of training")
+    kept = stated.data[0].without
+    aside = f"the {counted(len(kept), 'annotation')} kept aside ({some(kept)})"
+    say(console, f"scoring {model} on {aside}, then {steps} steps of training")
     before = score_held_out(
         Tracker.from_pretrained(model, device=device), sequences, out / "before"
     )

@@ -51,6 +51,7 @@ from hodor.video.sources import is_live, is_missing
 from hodor.weights import DEFAULT
 
 app = App()
+GO_ON = "stopped; the same command with --resume goes on from here"
 STOPPED = 130  # what shells expect of a command that Ctrl-C ended
 
 
@@ -145,7 +146,7 @@ def _track_one(
         say(
             console, f"tuning the model to the given masks: about {run.adapt:g} s and a little more"
         )
-    with _bar(console, source) as progress:
+    with progress_bar(console, source) as progress:
         summary = track_to_folder(
             source, masks, references=references, progress=progress, **run._asdict()
         )
@@ -242,7 +243,7 @@ def _track_all(
                 failures[outcome.name] = str(outcome.error)
     except KeyboardInterrupt:
         _report_all(console, videos, run.out, failures)
-        say(console, "stopped; the same command with --resume goes on from here")
+        say(console, GO_ON)
         raise typer.Exit(STOPPED) from None
     written = _report_all(console, videos, run.out, failures)
     if failures:
@@ -291,8 +292,13 @@ class _Lines:
 
 
 @contextmanager
-def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
-    """What shows the progress of one video; a stop by the user says how to go on."""
+def progress_bar(
+    console: Console, source: str, stopped: str = GO_ON
+) -> Iterator[Callable[[Step], None]]:
+    """What shows the progress of one video.
+
+    stopped: what is said where the user stops it.
+    """
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -324,7 +330,7 @@ def _bar(console: Console, source: str) -> Iterator[Callable[[Step], None]]:
             yield report
         except KeyboardInterrupt:
             if not live:
-                say(console, "stopped; the same command with --resume goes on from here")
+                say(console, stopped)
             raise typer.Exit(STOPPED) from None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from hodor.errors import LIST_ITEM, HodorError
 from hodor.runs.many import ListedVideo
 from hodor.video import list_images, sort_naturally
+from hodor.video.stacks import is_of_frames
 
 SHOWN = 5
 """Names that are listed at most"""
@@ -22,22 +23,30 @@ def find_videos(source: str) -> list[Path]:
 
     Args:
         source: what a user calls it. A folder's videos are its files and, in a folder without
-            images of its own, its folders of images.
+            images of its own, its folders of images. TIFF stacks that say that they have frames
+            are videos too.
 
     Returns:
         Nothing where it is one video, such as a file or a folder of images.
     """
     folder = Path(source)
     if folder.is_dir():
-        if list_images(folder):
-            return []
+        if images := list_images(folder):
+            return images if _are_stacks(images) else []
         return sort_naturally([path for path in folder.iterdir() if _is_video(path)])
     if folder.exists() or "://" in source or not glob.has_magic(source):
         return []
     found = [Path(name) for name in glob.glob(source, recursive=True)]
+    if _are_stacks(found):
+        return sort_naturally(found)
     videos = [path for path in found if _is_video(path)]
     # One match is the video that was meant; its masks need no folder.
     return sort_naturally(videos) if len(videos) > 1 else []
+
+
+def _are_stacks(files: Sequence[Path]) -> bool:
+    """Whether these are TIFF stacks that say that each has several frames, and no frames."""
+    return len(files) > 1 and all(is_of_frames(file) for file in files)
 
 
 def _is_video(path: Path) -> bool:

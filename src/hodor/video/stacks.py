@@ -1,7 +1,7 @@
 """A TIFF file whose pages are frames, such as a stack of ImageJ."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from PIL import Image
 
 from hodor.errors import SourceError
 from hodor.video.frames import DEFAULT_FPS, Closing, Frame, numbered_name
-from hodor.video.images import find_levels, opened_image, pages_of_choice
+from hodor.video.images import TIFF_SUFFIXES, find_levels, opened_image, pages_of_choice
 from hodor.video.pages import Slice, brightest, channel_in_page, page_sides
 from hodor.video.pictures import AUTO, Intensity, as_rgb, count_channels
 from hodor.video.scale import Scale, scale_of
@@ -75,6 +75,15 @@ def _check_slice(path: Path, image: Image.Image, z_slice: Slice | None, alone: b
         )
     if isinstance(z_slice, int) and z_slice > sides.slices:
         raise SourceError(f"--slice {z_slice}: {path} has {sides.slices} slices, numbered from 1")
+
+
+def is_of_frames(path: Path) -> bool:
+    """Whether a file says that it is a stack of several frames, so that it is a video by itself."""
+    if path.suffix.lower() not in TIFF_SUFFIXES:
+        return False
+    with suppress(SourceError), opened_image(path) as image:
+        return page_sides(image).frames > 1
+    return False
 
 
 class StackSource(Closing):
