@@ -44,7 +44,7 @@ def test_every_option_stands_whole_and_without_markup_at_80_columns(
         for parameter in here.params:
             for option in (*parameter.opts, *parameter.secondary_opts):
                 assert option.startswith("--") is False or option in ran.out
-        for raw in ("…", "[/", "[bold]", "╭", "\b"):
+        for raw in ("…", "[/", "[bold]", "╭", "\b", "<list[", "<str", "<int", " range>"):
             assert raw not in ran.out
 
 
@@ -53,6 +53,12 @@ def test_options_stand_in_groups(hodor: Hodor) -> None:
     head, tail = said.split("How the model follows:")
     assert "--masks" in head
     assert "--window" in tail
+
+
+def test_values_of_options_are_called_as_people_call_them(hodor: Hodor) -> None:
+    said = hodor("mask", "--help").out
+    for words in ("--box <text>", "--frame <number>", "--out <path>", "--slice N|max"):
+        assert words in said
 
 
 def test_lines_of_a_program_in_help_stay_lines(hodor: Hodor) -> None:

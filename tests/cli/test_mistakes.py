@@ -31,6 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("convert my.mp4 new --to png", "hodor track makes"),
         ("measure my.mp4", "hodor track makes"),
         ("convert masks new.json --to COCO", "Did you mean coco?"),
+        ("convert masks new --to mov", "Did you mean prores?"),
         ("convert masks new.mov --to prores", "a folder, such as new"),
         ("mask my.mp4 --point 0.4,0.5 --out first.png", "looks like shares of the frame"),
         ("track clips --out out", "clips does not exist"),

@@ -17,6 +17,12 @@ OTHERS = "Options"
 EMPTY = re.compile(r"--[\w-]+=")
 """An option with nothing behind its sign"""
 
+TYPE = re.compile(r"<(?:list\[)?(\w+)(?: range)?\]?>")
+"""What Typer says of an option's value, such as ``<list[str]>``"""
+
+PLAIN = {"str": "text", "int": "number", "float": "number"}
+"""Words for them that are not Python's"""
+
 
 class Command(TyperCommand):
     """A command whose help has a section for each group of options (``rich_help_panel``).
@@ -56,6 +62,7 @@ class Command(TyperCommand):
             record = parameter.get_help_record(ctx)
             if record is None:
                 continue
+            record = (TYPE.sub(_plain_type, record[0]), record[1])
             if parameter.param_type_name == "argument":
                 groups["Arguments"].append(record)
                 continue
@@ -79,6 +86,10 @@ class App(typer.Typer):
         """As Typer's, with the help of ``Command``."""
         more.setdefault("cls", Command)
         return super().command(name, **more)
+
+
+def _plain_type(found: re.Match[str]) -> str:
+    return f"<{PLAIN.get(found[1], found[1])}>"
 
 
 def _verbatim(part: str) -> bool:

@@ -56,10 +56,20 @@ ASKED_FIRST = ("yolo", "rgba", "label-studio-video", "labelme")
 """Formats that are more special than another one that they look like too."""
 
 
+USUAL = {"mov": "prores", "mkv": "ffv1", "tif": "tiff", "json": "coco", "xml": "cvat"}
+"""What is most likely meant by a suffix that some formats share"""
+
+
+def _of_suffix(word: str) -> list[str]:
+    """The format that is meant by a file's suffix; nothing for other words."""
+    found = USUAL.get(word.removeprefix("."))
+    return [] if found is None else [found]
+
+
 def format_of(name: str) -> Format:
     """The format of a name. Raises MaskError that says what was probably meant, and lists all."""
     if name not in FORMATS:
-        close = get_close_matches(name.lower(), FORMATS, n=1)
+        close = get_close_matches(name.lower(), FORMATS, n=1) or _of_suffix(name.lower())
         meant = f" Did you mean {close[0]}?" if close else ""
         raise MaskError(f"{name!r} is no format; choose one of {', '.join(FORMATS)}.{meant}")
     return FORMATS[name]
