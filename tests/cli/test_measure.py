@@ -122,6 +122,14 @@ def test_a_run_of_before_on_images_has_no_rate_that_nobody_stated(hodor: Hodor, 
         assert f"speed_px_{speed}" in rows("out/measurements.csv")[1]
 
 
+def test_slow_recordings_are_stated_and_told_in_seconds(hodor: Hodor, here: Path) -> None:
+    assert hodor("measure", "masks", "--fps", "1/15", "--out", "a.csv").code == 0
+    assert rows("a.csv")[1]["time_s"] == "15.0"
+    stack = np.stack([np.array(Image.open(file)) for file in sorted(Path("masks").iterdir())])
+    imwrite("cells.tif", stack, imagej=True, metadata={"axes": "TYX", "finterval": 15.0})
+    assert "as the file says: a frame every 15 s; --fps" in hodor("measure", "cells.tif").err
+
+
 def test_scale_and_rate_that_imagej_noted_are_taken_unless_others_are_given(
     hodor: Hodor, here: Path
 ) -> None:
@@ -189,6 +197,7 @@ def test_what_a_run_saw_of_a_stack_is_seen_by_what_comes_after(hodor: Hodor, her
         (["masks", "--out", "cells.xlsx"], "a table is written as .csv or .parquet"),
         (["masks", "--um-per-pixel", "0"], "give a number over 0, such as 0.65"),
         (["masks", "--fps", "-1"], "give frames per second over 0"),
+        (["masks", "--fps", "1/0"], "--fps 1/0: give frames per second over 0"),
     ],
 )
 def test_what_cannot_be_is_one_line(

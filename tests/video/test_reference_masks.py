@@ -212,6 +212,17 @@ def test_what_is_no_image_is_refused_by_name(tmp_path: Path, content: bytes) -> 
         read_label_map(tmp_path / "m.png")
 
 
+@pytest.mark.parametrize(
+    ("name", "maker"), [("RoiSet.zip", "LaRoMe"), ("one.ROI", "LaRoMe"), ("seg.npy", "Cellpose")]
+)
+def test_what_other_tools_of_microscopy_write_is_told_what_makes_masks_of_it(
+    tmp_path: Path, name: str, maker: str
+) -> None:
+    (tmp_path / name).write_bytes(b"Iout and so on")
+    with pytest.raises(MaskError, match=f"each object has a number of its own, as .*{maker}"):
+        read_label_map(tmp_path / name)
+
+
 def test_a_missing_mask_says_that_it_is_missing(tmp_path: Path) -> None:
     for read in (read_label_map, open_reference_masks):
         with pytest.raises(MaskError, match=r"m.png does not exist"):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import typer
@@ -33,6 +34,7 @@ from hodor.video import Source, label_map_objects, open_source
 
 app = App()
 NAMES = ", ".join(FORMATS)
+RATE = "<number>|1/<number>"
 
 
 @app.command()
@@ -56,7 +58,11 @@ def convert(
         [], help="What an object is called, such as 1=cat; give it for each object."
     ),
     values: IntensityOptions = IntensityOptions(),
-    fps: float | None = typer.Option(None, help="Frames per second, where nothing states them."),
+    fps: str | None = typer.Option(
+        None,
+        metavar=RATE,
+        help="Frames per second, where nothing states them; 1/15 is a frame every 15 s.",
+    ),
     video: str | None = typer.Option(None, help="Which video, if IN holds several."),
     tolerance: float = typer.Option(
         1.0, min=0.0, help="How many pixels polygons may leave the masks' edges; 0 keeps all."
@@ -76,7 +82,7 @@ def convert(
     """
     console = Console(stderr=True)
     format_of(to)
-    checked_rate(fps)
+    rate = checked_rate(fps)
     called = names_of(name)
     _check_folder(out, to)
     edges.mattes(called)  # refused before anything is read
@@ -87,8 +93,8 @@ def convert(
     with ExitStack() as opened:
         shown = None
         if source:
-            shown = opened.enter_context(open_source(source, fps=fps, intensity=levels))
-        track = read_track(given, from_format, read_options(shown, fps, video))
+            shown = opened.enter_context(open_source(source, fps=rate, intensity=levels))
+        track = read_track(given, from_format, read_options(shown, rate, video))
         if shown is not None:
             track = with_video(track, shown, whole=format_of(to).whole)
         track = replace(track, names={**track.names, **called})
@@ -169,10 +175,20 @@ class _Tally:
         return replace(track, frames=frames)
 
 
-def checked_rate(fps: float | None) -> None:
-    """Raises HodorError for a rate that is none."""
-    if fps is not None and not 0 < fps < math.inf:
-        raise HodorError(f"--fps {fps:g}: give frames per second over 0, such as 25")
+def checked_rate(fps: str | None) -> float | None:
+    """Frames per second of a word such as ``25`` or ``1/15``. Raises HodorError for others."""
+    if fps is None:
+        return None
+    try:
+        rate = float(Fraction(fps))
+    except (ValueError, ArithmeticError):
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise HodorError(
+            f"--fps {fps}: give frames per second over 0, such as 25, or 1/15 for a frame every "
+            "15 s"
+        )
+    return rate
 
 
 def read_options(source: Source | None, fps: float | None, video: str | None) -> ReadOptions:

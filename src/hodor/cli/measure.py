@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from hodor.cli.app import App
-from hodor.cli.convert import checked_rate, read_options
+from hodor.cli.convert import RATE, checked_rate, read_options
 from hodor.cli.intensity import CHANNEL, SLICE, IntensityOptions
 from hodor.cli.lines import say, say_of
 from hodor.cli.names import names_of
@@ -44,8 +44,11 @@ def measure_command(
         help="Micrometres that a pixel's side is long, such as 0.65. Default: what a TIFF of "
         "ImageJ or OME says, else pixels.",
     ),
-    fps: float | None = typer.Option(
-        None, help="Frames per second, where IN does not state them; else speeds are per frame."
+    fps: str | None = typer.Option(
+        None,
+        metavar=RATE,
+        help="Frames per second, where IN does not state them; else speeds are per frame. 1/15 is "
+        "a frame every 15 s.",
     ),
     source: str | None = typer.Option(None, help="The video: gives frames' names and times."),
     channel: int | None = CHANNEL,
@@ -63,14 +66,14 @@ def measure_command(
     hodor measure out --um-per-pixel 0.65 --fps 4
     """
     console = Console(stderr=True)
-    checked_rate(fps)
+    rate = checked_rate(fps)
     units = Units(um_per_pixel)  # refused before anything is read
     levels = IntensityOptions(channel=channel, z_slice=z_slice).chosen_after(given)
     table = out or _beside(given)
     check_table(table)
     with ExitStack() as opened:
-        shown = opened.enter_context(_timing(source, fps, levels)) if source else None
-        track = read_track(given, from_format, read_options(shown, fps, video))
+        shown = opened.enter_context(_timing(source, rate, levels)) if source else None
+        track = read_track(given, from_format, read_options(shown, rate, video))
         if shown is not None:
             track = with_video(track, shown)
         track = replace(track, names={**track.names, **names_of(name)})
@@ -78,7 +81,7 @@ def measure_command(
         rows = _measured(track, units, console)
     write_measurements(rows, table, units)
     tell(rows, units, console)
-    if taken := _taken(track, um_per_pixel, fps):
+    if taken := _taken(track, um_per_pixel, rate):
         say(console, f"  {taken}")
     for warning in track.warnings:
         say_of(console, "warning", "yellow", warning)
@@ -109,7 +112,8 @@ def _taken(track: Track, um_per_pixel: float | None, fps: float | None) -> str:
     if um_per_pixel is None and track.um_per_pixel is not None:
         taken["--um-per-pixel"] = f"{track.um_per_pixel:.4g} µm per pixel"
     if fps is None and track.timed:
-        taken["--fps"] = f"{track.fps:.4g} frames per second"
+        slow = f"a frame every {1 / track.fps:.4g} s"
+        taken["--fps"] = slow if track.fps < 1 else f"{track.fps:.4g} frames per second"
     if not taken:
         return ""
     replaces = "replaces it" if len(taken) == 1 else "replace them"

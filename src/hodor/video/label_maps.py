@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from hodor.errors import MaskError, explained
 from hodor.files import replacing
@@ -177,6 +177,14 @@ def _values(path: Path) -> set[int]:
         return set(np.unique(_integers(image, path)).tolist())
 
 
+MADE_BY = {
+    ".roi": ", as ImageJ's plugin LaRoMe makes of ROIs (ROIs to Label Image)",
+    ".zip": ", as ImageJ's plugin LaRoMe makes of ROIs (ROIs to Label Image)",
+    ".npy": ", as Cellpose saves by Save masks as PNG/tif",
+}
+"""What makes masks of what is none, by suffix"""
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
@@ -191,6 +199,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError as error:
         raise MaskError(f"{path} does not exist; check the path.") from error
+    except UnidentifiedImageError as error:
+        made = MADE_BY.get(path.suffix.lower(), "")
+        raise MaskError(
+            f"{path} cannot be read as a mask (it is no image); give a PNG or TIFF in which each "
+            f"object has a number of its own{made}, or a format that hodor convert reads."
+        ) from error
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise MaskError(f"{path} cannot be read as a mask ({reason}); save it again.") from error
