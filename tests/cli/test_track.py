@@ -68,7 +68,7 @@ def test_a_run_writes_what_was_asked_for_and_says_where(hodor: Hodor, here: Any)
     }
     assert [len(values) for values in summary["confidence"].values()] == [12, 12]
     assert "12 frames, objects 3, 7" in ran.err
-    assert "results in out" in ran.err
+    assert "results in out: out/labels, out/overlay.mp4, out/masks.json" in ran.err
     there = r"look first at object \d .*: hodor studio out --frame \d|correct: hodor studio out"
     assert re.search(there, ran.err)
     assert ran.out == ""

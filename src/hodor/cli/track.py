@@ -150,7 +150,7 @@ def _track_one(
         summary = track_to_folder(
             source, masks, references=references, progress=progress, **run._asdict()
         )
-    tell(console, summary, run.out)
+    tell(console, summary, run.out, run.outputs.besides(run.out))
 
 
 def _how_to_begin(source: str, masks: Path | None, intensity: Intensity) -> str:
@@ -334,8 +334,11 @@ def progress_bar(
             raise typer.Exit(STOPPED) from None
 
 
-def tell(console: Console, summary: Summary, out: Path) -> None:
-    """Say what was done, what was odd, where to look first, and where the results are."""
+def tell(console: Console, summary: Summary, out: Path, besides: Sequence[Path] = ()) -> None:
+    """Say what was done, what was odd, where to look first, and where the results are.
+
+    besides: files and folders beside the label maps.
+    """
     values = summary.to_dict()
     say(
         console,
@@ -361,4 +364,5 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
             + ("" if came.better else "; that is no better, so it is used as it was"),
         )
     say(console, where_to_look(summary, out))
-    say(console, f"results in {out}")
+    more = f": {out / 'labels'}, {', '.join(map(str, besides))}" if besides else ""
+    say(console, f"results in {out}{more}")

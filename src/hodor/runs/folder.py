@@ -59,6 +59,12 @@ class Outputs:
     save_references: Path | None = None
     """File for the objects' descriptors, to follow them in another video"""
 
+    def besides(self, out: Path) -> list[Path]:
+        """What is written into a run's folder beside its label maps, that somebody asked for."""
+        files = ["overlay.mp4"] * self.overlay + ["masks.json"] * self.rle
+        files += [format_of(name).file for name in self.formats]
+        return [out / file for file in files]
+
 
 LABELS_ONLY = Outputs()
 
