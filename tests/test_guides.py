@@ -119,7 +119,7 @@ def test_the_home_page_shows_what_its_commands_print(
     write_label_map(tmp_path / "first.png", scene.labels[0])
     printed = set()
     for words in (
-        "track my.mp4 --masks first.png --out out --name 3=cup --name 7=shuttle",
+        "track my.mp4 --masks first.png --out out --overlay --name 3=cup --name 7=shuttle",
         "measure out --um-per-pixel 0.65",
         "convert out cvat.xml --to cvat",
         "convert out mattes --to prores",
