@@ -161,9 +161,10 @@ def test_a_log_counts_the_videos_and_its_end_names_the_one_to_look_at(
 ) -> None:
     ran = hodor(*words())
     lines = ran.err.splitlines()
-    begins = [line.partition(",")[0] for line in lines[:3]]
-    assert begins == ["a (1 of 3", "b (2 of 3", "c (3 of 3): 3 frames"], ran.err
-    assert " left): 3 frames, " in lines[0]
+    assert [line.partition(",")[0] for line in lines[:3]] == [f"{n}: 3 frames" for n in "abc"]
+    ends = [line.partition("frames/s ")[2].partition(",")[0] for line in lines[:3]]
+    assert ends == ["(1 of 3", "(2 of 3", "(3 of 3)"], ran.err
+    assert lines[0].endswith(" left)")
     assert "3 of 3 videos are finished" in lines
     first = report()[0]
     worst = f"confidence {float(first['worst_confidence']):.2f}"

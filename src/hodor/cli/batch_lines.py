@@ -42,9 +42,9 @@ def told(
         for done, outcome in enumerate(bar.track(outcomes, total=count), 1):
             far = "" if shown else f" ({how_far(done, count, time.monotonic() - began)})"
             if outcome.value is not None:
-                say(console, f"{outcome.name}{far}: {_in_short(outcome.value)}")
+                say(console, f"{outcome.name}: {_in_short(outcome.value)}{far}")
             else:
-                say_of(console, f"{outcome.name}{far}", "red", outcome.error)
+                say_of(console, outcome.name, "red", f"{outcome.error}{far}")
             yield outcome
 
 
