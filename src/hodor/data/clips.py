@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hodor.data.bars import draw_bars
 from hodor.data.bend import bend
 from hodor.data.changing import change_parts
 from hodor.data.colour import Colour, blur_some, change_colours, compress_some
@@ -46,6 +47,8 @@ class ClipSettings:
     come out empty there, and they must be found again (section 5 names the failure)."""
     changing: float = 0.0
     """Share of clips in which parts of an object change their look, as of what turns round."""
+    bars: float = 0.0
+    """Share of clips in which bars pass in front, as of a fence or of twigs: not followed."""
     pasted_side: tuple[float, float] = (0.12, 0.42)
     """Side of pasted objects, as a share of the frame's sides."""
     still: float = 0.0
@@ -159,6 +162,8 @@ def _draw(
         labels[layers[0].ids == label] = number
     for position in order:
         paste(image, labels, layers[position], take + position if position <= pasted else 0)
+    if settings.bars and torch.rand(1, generator=g) < settings.bars:
+        paste(image, labels, _bars(others[-1], settings.stage(), g), 0)
     if settings.changing and torch.rand(1, generator=g) < settings.changing:
         image = change_parts(image, labels, g)
     image = blur_some(change_colours(image, settings.colour, g), settings.colour, g)
@@ -274,6 +279,14 @@ def paste(image: Tensor, labels: Tensor, layer: Layer, number: int) -> None:
     under = image[:, :, *layer.place]
     under += (layer.image - under) * alpha
     labels[:, *layer.place][alpha[:, 0] > 0.5] = number
+
+
+def _bars(still: Still, stage: Stage, g: torch.Generator) -> Layer:
+    """Bars of a still's texture, that move somewhere in the frames."""
+    (h, w), (y, x) = stage.size, still.labels.shape
+    zoom = min(y / h, x / w) * float(uniform(g, 0.5, 1, 1))
+    moved = _movement(stage, g, torch.tensor([x / 2, y / 2]), zoom)
+    return sample(still.image, draw_bars((y, x), g), moved.map(), cv2.BORDER_CONSTANT)
 
 
 def _vanishing(layer: Layer, share: float, g: torch.Generator) -> Layer:

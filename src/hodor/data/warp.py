@@ -33,6 +33,11 @@ class Motion:
     """Largest movement of the frame's corners in perspective, as a share of its sides (beyond)."""
     thin_plate: float = 0.0
     """Largest movement of a thin plate's points, as a share of the frame's sides (beyond)."""
+    growth: float = 1.0
+    """Largest change of size from a clip's first frame to its last, as of what comes near or goes
+    away; in parts of it from frame to frame (beyond)."""
+    growing: float = 0.0
+    """Share of layers that grow or shrink so."""
 
 
 def uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
@@ -49,6 +54,9 @@ def random_affine(frames: int, motion: Motion, strength: float, g: torch.Generat
     angle = uniform(g, -1, 1, frames) * math.radians(motion.rotate) * strength
     shear = uniform(g, -1, 1, frames, 2) * math.radians(motion.shear) * strength
     size = torch.exp(uniform(g, -1, 1, frames) * math.log(motion.scale) * strength)
+    # No randomness is used where nothing grows, so that older recipes repeat.
+    if motion.growing and torch.rand(1, generator=g) < motion.growing:
+        size = size * _growth(frames, motion.growth, g)
     stretch = torch.exp(uniform(g, -1, 1, frames) * 0.1 * strength)
     cos, sin = angle.cos(), angle.sin()
     rotation = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
@@ -64,6 +72,14 @@ def random_affine(frames: int, motion: Motion, strength: float, g: torch.Generat
     linear = rotation @ slant * sizes[:, None, :]
     shift = uniform(g, -1, 1, frames, 2) * motion.translate * strength
     return torch.cat([linear, shift[..., None]], -1)
+
+
+def _growth(frames: int, most: float, g: torch.Generator) -> Tensor:
+    """Factors (T,) that rise or fall from the first frame to the last, by up to ``most`` in all."""
+    total = float(uniform(g, -1, 1, 1)) * math.log(most)
+    # Somewhere on the way it has the size that it would have without.
+    usual = float(uniform(g, 0, 1, 1))
+    return torch.exp(total * (torch.linspace(0, 1, frames) - usual))
 
 
 def elastic_field(frames: int, size: tuple[int, int], amount: float, g: torch.Generator) -> Tensor:

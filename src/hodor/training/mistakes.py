@@ -25,13 +25,18 @@ def with_mistakes(masks: Tensor, share: float) -> Tensor:
     Returns:
         (B, O, y, x), new where a clip has a mistake.
     """
-    wrong = [_mistaken(one) if float(torch.rand(())) < share else one for one in masks]
+    # Asked of all clips at once: a GPU is waited for once, not for each clip.
+    areas = masks.flatten(2).sum(2).tolist()
+    wrong = [
+        _mistaken(one, own) if float(torch.rand(())) < share else one
+        for one, own in zip(masks, areas, strict=True)
+    ]
     return torch.stack(wrong)
 
 
-def _mistaken(masks: Tensor) -> Tensor:
-    """The masks (O, y, x) of one clip with one mistake."""
-    seen = masks.flatten(1).any(1).nonzero().flatten().tolist()
+def _mistaken(masks: Tensor, areas: list[float]) -> Tensor:
+    """The masks (O, y, x) of one clip, of so many pixels each, with one mistake."""
+    seen = [number for number, area in enumerate(areas) if area]
     if not seen:
         return masks
     number = seen[int(torch.randint(len(seen), ()))]
@@ -47,7 +52,7 @@ def _mistaken(masks: Tensor) -> Tensor:
             masks[others[int(torch.randint(len(others), ()))]].masked_fill_(lost, 1)
         return masks
     least, most = REACH
-    reach = (least + (most - least) * float(torch.rand(()))) * float(own.sum()) ** 0.5
+    reach = (least + (most - least) * float(torch.rand(()))) * areas[number] ** 0.5
     gained = hills & _within(own, reach)
     masks.masked_fill_(gained, 0)
     masks[number].masked_fill_(gained, 1)

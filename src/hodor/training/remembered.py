@@ -28,15 +28,16 @@ def remembered(keys: Tensor, masks: Tensor, valid: Tensor, *, near: bool) -> Rem
 def _near(masks: Tensor) -> Tensor:
     """Which places are remembered: (B, 1, y, x) of 0 and 1, of masks (B, O, y, x)."""
     objects = masks.amax(1, keepdim=True)
-    shown = []
-    for one in torch.split(objects, 1):
-        if float(torch.rand(())) >= NEAR_ONLY or not one.any():
-            shown.append(torch.ones_like(one))
+    # Asking whether each clip has objects would wait for a GPU each time: where there are none,
+    # nothing is near, and all is remembered.
+    shown = (objects.amax((2, 3), keepdim=True) == 0).to(masks.dtype).expand_as(objects).clone()
+    for clip, one in enumerate(torch.split(objects, 1)):
+        if float(torch.rand(())) >= NEAR_ONLY:
+            shown[clip] = 1
             continue
         cells = int(torch.randint(*NEAR, ()))
-        around = F.max_pool2d(one, 2 * cells + 1, 1, cells)
-        shown.append((around > 0).to(one.dtype))
-    return torch.cat(shown)
+        shown[clip] += (F.max_pool2d(one, 2 * cells + 1, 1, cells)[0] > 0).to(masks.dtype)
+    return shown
 
 
 def clip_places(keys: Mapping[int, Tensor]) -> Tensor | None:
