@@ -1,0 +1,67 @@
+"""Bars that pass in front of what is followed, and layers that grow."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from hodor.data.bars import THICKNESS, draw_bars
+from hodor.data.clips import ClipSettings, make_clip
+from hodor.data.stills import Still
+from hodor.data.warp import Motion, random_affine
+
+QUIET = ClipSettings(
+    size=(64, 96), frames=3, extra=0, pasted_only=0, still=1.0, zoom=(1.0, 1.0001)
+)
+
+
+def seeded(number: int) -> torch.Generator:
+    return torch.Generator().manual_seed(number)
+
+
+def still(colour: int) -> Still:
+    """A box of half the sides in a picture (64, 96) of one colour."""
+    labels = np.zeros((64, 96), np.uint8)
+    labels[16:48, 24:72] = 1
+    return Still(np.full((64, 96, 3), colour, np.uint8), labels)
+
+
+def test_bars_are_thin_and_reach_from_edge_to_edge() -> None:
+    shares = []
+    for seed in range(30):
+        mask = draw_bars((120, 200), seeded(seed))
+        assert set(np.unique(mask)) <= {0, 1}
+        shares.append(float(mask.mean()))
+        touched = [mask[0].any(), mask[-1].any(), mask[:, 0].any(), mask[:, -1].any()]
+        assert any(touched)
+    assert 0.01 < np.mean(shares) < 8 * THICKNESS[1]
+
+
+def test_bars_hide_what_is_followed_and_are_not_followed() -> None:
+    hidden = 0
+    for seed in range(10):
+        usual = make_clip(still(200), [still(30)] * 2, 1, QUIET, seeded(seed))
+        barred = make_clip(still(200), [still(30)] * 2, 1, replace(QUIET, bars=1.0), seeded(seed))
+        assert set(barred.labels.unique().tolist()) <= {0, 1}
+        hidden += int((usual.labels == 1).sum()) - int((barred.labels == 1).sum())
+    assert hidden > 0
+
+
+def test_without_bars_or_growth_older_clips_stay_the_same() -> None:
+    g, other = seeded(1), seeded(1)
+    random_affine(4, Motion(), 1.0, g)
+    random_affine(4, Motion(growth=3.0), 1.0, other)
+    assert g.get_state().equal(other.get_state())
+
+
+def test_what_grows_does_so_from_frame_to_frame_and_no_more_than_asked() -> None:
+    motion = Motion(translate=0, rotate=0, scale=1, shear=0, growth=3.0, growing=1.0)
+    totals = []
+    for seed in range(40):
+        affine = random_affine(5, motion, 1.0, seeded(seed))
+        size = affine[:, :, :2].det().sqrt().log()
+        steps = size.diff()
+        assert (steps >= -1e-4).all() or (steps <= 1e-4).all()
+        totals.append(float((size[-1] - size[0]).exp()))
+    assert 1 / 3.01 < min(totals) < 0.6
+    assert 1.6 < max(totals) < 3.01
