@@ -1,6 +1,9 @@
 """The step at fixed shapes finds what the plain one finds, whatever happens to the objects."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread, current_thread
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -191,7 +194,36 @@ def test_what_cannot_be_captured_goes_on_and_says_so(monkeypatch: pytest.MonkeyP
     with pytest.warns(UserWarning, match="could not be captured.*not permitted.*goes on without"):
         work()
     work()
-    assert len(calls) == replay.WARM + 2
+    assert len(calls) == replay.WARM + 3  # one more before the capture, see below
+
+
+def test_the_thread_that_captures_has_done_the_work_once_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[tuple[str, bool]] = []
+    capturing = False
+
+    @contextmanager
+    def capture(*_args: object, **_options: object) -> Iterator[None]:
+        nonlocal capturing
+        capturing = True
+        yield
+        capturing = False
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: None))
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+
+    def note() -> int:
+        threads.append((current_thread().name, capturing))
+        return len(threads)
+
+    work = replay.Replay(note, captures=True)
+    for name in "abcd":  # a tracker in each: they share the passage
+        thread = Thread(target=work, name=name)
+        thread.start()
+        thread.join()
+    assert work.captured
+    assert threads[-2:] == [("d", False), ("d", True)]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,9 @@ class Replay(Generic[FoundT]):
         return self._found
 
     def _capture(self) -> None:
+        # Libraries have a handle for each thread, which must not be made during a capture: the calls
+        # before may have been other threads'.
+        self._work()
         graph = torch.cuda.CUDAGraph()
         try:
             # Other threads, such as another tracker's, may use the device meanwhile.
