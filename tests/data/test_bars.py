@@ -10,9 +10,7 @@ from hodor.data.clips import ClipSettings, make_clip
 from hodor.data.stills import Still
 from hodor.data.warp import Motion, random_affine
 
-QUIET = ClipSettings(
-    size=(64, 96), frames=3, extra=0, pasted_only=0, still=1.0, zoom=(1.0, 1.0001)
-)
+QUIET = ClipSettings(size=(64, 96), frames=3, extra=0, pasted_only=0, still=1.0, zoom=(1.0, 1.0001))
 
 
 def seeded(number: int) -> torch.Generator:

@@ -43,8 +43,8 @@ class Replay(Generic[FoundT]):
         return self._found
 
     def _capture(self) -> None:
-        # Libraries have a handle for each thread, which must not be made during a capture: the calls
-        # before may have been other threads'.
+        # Libraries have a handle for each thread, which must not be made during a capture: the
+        # calls before may have been other threads'.
         self._work()
         graph = torch.cuda.CUDAGraph()
         try:
