@@ -13,6 +13,7 @@ from PIL import Image
 from tifffile import imwrite
 
 from hodor.formats import write_track
+from hodor.profiling.scenes import write_video
 
 pytestmark = pytest.mark.slow
 
@@ -188,6 +189,22 @@ def test_what_a_run_saw_of_a_stack_is_seen_by_what_comes_after(hodor: Hodor, her
     Path("out/summary.json").write_text(json.dumps(summary))
     ran = hodor("convert", "out", "mattes", "--to", "rgba")
     assert ran.code == 0, ran.err
+    again = hodor("convert", "out", "again", "--to", "rgba", "--source", "cells.tif")
+    assert again.code == 0, again.err
+
+
+def test_what_a_run_saw_of_its_stack_is_not_asked_of_another_video(
+    hodor: Hodor, here: Path
+) -> None:
+    imwrite("cells.tif", np.zeros((3, 2, 40, 60), np.uint8), imagej=True, metadata={"axes": "TCYX"})
+    write_video(here / "shown.mp4", [np.zeros((40, 60, 3), np.uint8)] * 3)
+    write_track(track_of([np.ones((40, 60), np.uint8)] * 3), "out/labels", "png")
+    inputs = {"source": str(here / "cells.tif"), "intensity": "auto of channel 2"}
+    summary = {"source": "cells", "frames": 3, "confidence": {}, "inputs": inputs}
+    Path("out/summary.json").write_text(json.dumps(summary))
+    for words in (["convert", "out", "mattes", "--to", "rgba"], ["measure", "out"]):
+        ran = hodor(*words, "--source", "shown.mp4")
+        assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -84,16 +84,9 @@ def convert(
     format_of(to)
     rate = checked_rate(fps)
     called = names_of(name)
-    _check_folder(out, to)
+    _check_out(out, to, overwrite=overwrite)
     edges.mattes(called)  # refused before anything is read
-    if out.is_file() and not overwrite:
-        raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
-    source = source or _own_video(console, given, to)
-    levels = values.chosen_after(given)
-    with ExitStack() as opened:
-        shown = None
-        if source:
-            shown = opened.enter_context(open_source(source, fps=rate, intensity=levels))
+    with _picture(console, given, source, to, rate, values) as shown:
         track = read_track(given, from_format, read_options(shown, rate, video))
         if shown is not None:
             track = with_video(track, shown, whole=format_of(to).whole)
@@ -110,11 +103,13 @@ MEDIA = (".mov", ".mp4", ".mkv", ".png", ".exr")
 """Of files that some formats write into a folder"""
 
 
-def _check_folder(out: Path, to: str) -> None:
+def _check_out(out: Path, to: str, *, overwrite: bool) -> None:
     if format_of(to).folder and out.suffix.lower() in MEDIA:
         raise HodorError(
             f"{out}: {to} writes a folder of files; give the name of a folder, such as {out.stem}"
         )
+    if out.is_file() and not overwrite:
+        raise HodorError(f"{out} is there already; choose another name, or give --overwrite")
 
 
 def _tell(console: Console, written: str, warnings: Sequence[str]) -> None:
@@ -123,14 +118,27 @@ def _tell(console: Console, written: str, warnings: Sequence[str]) -> None:
         say_of(console, "warning", "yellow", warning)
 
 
-def _own_video(console: Console, given: Path, to: str) -> str | None:
-    """The video that a run's folder notes, if the format shows pictures; it is said."""
-    if not format_of(to).pixels:
-        return None
-    source = noted_video(given)
-    if source is not None:
-        say(console, f"the picture is that of {source}")
-    return source
+def _picture(
+    console: Console,
+    given: Path,
+    source: str | None,
+    to: str,
+    fps: float | None,
+    values: IntensityOptions,
+) -> AbstractContextManager[Source | None]:
+    """The video, open: that which was named, or the run's own, if the format shows pictures.
+
+    The run's channel and slice are those of its own video; another one has others.
+    """
+    own = noted_video(given)
+    if source is None and own is not None and format_of(to).pixels:
+        say(console, f"the picture is that of {own}")
+        source = own
+    if source is None:
+        return nullcontext()
+    of_run = own is not None and Path(source).absolute() == Path(own)
+    levels = values.chosen_after(given) if of_run else values.chosen
+    return open_source(source, fps=fps, intensity=levels)
 
 
 def _bar(console: Console) -> Progress:

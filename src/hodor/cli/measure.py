@@ -68,7 +68,7 @@ def measure_command(
     console = Console(stderr=True)
     rate = checked_rate(fps)
     units = Units(um_per_pixel)  # refused before anything is read
-    levels = IntensityOptions(channel=channel, z_slice=z_slice).chosen_after(given)
+    levels = IntensityOptions(channel=channel, z_slice=z_slice).chosen
     table = out or _beside(given)
     check_table(table)
     with ExitStack() as opened:
