@@ -71,8 +71,8 @@ def options_of(command: Any) -> set[str]:
 
 
 def shape(line: str) -> str:
-    """A line without its numbers, names and folders."""
-    line = re.sub(r"\S*/", "", line)
+    """A line without its numbers, names and folders, and what only this machine computes in."""
+    line = re.sub(r"\S*/", "", line).replace("bfloat16", "float32")
     numbers = re.sub(r"\d[\d.]*(,\d{3})*(e[+-]\d+)?|\.\.\.", "#", line.strip())
     return re.sub(r"object # \(\w+\)", "object # (name)", re.sub(r"#(, #)+", "#", numbers))
 
