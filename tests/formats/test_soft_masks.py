@@ -13,6 +13,7 @@ from PIL import Image
 
 from hodor.errors import HodorError, MaskError
 from hodor.formats import Mattes, WriteOptions, read_track, write_track
+from hodor.runs import Outputs
 from hodor.video import SoftMask, read_soft_mask, write_label_map, write_soft_masks
 
 SIZE = (48, 64)
@@ -140,3 +141,8 @@ def test_a_soft_mask_that_is_no_picture_is_told_by_its_name(run: Path, tmp_path:
     (run / "soft/1/00001.png").write_bytes(b"nothing")
     with pytest.raises(MaskError, match=r"soft/1/00001.png"):
         write_track(read_track(run), tmp_path / "rgba", "rgba", SOFT)
+
+
+def test_a_run_names_the_soft_masks_that_it_leaves(tmp_path: Path) -> None:
+    asked = Outputs(formats=("prores",), mattes=SOFT.mattes)
+    assert asked.besides(tmp_path) == [tmp_path / "prores", tmp_path / "soft"]

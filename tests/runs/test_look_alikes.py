@@ -12,11 +12,12 @@ from hodor.runs.look_alikes import LookAlikes
 Look = Callable[..., list[str]]
 
 
-def label_map(gap: int) -> np.ndarray:
-    """Two squares that many pixels apart."""
-    made = np.zeros((20, 40), np.uint8)
+def label_map(gap: int, second: int = 0) -> np.ndarray:
+    """Three squares, so many pixels from the first to the second and from there to the third."""
+    made = np.zeros((20, 60), np.uint8)
     made[5:15, 5:15] = 1
     made[5:15, 15 + gap : 25 + gap] = 2
+    made[5:15, 25 + gap + second : 35 + gap + second] = 3
     return made
 
 
@@ -30,9 +31,9 @@ def look() -> Callable[..., Look]:
         tracker: Any = SimpleNamespace(references=lambda: described)
         watch = LookAlikes()
 
-        def at(name: str, gap: int) -> list[str]:
+        def at(name: str, gap: int, second: int = 0) -> list[str]:
             frame: Any = SimpleNamespace(name=name)
-            result: Any = SimpleNamespace(ids=(1, 2), label_map=label_map(gap))
+            result: Any = SimpleNamespace(ids=tuple(objects), label_map=label_map(gap, second))
             return watch.look(tracker, frame, result, masks_came=name == "0")
 
         return at
@@ -44,7 +45,7 @@ def test_objects_that_look_alike_are_told_when_they_touch_and_once(look: Any) ->
     at = look([1, 0.1], [1, 0])
     assert at("0", 5) == []
     (told,) = at("1", 0)
-    assert "objects 1 and 2 look alike (cosine 1.00) and touch in frame 1" in told
+    assert "objects 1 and 2 (cosine 1.00) look alike and touch in frame 1, from" in told
     assert "--search-radius" in told
     assert at("2", 0) == []
 
@@ -52,3 +53,16 @@ def test_objects_that_look_alike_are_told_when_they_touch_and_once(look: Any) ->
 def test_objects_that_look_different_may_touch(look: Any) -> None:
     at = look([1, 0.1], [0, 1])
     assert at("0", 0) == []
+
+
+def test_a_frame_has_one_line(look: Any) -> None:
+    (told,) = look([1, 0.1], [1, 0], [1, 0])("0", 0)
+    assert "objects 1 and 2 (cosine 1.00), 2 and 3 (cosine 1.00) look alike and touch" in told
+
+
+def test_what_to_do_is_said_once(look: Any) -> None:
+    at = look([1, 0.1], [1, 0], [1, 0])
+    (first,) = at("0", 0, 5)
+    (second,) = at("1", 0, 0)
+    assert "--search-radius" in first
+    assert second == "objects 2 and 3 (cosine 1.00) look alike and touch in frame 1"

@@ -131,7 +131,7 @@ class MaskFolder:
 
     def notes(self) -> list[str]:
         """See ``Stills.notes``."""
-        away = [f"{counted(self.away, 'image')} left out"] if self.away else []
+        away = [f"{counted(self.away, 'more image')} kept aside"] if self.away else []
         ignored = [f"{IGNORED_REGIONS} were left out ({len(self.ignoring)})"]
         return [*away, *(ignored if self.ignoring else [])]
 

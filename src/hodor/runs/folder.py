@@ -62,7 +62,7 @@ class Outputs:
     def besides(self, out: Path) -> list[Path]:
         """What is written into a run's folder beside its label maps, that somebody asked for."""
         files = ["overlay.mp4"] * self.overlay + ["masks.json"] * self.rle
-        files += [format_of(name).file for name in self.formats]
+        files += [format_of(name).file for name in self.formats] + [SOFT] * self.mattes.soft
         return [out / file for file in files]
 
 

@@ -1,5 +1,6 @@
 """Objects that look alike to the network: said once, when they come so near that they may swap."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import cv2
@@ -29,7 +30,7 @@ class LookAlikes:
     def look(
         self, tracker: Tracker, frame: Frame, result: Result, *, masks_came: bool
     ) -> list[str]:
-        """What to tell of a frame, once for each pair of objects.
+        """What to tell of a frame: a line at most, and each pair of objects once in a run.
 
         Args:
             tracker: after this frame's step.
@@ -41,8 +42,9 @@ class LookAlikes:
             self._compare(tracker)
             self._ids = result.ids
         touching = [pair for pair in self._alike if _touch(result.label_map, *pair)]
-        told = [self._said(pair, frame.name) for pair in touching if pair not in self._told]
-        self._told.update(touching)
+        new = [pair for pair in touching if pair not in self._told]
+        told = [self._said(new, frame.name)] if new else []
+        self._told.update(new)
         return told
 
     def _compare(self, tracker: Tracker) -> None:
@@ -56,11 +58,17 @@ class LookAlikes:
             if (cosine := _cosine(given[pair[0]], given[pair[1]])) >= ALIKE
         }
 
-    def _said(self, pair: Pair, frame: str) -> str:
+    def _said(self, pairs: Sequence[Pair], frame: str) -> str:
+        """The line of a frame; what to do is said in the first of a run."""
+        named = ", ".join(
+            f"{one} and {two} (cosine {self._alike[one, two]:.2f})" for one, two in pairs
+        )
+        line = f"objects {named} look alike and touch in frame {frame}"
+        if self._told:
+            return line
         return (
-            f"objects {pair[0]} and {pair[1]} look alike (cosine {self._alike[pair]:.2f}) and "
-            f"touch in frame {frame}, from where on they may be exchanged: if they are, give a "
-            "mask in a later frame; a smaller --search-radius or --crop-margin may help"
+            f"{line}, from where on they may be exchanged: if they are, give a mask in a later "
+            "frame; a smaller --search-radius or --crop-margin may help"
         )
 
 
