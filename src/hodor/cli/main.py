@@ -23,6 +23,7 @@ from hodor.cli.last_resort import (
 )
 from hodor.errors import LIST_ITEM, HodorError
 from hodor.types import Untyped
+from hodor.waiting import spin_briefly
 
 COMMANDS = {
     "track": "Follow objects through a video, a folder of images or a camera.",
@@ -112,6 +113,7 @@ def _root(
 def main() -> None:
     """Run the command line; an error that a user can mend ends in one line."""
     keep_freed_memory()
+    spin_briefly()
     open_what_is_closed()
     try:
         with one_interrupt():
