@@ -4,6 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -110,3 +111,42 @@ def test_a_word_of_the_command_line_is_a_number_or_off() -> None:
     assert (words.search_radius, words.crop_margin) == (0.25, OFF)
     with pytest.raises(HodorError, match=r"--crop-margin wide: give a number such as 0\.1, or off"):
         TrackerOverrides(crop_margin="wide")
+
+
+WRONG_KINDS = [
+    ("size", "a", "a whole number"),
+    ("size", 320.5, "a whole number"),
+    ("window", True, "a whole number"),
+    ("long_side", None, "a number"),
+    ("search_radius", "of", "a number, or None"),
+    ("object_bias", float("nan"), "a number"),
+    ("min_similarity", "0.5", "a number"),
+    ("skip_lost", 1, "True or False"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "wanted"), WRONG_KINDS)
+def test_a_value_of_another_kind_is_told_in_one_line(name: str, value: Any, wanted: str) -> None:
+    with pytest.raises(HodorError, match=rf"^tracker options: {name} {value!r} must be {wanted}"):
+        TrackerOptions(**{name: value})
+
+
+def test_an_option_that_does_not_exist_is_told_with_the_nearest() -> None:
+    with pytest.raises(HodorError, match=r"no option min_similarty; there is min_similarity$"):
+        TrackerOptions().changed({"min_similarty": 0.5})
+
+
+def test_numpys_numbers_become_pythons_so_that_a_state_can_be_saved() -> None:
+    options = TrackerOptions(
+        size=np.int64(96), search_radius=np.float32(0.5), skip_lost=np.bool_(True)
+    )
+    assert [type(v) for v in (options.size, options.search_radius, options.skip_lost)] == [
+        int,
+        float,
+        bool,
+    ]
+
+
+def test_a_name_in_place_of_a_network_is_told_with_what_opens_it() -> None:
+    with pytest.raises(HodorError, match=r"Tracker.from_pretrained\('tiny'\)"):
+        Tracker("tiny")  # type: ignore[arg-type]

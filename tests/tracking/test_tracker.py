@@ -253,13 +253,22 @@ def test_the_frame_size_may_change_in_the_middle(
 
 BAD_FRAMES = {
     "float": (np.zeros((60, 90, 3)), r"expected uint8 .*found float64 \(60, 90, 3\)"),
-    "16 bit": (np.zeros((60, 90, 3), np.uint16), r"expected uint8 .*found uint16"),
+    "16 bit": (
+        np.zeros((60, 90, 3), np.uint16),
+        r"expected uint8 .*found uint16.*take .astype\(np.uint8\)",
+    ),
     "grey": (
         np.zeros((60, 90), np.uint8),
-        r"expected an RGB array \(H, W, 3\), found .*\(60, 90\)",
+        r"expected an RGB array \(H, W, 3\), found .*\(60, 90\); of greys take np.dstack",
     ),
-    "four channels": (np.zeros((60, 90, 4), np.uint8), r"expected an RGB array.*\(60, 90, 4\)"),
-    "channels first": (np.zeros((3, 60, 90), np.uint8), r"expected an RGB array.*\(3, 60, 90\)"),
+    "four channels": (
+        np.zeros((60, 90, 4), np.uint8),
+        r"\(60, 90, 4\); without alpha it is frame\[\.\.\., :3\]",
+    ),
+    "channels first": (
+        np.zeros((3, 60, 90), np.uint8),
+        r"\(3, 60, 90\); with channels last it is .*\(1, 2, 0\)",
+    ),
     "no array": (None, r"expected an RGB array \(H, W, 3\), found NoneType"),
     "a ragged list": ([[1, 2], [3]], r"expected an RGB array \(H, W, 3\), found list"),
     "a line": (np.zeros((1, 90, 3), np.uint8), r"\(1, 90, 3\) is too small"),
@@ -270,7 +279,7 @@ BAD_MASKS = {
     "another size": (np.ones((90, 60), np.uint8), r"its size is 90 x 60, the frame's is 60 x 90"),
     "one axis more": (np.ones((60, 90, 1), np.uint8), r"its size is 60 x 90 x 1, .* 60 x 90"),
     "soft": (np.full((60, 90), 0.5), r"expected integers, .*found float64"),
-    "bool": (ONE, r"expected integers, .*found bool"),
+    "bool": (ONE, r"expected integers, .*found bool; .*given as {1: mask}"),
     "empty": (np.zeros((60, 90), np.uint8), r"no object in it"),
     "negative": (np.full((60, 90), -1), r"ids run from 1 to 65535, found -1 to -1"),
     "too large": (np.full((60, 90), 65536), r"ids run from 1 to 65535, found 65536 to 65536"),
@@ -280,6 +289,7 @@ BAD_MASKS = {
     "id too large": ({65536: ONE}, r"object id 65536: ids are integers from 1 to 65535"),
     "id that is a name": ({"cup": ONE}, r"object id 'cup': ids are integers from 1 to 65535"),
     "soft by id": ({1: ONE * 0.5}, r"mask of object 1: expected bool or 0 and 1"),
+    "0 and 255 by id": ({1: ONE * np.uint8(255)}, r"object 1: expected bool .*mask > 127"),
     "empty by id": ({1: ONE, 2: ~ONE}, r"mask of object 2: empty"),
     "size by id": ({8: ONE.T}, r"mask of object 8: its size is 90 x 60, the frame's is 60 x 90"),
     "hidden by id": ({3: ONE, 4: ONE}, r"object 3 is covered wholly"),

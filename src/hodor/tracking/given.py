@@ -63,11 +63,29 @@ def check_frame(frame: NDArray[np.uint8]) -> None:
     is_array = isinstance(frame, np.ndarray)
     found = f"{frame.dtype} {frame.shape}" if is_array else type(frame).__name__
     if not is_array or frame.ndim != 3 or frame.shape[2] != 3:
-        raise SourceError(f"frame: expected an RGB array (H, W, 3), found {found}")
+        advice = _one_more_step(frame.shape) if is_array else ""
+        raise SourceError(f"frame: expected an RGB array (H, W, 3), found {found}{advice}")
     if frame.dtype != np.uint8:
-        raise SourceError(f"frame: expected uint8 values 0..255, found {found}")
+        raise SourceError(
+            f"frame: expected uint8 values 0..255, found {found}; bring them to that range, the "
+            "same way in all frames, and take .astype(np.uint8)"
+        )
     if min(frame.shape[:2]) < 2:
         raise SourceError(f"frame: {found} is too small to segment")
+
+
+def _one_more_step(shape: tuple[int, ...]) -> str:
+    """What makes an RGB frame of an array of this shape, where that is clear."""
+    match shape:
+        case (_, _):
+            return "; of greys take np.dstack([frame] * 3)"
+        case (_, _, 1):
+            return "; of greys take frame.repeat(3, 2)"
+        case (_, _, 4):
+            return "; without alpha it is frame[..., :3]"
+        case (3, _, _):
+            return "; with channels last it is frame.transpose(1, 2, 0)"
+    return ""
 
 
 def check_followed(ids: Iterable[int], followed: Sequence[int]) -> None:
@@ -107,9 +125,11 @@ def label_map(masks: Masks, size: tuple[int, int]) -> IdMap:
     labels = np.asarray(masks)
     _check_size("label map", labels, size)
     if not np.issubdtype(labels.dtype, np.integer):
+        advice = "soft or antialiased masks must be cut at a threshold first"
+        if labels.dtype == np.bool_:
+            advice = "the mask of one object is given as {1: mask}"
         raise MaskError(
-            f"label map: expected integers, one id for each pixel, found {labels.dtype}; soft or "
-            "antialiased masks must be cut at a threshold first"
+            f"label map: expected integers, one id for each pixel, found {labels.dtype}; {advice}"
         )
     if labels.min() < 0 or labels.max() > MAX_ID:
         raise MaskError(
@@ -128,7 +148,10 @@ def _from_mapping(masks: Mapping[int, AnyArray], size: tuple[int, int]) -> IdMap
         region = np.asarray(mask)
         _check_size(f"mask of object {number}", region, size)
         if region.dtype != np.bool_ and not np.isin(np.unique(region), (0, 1)).all():
-            raise MaskError(f"mask of object {number}: expected bool or 0 and 1, found more values")
+            raise MaskError(
+                f"mask of object {number}: expected bool or 0 and 1, found more values; cut it at "
+                "a threshold, as mask > 127 does where 255 is the object"
+            )
         if not region.any():
             raise MaskError(f"mask of object {number}: empty; to stop following it, remove it")
         labels[region.astype(bool)] = number

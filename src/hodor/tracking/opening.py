@@ -59,10 +59,15 @@ def runtime_for(
         device, precision, step: as for ``Tracker``; a runtime has its own.
 
     Raises:
-        HodorError: the device, precision or step is not to be had.
+        HodorError: the device, precision or step is not to be had, or this is a network's name.
     """
     if isinstance(network, Runtime):
         return network
+    if isinstance(network, (str, Path)):
+        raise HodorError(
+            f"{str(network)!r} is a name, and a tracker is made of a network; "
+            f"Tracker.from_pretrained({str(network)!r}) opens one by its name"
+        )
     from hodor.tracking.torch.runtime import TorchRuntime
 
     return TorchRuntime(network, device, precision, step)

@@ -1,8 +1,13 @@
 """What can be chosen when following objects."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from numbers import Integral, Real
 from typing import Final, Literal, TypedDict
+
+import numpy as np
 
 from hodor.errors import HodorError
 from hodor.types import Json, JsonObject
@@ -29,7 +34,7 @@ class TrackerOptions:
     """Options of a tracker. The defaults are the paper's; a model's file may carry its own.
 
     Raises:
-        HodorError: a value is out of range.
+        HodorError: a value is out of range, or of another kind than its default.
     """
 
     size: int = 512
@@ -74,6 +79,9 @@ class TrackerOptions:
     """Longest side, in units of ``size``; a longer frame is shrunk further."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            plain = _plain(field.name, getattr(self, field.name), field.default)
+            object.__setattr__(self, field.name, plain)
         for name, value in (
             ("search_radius", self.search_radius),
             ("crop_margin", self.crop_margin),
@@ -114,8 +122,13 @@ class TrackerOptions:
         """These options with the values that are not None put in; ``off`` is a value too.
 
         Raises:
-            HodorError: a value is out of range, or cannot be off.
+            HodorError: a value is out of range, or cannot be off; or there is no such option.
         """
+        names = [field.name for field in fields(self)]
+        for name in values:
+            if name not in names:
+                close = get_close_matches(name, names, 1) or names
+                raise HodorError(f"tracker options: no option {name}; there is {', '.join(close)}")
         chosen = {name: value for name, value in values.items() if value is not None}
         if wrong := [n for n, v in chosen.items() if v == OFF and n not in CAN_BE_OFF]:
             raise HodorError(
@@ -123,6 +136,29 @@ class TrackerOptions:
             )
         paper = TrackerOptions  # its defaults do nothing
         return replace(self, **{n: getattr(paper, n) if v == OFF else v for n, v in chosen.items()})
+
+
+def _plain(name: str, value: object, default: object) -> bool | int | float | None:
+    """A value in Python's own kind of number, as a saved state holds it.
+
+    Raises:
+        HodorError: it is of another kind than the default.
+    """
+    if value is None and default is None:
+        return None
+    if isinstance(default, bool):
+        if isinstance(value, (bool, np.bool_)):
+            return bool(value)
+        wanted = "True or False"
+    elif isinstance(default, int):
+        if isinstance(value, Integral) and not isinstance(value, bool):
+            return int(value)
+        wanted = "a whole number"
+    else:
+        if isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value):
+            return value if isinstance(value, int) else float(value)
+        wanted = "a number" if default is not None else "a number, or None (off)"
+    raise HodorError(f"tracker options: {name} {value!r} must be {wanted}")
 
 
 class OptionChanges(TypedDict, total=False):
