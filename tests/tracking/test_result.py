@@ -1,6 +1,7 @@
 """What a result says of objects that are seen, lost, competing or given."""
 
 import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -211,3 +212,19 @@ def test_the_newest_frames_descriptors_can_be_had(
         assert tracker.descriptors.index == index
         assert set(tracker.descriptors.objects) == {3, 7}
         assert tracker.descriptors.objects[3].shape == (32,)
+
+
+def test_a_result_travels_to_another_process_without_the_network(
+    make_tracker: MakeTracker,
+) -> None:
+    tracker = make_tracker()
+    result = tracker.step(FRAME, labels_of(3, 7))
+    data = pickle.dumps(result)
+    assert len(data) < 20_000
+    arrived = pickle.loads(data)
+    np.testing.assert_array_equal(arrived.label_map, result.label_map)
+    assert (arrived.ids, arrived.confidence) == (result.ids, result.confidence)
+    for ask in (arrived.soft_masks, arrived.channel_probabilities):
+        with pytest.raises(HodorError, match=r"was pickled.*soft_masks\(\) before"):
+            ask()
+    assert result.soft_masks().shape == (3, *SIZE)

@@ -376,3 +376,15 @@ def test_references_that_lack_something_are_told_when_they_are_read(
     path = damaged(tmp_path / "cat", tmp_path / "less", "references.000.ids")
     with pytest.raises(WeightsError, match="less: is damaged"):
         References.load(path)
+
+
+def test_a_path_may_be_text_and_what_is_not_plain_is_told(
+    make_tracker: MakeTracker, tmp_path: Path
+) -> None:
+    state = make_tracker().state_dict()
+    path = f"{tmp_path}/mine.safetensors"
+    save_state(path, state, {"video": "my.mp4"})
+    assert load_state(path)[1] == {"video": "my.mp4"}
+    with pytest.raises(WeightsError, match=r"mine.*: values beside a state are plain.*ndarray"):
+        save_state(path, state, {"mask": np.ones(3)})
+    assert load_state(path)[1] == {"video": "my.mp4"}

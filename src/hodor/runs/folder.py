@@ -56,7 +56,7 @@ class Outputs:
     """Of objects in the overlay, RGB in 0..255 by id; others have their own"""
     mattes: Mattes = field(default_factory=Mattes)
     """Edges and files of mattes, where ``formats`` has any"""
-    save_references: Path | None = None
+    save_references: str | Path | None = None
     """File for the objects' descriptors, to follow them in another video"""
 
     def besides(self, out: Path) -> list[Path]:

@@ -202,9 +202,9 @@ def resume(tracker: Tracker, state: Path) -> Summary:
     return summary
 
 
-def write_summary(path: Path, values: PlainValues) -> None:
+def write_summary(path: str | Path, values: PlainValues) -> None:
     """Write ``summary.json``, whole or not at all."""
-    write_json(path, values)
+    write_json(Path(path), values)
 
 
 def _saver(state: Path | None, tracker: Tracker, summary: Summary) -> Callable[[], None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hodor.errors import HodorError
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given, check_followed
 from hodor.tracking.logits import Logits, backgrounds_of
@@ -22,6 +23,9 @@ class Result:
     where what was found is too doubtful (``min_confidence_ratio``, ``min_similarity``). A model
     whose file holds a calibration curve turns it into the J to expect. An object with confidence is
     ``visible``. A given mask counts as certain: 1.0 and visible.
+
+    Pickled, as for another process, it is what the fields say, without the network that soft masks
+    are computed by: ask for them before.
     """
 
     index: int
@@ -41,6 +45,11 @@ class Result:
     _given: Given[Untyped] | None = field(default=None, repr=False)
     _runtime: AnyRuntime | None = field(default=None, repr=False)
 
+    def __getstate__(self) -> dict[str, object]:
+        """The fields, and that there was more: a network does not travel with each result."""
+        left_behind = {"_logits": None, "_given": None, "_runtime": None}
+        return self.__dict__ | left_behind
+
     def mask(self, object_id: int) -> NDArray[np.bool_]:
         """Where an object is: (H, W).
 
@@ -51,7 +60,13 @@ class Result:
         return np.asarray(self.label_map == object_id)
 
     def soft_masks(self) -> NDArray[np.float32]:
-        """Probabilities (1 + O, H, W): background, then ``ids`` in order. Computed when asked."""
+        """Probabilities (1 + O, H, W): background, then ``ids`` in order. Computed when asked.
+
+        Raises:
+            HodorError: the result was pickled.
+        """
+        if self._geometry is not None and self._runtime is None:
+            raise _came_alone()
         if self._geometry is None or self._runtime is None:
             return np.ones((1, *self.label_map.shape), np.float32)
         p = self._runtime.probabilities(self._logits, self._geometry, self._given)
@@ -68,7 +83,12 @@ class Result:
         Given masks are not set in. Objects are those that were known before this frame, by id;
         without any there are no channels: (0, H, W). Computed when asked.
         Outside of a closer crop all is catch-all; a network without one has zeros there.
+
+        Raises:
+            HodorError: the result was pickled.
         """
+        if self._geometry is not None and self._runtime is None:
+            raise _came_alone()
         if self._logits is None or self._geometry is None or self._runtime is None:
             return np.zeros((0, *self.label_map.shape), np.float32)
         p = self._runtime.probabilities(self._logits, self._geometry, None)
@@ -76,6 +96,13 @@ class Result:
         if placed is not p and self._runtime.config.catch_all:
             placed[0] += 1 - placed.sum(0)  # the catch-all has what lies outside of the crop
         return placed
+
+
+def _came_alone() -> HodorError:
+    return HodorError(
+        "this result was pickled, and left the network behind by which soft masks are computed; "
+        "take soft_masks() before it is sent or saved"
+    )
 
 
 def label_kind(ids: Sequence[int]) -> type[np.uint8] | type[np.uint16]:

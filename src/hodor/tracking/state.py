@@ -259,17 +259,17 @@ def references_of(
     return References(tuple(described), runtime.fingerprint)
 
 
-def save_state(path: Path, state: TrackerState, extra: Mapping[str, object]) -> None:
+def save_state(path: str | Path, state: TrackerState, extra: Mapping[str, object]) -> None:
     """Write a tracker's ``state_dict`` and plain values beside it, whole or not at all.
 
     Raises:
-        WeightsError: it cannot be written.
+        WeightsError: it cannot be written, or a value beside it is not plain.
     """
     plain = {"next": state["next"], "options": asdict(state["options"]), "extra": dict(extra)}
-    _save(path, dict(state["memory"]), STATE_FORMAT, plain, state["network"])
+    _save(Path(path), dict(state["memory"]), STATE_FORMAT, plain, state["network"])
 
 
-def load_state(path: Path) -> tuple[TrackerState, JsonObject]:
+def load_state(path: str | Path) -> tuple[TrackerState, JsonObject]:
     """A tracker's state and the plain values beside it.
 
     Options that came after the version that saved it have their defaults, which do nothing;
@@ -279,6 +279,7 @@ def load_state(path: Path) -> tuple[TrackerState, JsonObject]:
         WeightsError: no such file, another kind of file, or one whose options this version of
             hodor does not know.
     """
+    path = Path(path)
     arrays, metadata = _load(path, STATE_FORMAT, "a tracker's state")
     try:
         plain = json.loads(metadata["plain"])
@@ -321,7 +322,13 @@ def _stated(
 def _save(
     path: Path, arrays: dict[str, AnyArray], kind: str, plain: JsonObject, network: str
 ) -> None:
-    metadata = {"format": kind, "plain": json.dumps(plain), "network": network}
+    try:
+        metadata = {"format": kind, "plain": json.dumps(plain), "network": network}
+    except (TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path}: values beside a state are plain ones (text, numbers, lists, dictionaries), "
+            f"not written: {one_line(error)}"
+        ) from error
     with whole_file(path, WeightsError, "could not be written") as fresh:
         # safetensors takes the bytes as they lie, in whatever order.
         inside = {name: np.asarray(array, order="C") for name, array in arrays.items()}
