@@ -153,4 +153,4 @@ def test_a_folder_is_no_model(
     (tmp_path / "folder").mkdir()
     ran = hodor("evaluate", "--model", word, "--davis", davis, "--device", "cpu")
     assert ran.code == 1
-    assert "hodor: model 'folder': no bundled model of that name" in ran.err
+    assert "hodor: model folder: holds no model; give a .safetensors file" in ran.err

@@ -1,5 +1,6 @@
 """Models by name, by path and on the hub."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from hodor.errors import WeightsError
+from hodor.errors import MissingModelError, WeightsError
 from hodor.weights import DEFAULT, bundled_models, load_model, model_path, sha256, verify
 
 
@@ -79,3 +80,21 @@ def test_a_model_that_cannot_be_fetched_is_told(
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
     with pytest.raises(WeightsError, match=r"hub:org/repo: model\.safetensors could not"):
         load_model("hub:org/repo")
+
+
+def test_a_folder_in_place_of_a_model_is_told_with_what_is_in_it(tmp_path: Path) -> None:
+    with pytest.raises(MissingModelError, match=r"holds no model; give a .safetensors file"):
+        model_path(str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(MissingModelError, match=r"a folder; give .* in it: .*model.safetensors$"):
+        model_path(str(tmp_path))
+
+
+@pytest.mark.parametrize("given", ["", "segment.onnx"])
+def test_an_exported_model_is_told_with_the_runtime_that_opens_it(
+    given: str, tmp_path: Path
+) -> None:
+    (tmp_path / "segment.onnx").write_bytes(b"")
+    wanted = rf"--runtime onnx --model {re.escape(str(tmp_path))},"
+    with pytest.raises(MissingModelError, match=wanted):
+        model_path(str(tmp_path / given))

@@ -17,6 +17,9 @@ DEFAULT = "small"
 HUB = "hub:"
 """Begins the name of a model that is fetched from the Hugging Face hub"""
 
+EXPORTED = ".onnx"
+"""Ends the names of exported files, which another runtime opens"""
+
 _HUB_FILE = "model.safetensors"
 
 
@@ -44,12 +47,28 @@ def model_path(which: str) -> Path:
     if which.startswith(HUB):
         return _download(which.removeprefix(HUB))
     path = Path(which)
+    if path.is_dir() or path.suffix.lower() == EXPORTED:
+        raise MissingModelError(_not_one_file(path))
     if not path.is_file():
         raise MissingModelError(
             f"model {which!r}: no bundled model of that name ({', '.join(bundled) or 'none'}) and "
             "no such file; a model on the hub is written hub:ORG/REPO"
         )
     return path
+
+
+def _not_one_file(path: Path) -> str:
+    """What is wrong with a folder, or an exported file, in place of a model's file."""
+    folder = path if path.is_dir() else path.parent
+    if any(folder.glob(f"*{EXPORTED}")):
+        return (
+            f"model {path}: exported by hodor export onnx; run it by --runtime onnx "
+            f'--model {folder}, in Python Tracker.from_pretrained("{folder}", runtime="onnx")'
+        )
+    inside = [str(file) for file in sorted(folder.glob("*.safetensors"))]
+    if not path.is_dir() or not inside:
+        return f"model {path}: holds no model; give a .safetensors file, or a bundled model's name"
+    return f"model {path}: a folder; give the file of a model in it: {', '.join(inside)}"
 
 
 def verify(path: Path, expected: str) -> None:
