@@ -63,6 +63,22 @@ def test_one_call_writes_all_that_is_asked_for_and_tells_each_frame(
     assert "cat" in [one["name"] for one in names]
 
 
+def test_one_tracker_follows_video_after_video_each_from_its_first_frame(
+    inputs: tuple[Path, Path], make_tracker: MakeTracker, tmp_path: Path, scene: Any
+) -> None:
+    video, masks = inputs
+    write_video(tmp_path / "short.mp4", scene.frames[:5])
+    tracker = make_tracker()
+    hodor.track_to_folder(tmp_path / "short.mp4", masks, tmp_path / "short", tracker=tracker)
+    again = hodor.track_to_folder(video, masks, tmp_path / "again", tracker=tracker)
+    assert again.frames == 12
+    hodor.track_to_folder(video, masks, tmp_path / "fresh", tracker=make_tracker())
+    for found, wanted in zip(
+        labels_of(tmp_path / "again"), labels_of(tmp_path / "fresh"), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
 def test_soft_masks_of_every_frame_are_kept_and_go_into_mattes(
     inputs: tuple[Path, Path], make_tracker: MakeTracker, tmp_path: Path
 ) -> None:

@@ -253,7 +253,7 @@ def test_a_source_without_frames_is_an_error(make_tracker: MakeTracker, video: P
     with open_source(video) as source:
         for frame in source.frames():
             tracker.step(frame.pixels)
-        with pytest.raises(HodorError, match="no frame to track"):
+        with pytest.raises(HodorError, match=r"no frame to track: .*at frame 12, .* reset\(\) it"):
             track_video(tracker, source, None, [])
 
 

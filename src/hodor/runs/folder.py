@@ -93,8 +93,8 @@ def track_to_folder(
         masks: a file of masks for the first frame, a folder with one for each annotated frame, or
             a file of any format of ``hodor.formats``; None with ``references``.
         out: the folder; made if it is not there.
-        tracker: a tracker without objects, or what makes one when the inputs are found good;
-            default: the bundled model.
+        tracker: begins anew if it followed another video; or what makes one when the inputs are
+            found good; default: the bundled model.
         references: objects from another video, as ``References.save`` wrote them.
         outputs: what is written beside label maps.
         adapt: tune a copy of the model to the given masks first, for about so many seconds; it is
@@ -147,6 +147,8 @@ def _track(
         # Before anything is written or a model is read.
         known = None if run.references is None or resume else References.load(run.references)
         ready = tracker if isinstance(tracker, Tracker) else tracker()
+        if ready.next_index > 0:  # of another video: this one is followed from its first frame
+            ready.reset()
         if run.adapt is not None:
             tuned = resume and (run.out / ADAPTED).is_file()
             ready = (

@@ -86,7 +86,8 @@ def track_video(
     Frames are decoded and results written in threads of their own; at most a few frames wait.
 
     Args:
-        tracker: new, with references, or loaded from a saved state.
+        tracker: new, with references, or loaded from a saved state; one that followed another
+            video is to be ``reset`` before.
         source: where frames come from; read from ``tracker.next_index`` on.
         masks: reference masks, or None if the tracker knows its objects.
         sinks: where results go.
@@ -126,7 +127,7 @@ def track_video(
     if state is not None:
         state.unlink(missing_ok=True)
     summary.seconds = time.perf_counter() - began
-    _judge(summary, source, masks)
+    _judge(summary, source, masks, tracker.next_index)
     return summary
 
 
@@ -163,14 +164,18 @@ def _follow(
         yield _Followed(frame, result, known, given)
 
 
-def _judge(summary: Summary, source: Source, masks: ReferenceMasks | None) -> None:
+def _judge(summary: Summary, source: Source, masks: ReferenceMasks | None, next_index: int) -> None:
     """What the end of a run tells of its inputs: warnings, or that nothing came of it."""
     summary.warnings.extend(w for w in source.warnings if w not in summary.warnings)
     unused = masks.unused() if masks and summary.tracked else []
     if unused:
         summary.warnings.append(f"masks that belong to no frame: {', '.join(unused)}")
     if summary.frames == 0:
-        raise HodorError(f"{source.name}: no frame to track")
+        stepped = (
+            f": the tracker goes on at frame {next_index}, and the video has no more; reset() it "
+            "for another video"
+        )
+        raise HodorError(f"{source.name}: no frame to track{stepped if next_index else ''}")
     if not summary.confidence:
         raise MaskError(
             f"{source.name}: no object was followed, since no mask belongs to any frame; give each "
