@@ -164,8 +164,7 @@ def _track(
         summary.inputs, summary.names = run.noted(frames, ready), names
         summary.colours = {i: hex_colour(colour) for i, colour in run.outputs.colours.items()}
         guessed = given.warnings if given is not None else []
-        told = [*warnings, *guessed]
-        summary.warnings += [one for one in told if one not in summary.warnings]
+        summary.warnings += [w for w in (*warnings, *guessed) if w not in summary.warnings]
         sinks = _sinks(run, frames, given, ready, summary, names)
         state = run.out / STATE
         track_video(
