@@ -37,6 +37,7 @@ CLOSER = {
     "min_matched": 0.1,
     "min_confidence_ratio": 0.3,
     "object_bias": -0.1,
+    "merge": "logsumexp",
     "keep_reference": True,
     "skip_lost": True,
 }

@@ -256,6 +256,28 @@ def test_a_bias_changes_what_is_shown_and_not_what_is_fed_back(tiny_network: Hod
         assert np.array_equal(tensor, fed_back[-2.0][name]), name
 
 
+def test_all_of_the_background_counts_in_what_is_shown_and_not_in_what_is_looked_back_at(
+    make_network: Callable[..., Hodor],
+) -> None:
+    # Untrained, it finds the object where it is a little likelier than each background plane.
+    network = make_network(refiner_channels=8)
+    frames = np.random.default_rng(0).integers(0, 255, (4, 64, 128, 3), np.uint8)
+    masks = np.zeros((64, 128), np.uint8)
+    masks[16:48, 8:60] = 1
+    shown, last = {}, {}
+    for merge in ("max", "logsumexp"):
+        options = TrackerOptions(size=64, long_side=2, merge=merge, object_bias=1.5)
+        tracker = Tracker(network, options, device="cpu", precision="fp32")
+        tracker.step(frames[0], masks)
+        shown[merge] = tracker.step(frames[1])
+        last[merge] = tracker._memory.last.labels
+    of_all = shown["logsumexp"].label_map > 0
+    likely = shown["logsumexp"].soft_masks()[1]
+    assert 0 < of_all.sum() < (shown["max"].label_map > 0).sum()
+    assert ((likely > 0.5) == of_all).mean() > 0.99
+    assert np.array_equal(last["max"], last["logsumexp"])
+
+
 def test_an_object_found_with_much_less_confidence_than_usual_is_taken_to_be_out_of_sight(
     make_tracker: MakeTracker, scene: Any, remembered: Remembered
 ) -> None:

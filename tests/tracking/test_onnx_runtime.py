@@ -110,6 +110,7 @@ def follow(both: Both, scene: Any, masks: dict[int, Any]) -> list[Result]:
         {"crop_margin": 0.05},
         {"min_similarity": 0.5},
         {"object_bias": -1.5},
+        {"merge": "logsumexp"},
         {"decode_new": True},
         {"window": 3, "decode_new": True, "crop_margin": 0.1, **SOME},
     ],

@@ -25,6 +25,10 @@ class Logits(Generic[ArrayT]):
         """The same planes with other values (K + O, h/4, w/4)."""
         return replace(self, values=values)
 
+    def with_one_background(self, values: ArrayT) -> "Logits[ArrayT]":
+        """Other values (1 + O, h/4, w/4), whose background is one plane."""
+        return replace(self, values=values, backgrounds=1)
+
 
 def backgrounds_of(planes: int, ids: Sequence[int]) -> int:
     """How many of ``planes`` are background, if the last ones are those of ``ids``."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
-from typing import Final, Literal, TypedDict
+from typing import Final, Literal, TypedDict, get_args
 
 import numpy as np
 
@@ -25,7 +25,9 @@ CAN_BE_OFF = (
     "object_bias",
 )
 
-NEVER_OFF = frozenset({"size", "window", "long_side"})
+Merge = Literal["max", "logsumexp"]
+
+NEVER_OFF = frozenset({"size", "window", "long_side", "merge"})
 """Options that do something at every value; the defaults of all others do nothing."""
 
 
@@ -58,6 +60,10 @@ class TrackerOptions:
     object_bias: float = 0.0
     """Added to objects' logits where results are made, not where masks are fed back (0: paper).
     Below 0, masks are smaller."""
+    merge: Merge = "max"
+    """How the background's planes count where a label map is made: the greatest of them (as
+    released), or all together, as networks learn it whose loss merges them so. The next frame looks
+    back at what beats the greatest of them either way: so it is in training."""
     min_confidence_ratio: float = 0.0
     """Share of its running confidence below which an object is taken to be lost (0: paper): its
     mask is empty, and with ``skip_lost`` nothing is learned from it. The running confidence is the
@@ -98,6 +104,8 @@ class TrackerOptions:
         ):
             if not 0 <= least < 1:
                 raise HodorError(f"tracker options: {name} {least} must be in [0, 1)")
+        if self.merge not in get_args(Merge):
+            raise HodorError(f"tracker options: merge {self.merge!r} must be max or logsumexp")
         if self.size < 32 or self.window < 1 or self.long_side < 1:
             raise HodorError(
                 f"tracker options: size {self.size} must be at least 32, window {self.window} at "
@@ -171,6 +179,7 @@ class OptionChanges(TypedDict, total=False):
     search_radius: float | Literal["off"] | None
     crop_margin: float | Literal["off"] | None
     object_bias: float | Literal["off"] | None
+    merge: Merge | None
     min_confidence_ratio: float | Literal["off"] | None
     min_similarity: float | Literal["off"] | None
     min_matched: float | Literal["off"] | None

@@ -11,7 +11,7 @@ from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given, check_followed
 from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.runtime import AnyRuntime
-from hodor.types import AnyArray, Untyped
+from hodor.types import AnyArray, IdMap, Untyped
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ class Result:
     _geometry: Geometry | None = field(default=None, repr=False)
     _given: Given[Untyped] | None = field(default=None, repr=False)
     _runtime: AnyRuntime | None = field(default=None, repr=False)
+    _carried: IdMap | None = field(default=None, repr=False)
+
+    @property
+    def carried(self) -> IdMap:
+        """The label map (H, W) that the next frame looks back at; see ``TrackerOptions.merge``."""
+        return self.label_map if self._carried is None else self._carried
 
     def __getstate__(self) -> dict[str, object]:
         """The fields, and that there was more: a network does not travel with each result."""

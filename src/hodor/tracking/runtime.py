@@ -150,6 +150,10 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         """Logits (K + O, h/4, w/4) with a number added to each plane; the given ones stay."""
 
     @abstractmethod
+    def merged(self, logits: Logits[ArrayT]) -> Logits[ArrayT]:
+        """The background's planes as one, their logsumexp: (1 + O, h/4, w/4)."""
+
+    @abstractmethod
     def confidences(self, logits: Logits[ArrayT], geometry: Geometry) -> list[float]:
         """For each object the mean probability over the cells of (K + O, h/4, w/4) that it wins.
 

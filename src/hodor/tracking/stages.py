@@ -156,7 +156,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         visible = {i: value > 0 for i, value in answer.confidence.items()}
         return Result(
             index, geometry.placed(answer.labels), answer.shown.ids, answer.confidence, visible,
-            (), answer.shown, geometry, None, self.runtime,
+            (), answer.shown, geometry, None, self.runtime, geometry.placed(answer.carried),
         )  # fmt: skip
 
     def encode(
@@ -220,16 +220,34 @@ class Stages(Generic[ArrayT, FeaturesT]):
         ids = tuple(descriptors.objects)
         sure = dict.fromkeys(given.masks if given else (), 1.0)
         values = dict.fromkeys(ids, 0.0) | confidence | sure
-        if logits is not None and given is None:
-            labels = self.runtime.label_map(logits, geometry)
-        else:
-            full = self.runtime.probabilities(logits, geometry, None)
-            labels = label_map_of(full, logits.ids if logits else (), ids, given)
+        carried = labels = self.labels(logits, ids, given, geometry)
+        if logits is not None and self.options.merge == "logsumexp":
+            labels = self.labels(self.runtime.merged(logits), ids, given, geometry)
         return Result(
             descriptors.index, geometry.placed(labels), ids, values,
             {i: value > 0 for i, value in values.items()}, given.warnings if given else (),
-            logits, geometry, given, self.runtime,
+            logits, geometry, given, self.runtime, geometry.placed(carried),
         )  # fmt: skip
+
+    def labels(
+        self,
+        logits: Logits[ArrayT] | None,
+        ids: tuple[int, ...],
+        given: Given[ArrayT] | None,
+        geometry: Geometry,
+    ) -> IdMap:
+        """The label map (H', W') of the crop.
+
+        Args:
+            logits: (K + O, h/4, w/4); None: of no object.
+            ids: of all objects, given ones too.
+            given: masks (h, w) of the frame.
+            geometry: of the frame.
+        """
+        if logits is not None and given is None:
+            return self.runtime.label_map(logits, geometry)
+        full = self.runtime.probabilities(logits, geometry, None)
+        return label_map_of(full, logits.ids if logits else (), ids, given)
 
     def remember(
         self,
@@ -261,14 +279,14 @@ class Stages(Generic[ArrayT, FeaturesT]):
             found = {i: c for i, c in result.confidence.items() if i not in sure}
             memory.note_confidence(found)
         if options.search_radius is not None or options.crop_margin is not None:
-            memory.note_boxes(result.label_map, result.ids, geometry)
+            memory.note_boxes(result.carried, result.ids, geometry)
         keys = self.runtime.keys(features)
         if keys is not None:
             seen = [i for i, visible in result.visible.items() if visible]
-            whole = KeyFrame.of(keys, result.label_map, result.ids, geometry)
+            whole = KeyFrame.of(keys, result.carried, result.ids, geometry)
             memory.note_maps(whole, sure, seen)
 
     def remember_small(self, grey: NDArray[np.uint8] | None, result: Result) -> None:
         """Keep a frame, small (h, w), and its label map (H, W): the next one looks back at it."""
         if grey is not None:
-            self.memory.last = LastFrame.of(grey, result.label_map, result.confidence)
+            self.memory.last = LastFrame.of(grey, result.carried, result.confidence)

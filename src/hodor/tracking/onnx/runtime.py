@@ -148,6 +148,12 @@ class OnnxRuntime(Runtime[Floats, Features]):
         """See ``Runtime``: (K + O, h/4, w/4)."""
         return logits.with_values(logits.values + np.array(amounts, np.float32)[:, None, None])
 
+    def merged(self, logits: Logits[Floats]) -> Logits[Floats]:
+        """See ``Runtime``: (1 + O, h/4, w/4)."""
+        behind = np.logaddexp.reduce(logits.values[: logits.backgrounds], 0)
+        planes = [behind[None], logits.values[logits.backgrounds :]]
+        return logits.with_one_background(np.concatenate(planes))
+
     def confidences(self, logits: Logits[Floats], geometry: Geometry) -> list[float]:
         """See ``Runtime``: of (K + O, h/4, w/4)."""
         h, w = geometry.cells

@@ -104,6 +104,11 @@ def dense_labels(values: Tensor, background: int, numbers: Tensor, geometry: Geo
     return numbers[torch.where(ahead, objects.indices + 1, 0)]
 
 
+def merged(values: Tensor, background: int) -> Tensor:
+    """Logits (1 + O, y, x) of (K + O, y, x): K planes of background as one, their logsumexp."""
+    return torch.cat([values[:background].logsumexp(0, keepdim=True), values[background:]])
+
+
 def sure_winner(logits: Tensor, background: int) -> Tensor:
     """Who wins all pixels of a cell: (y, x), 0 background, 1..O objects, or ``IN_DOUBT``.
 

@@ -44,7 +44,7 @@ from hodor.tracking.torch.devices import choose_device, choose_precision
 from hodor.tracking.torch.features import Features
 from hodor.tracking.torch.fixed.step import FixedStep, check_step
 from hodor.tracking.torch.images import image_of, mask_of, seen_image, to_source
-from hodor.tracking.torch.label_map import fast_label_map
+from hodor.tracking.torch.label_map import fast_label_map, merged
 from hodor.tracking.torch.transfer import fetch, send, send_together
 from hodor.tracking.torch.uploads import Uploads
 from hodor.types import Json
@@ -237,6 +237,10 @@ class TorchRuntime(Runtime[Tensor, Features]):
         """See ``Runtime``: (K + O, h/4, w/4)."""
         added = send(np.array(amounts, np.float32), self.device)
         return logits.with_values(logits.values + added[:, None, None])
+
+    def merged(self, logits: Logits[Tensor]) -> Logits[Tensor]:
+        """See ``Runtime``: (1 + O, h/4, w/4)."""
+        return logits.with_one_background(merged(logits.values, logits.backgrounds))
 
     def confidences(self, logits: Logits[Tensor], geometry: Geometry) -> list[float]:
         """See ``Runtime``: of (K + O, h/4, w/4)."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hodor.errors import HodorError
@@ -21,8 +22,9 @@ from hodor.tracking.torch.fixed.inside import Inside, room_for
 from hodor.tracking.torch.fixed.passage import Found, passage
 from hodor.tracking.torch.fixed.replay import Replay
 from hodor.tracking.torch.fixed.shapes import Room
-from hodor.tracking.torch.label_map import AT_ONCE, dense_labels
+from hodor.tracking.torch.label_map import AT_ONCE, dense_labels, merged
 from hodor.tracking.torch.transfer import Coming
+from hodor.types import AnyArray
 
 STEPS = ("plain", "fixed", "captured")
 ROOMS = 8  # kept, the latest ones; each has its memory and its graph
@@ -123,7 +125,8 @@ class _Passage:
         """See ``FixedStep``: of an image (1, 3, h, w)."""
         self._inside.fill(image, asked, geometry)
         self._found = found = self._passage()
-        coming = Coming(self._packed_output(asked.ids, geometry))
+        merging = asked.options.merge == "logsumexp"
+        coming = Coming(self._packed_output(asked.ids, geometry, merging=merging))
         # Copies, as the next frame overwrites what a graph gives; made while the device works.
         background = len(found.shown) - self._inside.room.objects
         planes = background + len(asked.ids)
@@ -134,11 +137,14 @@ class _Passage:
         )
         keys = None if found.keys is None else found.keys.clone()
         features = Features(found.pyramid, image, keys)
-        labels, confidence = _unpacked(coming.array(), asked.ids, geometry)
-        return Answer(features, shown, descriptors, confidence, labels)
+        maps, confidence = _unpacked(coming.array(), asked.ids, geometry, 1 + merging)
+        return Answer(features, shown, descriptors, confidence, maps[-1], maps[0])
 
-    def _packed_output(self, ids: tuple[int, ...], geometry: Geometry) -> Tensor:
-        """Label map and confidences as bytes, so that one copy brings both."""
+    def _packed_output(self, ids: tuple[int, ...], geometry: Geometry, *, merging: bool) -> Tensor:
+        """Label maps and confidences as bytes, so that one copy brings all of them.
+
+        merging: whether one more map has the background's planes as one.
+        """
         kind = torch.uint8 if label_kind(ids) is np.uint8 else torch.int32
 
         def work() -> Tensor:
@@ -146,11 +152,14 @@ class _Passage:
             if found is None:
                 raise RuntimeError("there is no frame to make a label map of")
             background = len(found.shown) - self._inside.room.objects
-            labels = dense_labels(found.shown, background, numbers, geometry)
+            maps = [dense_labels(found.shown, background, numbers, geometry)]
+            if merging:
+                values = merged(found.shown, background)
+                maps.append(dense_labels(values, 1, numbers, geometry))
             sure = found.confidence.view(torch.uint8)
-            return torch.cat([labels.flatten().view(torch.uint8), sure])
+            return torch.cat([*(one.flatten().view(torch.uint8) for one in maps), sure])
 
-        key = (geometry.crop_size, geometry.inner, kind)
+        key = (geometry.crop_size, geometry.inner, kind, merging)
         made = _kept(self._outputs, key, lambda: Replay(work, captures=self._captures), OUTPUTS)
         # Before the passage is captured, what it gives lies elsewhere every time.
         return made(may_capture=self._passage.captured)
@@ -160,15 +169,17 @@ def _unpacked(
     packed: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
     ids: tuple[int, ...],
     geometry: Geometry,
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], dict[int, float]]:
-    """Label map (H', W') and confidence by id from their bytes."""
+    count: int,
+) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], dict[int, float]]:
+    """Label maps (count, H', W') and confidence by id from their bytes."""
     kind = label_kind(ids)
     height, width = geometry.crop_size
-    size = height * width * (1 if kind is np.uint8 else 4)
-    labels = packed[:size] if kind is np.uint8 else packed[:size].view(np.int32)
+    size = count * height * width * (1 if kind is np.uint8 else 4)
+    flat = packed[:size] if kind is np.uint8 else packed[:size].view(np.int32)
+    maps: AnyArray = flat.reshape(count, height, width).astype(kind, copy=False)
     sure = np.frombuffer(packed[size:].tobytes(), np.float32)[: len(ids)]
     confidence = {i: float(value) for i, value in zip(ids, sure, strict=True)}
-    return labels.reshape(height, width).astype(kind, copy=False), confidence
+    return maps, confidence
 
 
 def _kept(
