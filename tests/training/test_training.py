@@ -423,6 +423,28 @@ def test_in_a_window_each_frame_is_found_from_all_before_it() -> None:
     assert [step.parent for step in steps] == [None, 0, 1]
 
 
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_the_loss_is_least_where_edges_are(stride: Any) -> None:
+    middles = torch.arange(2.0, 64, 4)  # of the cells of stride 4, in pixels
+    settings = LossSettings(stride=stride, merge="logsumexp", dice="object")
+
+    def loss(away: float) -> float:
+        """Of edges at each pixel of a cell, found so far away from them."""
+        total = 0.0
+        for edge in range(32, 36):
+            labels = torch.zeros(1, 1, 64, 64, dtype=torch.long)
+            labels[..., edge:] = 1
+            ahead = (middles - edge - away).expand(1, 1, 16, 16)
+            logits = torch.cat([torch.zeros_like(ahead), ahead], 1)
+            prediction = Prediction(0, logits, torch.ones(1, 1, dtype=torch.bool))
+            total += float(clip_loss([prediction], labels, 1, settings).total)
+        return total
+
+    before, there, after = loss(-0.4), loss(0), loss(0.4)
+    assert there < min(before, after)
+    assert abs(before - after) < 0.5 * (max(before, after) - there)
+
+
 def test_border_weight_makes_a_wrong_border_dearer_than_a_wrong_middle() -> None:
     labels = torch.zeros(1, 2, 64, 64, dtype=torch.uint8)
     labels[:, :, 16:48, 16:48] = 1

@@ -157,22 +157,29 @@ def near_border(labels: Tensor) -> Tensor:
 
 
 def _upsampled(logits: Tensor, background: int, settings: LossSettings) -> Tensor:
-    """Logits (B, K + O, h/4, w/4) at the loss's resolution, background merged: (B, 1 + O, y, x)."""
+    """Logits (B, K + O, h/4, w/4) at the loss's resolution, background merged: (B, 1 + O, y, x).
+
+    They are upsampled to the image as a tracker does, and taken at the pixels of ``_target``: what
+    lies between pixels, such as the middle of a block of two, would teach masks to be half a pixel
+    away from where they are.
+    """
     behind = logits[:, :background]
     one = behind.amax(1, True) if settings.merge == "max" else behind.logsumexp(1, True)
     merged = torch.cat([one, logits[:, background:]], 1)
-    if settings.stride == 4:
-        return merged
-    scale = 4 // settings.stride
-    return F.interpolate(merged, scale_factor=scale, mode="bilinear", align_corners=False)
+    full = F.interpolate(merged, scale_factor=4, mode="bilinear", align_corners=False)
+    return _at_stride(full, settings.stride)
 
 
 def _target(frame: int, present: Tensor, labels: Tensor, stride: int) -> Tensor:
     """Labels (B, y, x) of a frame, without objects that cannot be asked for."""
-    # The middle of each stride x stride block, as near as a pixel can be.
-    target = labels[:, frame, stride // 2 :: stride, stride // 2 :: stride].long()
+    target = _at_stride(labels[:, frame], stride).long()
     asked = F.pad(present, (1, 0), value=True)  # background is always present
     return target * asked.gather(1, target.flatten(1)).view_as(target)
+
+
+def _at_stride(pixels: Tensor, stride: int) -> Tensor:
+    """One pixel of each stride x stride block of (..., h, w), the one nearest to its middle."""
+    return pixels[..., stride // 2 :: stride, stride // 2 :: stride]
 
 
 def _dice(guess: Tensor, truth: Tensor, dims: tuple[int, ...], kind: str) -> Tensor:
