@@ -146,7 +146,7 @@ class TrackerOptions:
         return replace(self, **{n: getattr(paper, n) if v == OFF else v for n, v in chosen.items()})
 
 
-def _plain(name: str, value: object, default: object) -> bool | int | float | None:
+def _plain(name: str, value: object, default: object) -> bool | int | float | str | None:
     """A value in Python's own kind of number, as a saved state holds it.
 
     Raises:
@@ -154,7 +154,11 @@ def _plain(name: str, value: object, default: object) -> bool | int | float | No
     """
     if value is None and default is None:
         return None
-    if isinstance(default, bool):
+    if isinstance(default, str):
+        if isinstance(value, str):
+            return value
+        wanted = "a word"
+    elif isinstance(default, bool):
         if isinstance(value, (bool, np.bool_)):
             return bool(value)
         wanted = "True or False"
