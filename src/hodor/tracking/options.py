@@ -27,7 +27,7 @@ CAN_BE_OFF = (
 
 Merge = Literal["max", "logsumexp"]
 
-NEVER_OFF = frozenset({"size", "window", "long_side", "merge"})
+NEVER_OFF = frozenset({"size", "window", "long_side"})
 """Options that do something at every value; the defaults of all others do nothing."""
 
 
