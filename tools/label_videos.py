@@ -23,16 +23,17 @@ from hodor.data import Videos
 from hodor.data.stills import read_rgb
 from hodor.data.videos import Video, VideoRules
 from hodor.evaluation.metrics import region_similarity
-from hodor.types import IdMap
-from hodor.video import write_label_map
+from hodor.video import LabelMap, write_label_map
 from hodor.weights import load_model
+
+Picture = NDArray[np.uint8]
 
 EVERY = 6  # frames from one attempt to come back to the next
 NEAR = 5  # frames to each side of the annotated one
 LEAST = 0.7  # J of the worst object that has come back
 
 
-def follow(tracker: Tracker, frames: Sequence[NDArray[np.uint8]], first: IdMap) -> list[IdMap]:
+def follow(tracker: Tracker, frames: Sequence[Picture], first: LabelMap) -> list[LabelMap]:
     """Label maps (H, W) of frames (H, W, 3), of which the first has a given one."""
     fresh = Tracker(tracker.runtime, tracker.options)
     return [
@@ -42,8 +43,8 @@ def follow(tracker: Tracker, frames: Sequence[NDArray[np.uint8]], first: IdMap) 
 
 
 def trusted(
-    tracker: Tracker, frames: Sequence[NDArray[np.uint8]], first: IdMap
-) -> tuple[list[IdMap], list[float]]:
+    tracker: Tracker, frames: Sequence[Picture], first: LabelMap
+) -> tuple[list[LabelMap], list[float]]:
     """Label maps of the frames after the first as far as they come back, and J of each attempt."""
     found = follow(tracker, frames, first)
     last, attempts = len(frames) - 1, []
