@@ -10,7 +10,6 @@ import pytest
 
 from hodor.errors import HodorError
 from hodor.tracking import Tracker
-from hodor.tracking.doubts import in_sight
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -229,10 +228,3 @@ def test_a_result_travels_to_another_process_without_the_network(
         with pytest.raises(HodorError, match=r"was pickled.*soft_masks\(\) before"):
             ask()
     assert result.soft_masks().shape == (3, *SIZE)
-
-
-def test_what_has_no_pixel_is_not_in_sight() -> None:
-    labels = np.zeros((4, 6), np.uint16)
-    labels[1, 2] = 300
-    assert in_sight({2: 0.9, 300: 0.4, 400: 0.7}, labels) == {2: 0.0, 300: 0.4, 400: 0.0}
-    assert in_sight({}, labels) == {}

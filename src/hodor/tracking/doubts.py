@@ -4,15 +4,11 @@ Functions of their arguments; nothing here is computed with a runtime's arrays.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import cast
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.geometry import Geometry
-from hodor.types import IdMap
 
 BEYOND_RADIUS = -6.0
 """Added to an object's logits beyond its search radius: so little that a clear match is found again
@@ -131,20 +127,3 @@ def plane_shifts(
 def doubtful(ids: Sequence[int], sure: Collection[int]) -> list[int]:
     """Objects whose masks were predicted, not given."""
     return [i for i in ids if i not in sure]
-
-
-def with_a_pixel(label_map: IdMap, ids: Sequence[int]) -> NDArray[np.bool_]:
-    """Which of O objects are in a label map (H, W): (O,)."""
-    count = 1 + max(int(label_map.max(initial=0)), *ids)
-    # OpenCV's stubs do not know that there may be no mask.
-    everywhere = cast(NDArray[np.uint8], None)
-    pixels = cv2.calcHist([label_map], [0], everywhere, [count], [0, count])
-    return np.asarray(pixels.ravel()[list(ids)] > 0)
-
-
-def in_sight(confidence: Mapping[int, float], label_map: IdMap) -> dict[int, float]:
-    """Confidences by id, 0 where an object has no pixel in a label map (H, W)."""
-    if not confidence:
-        return {}
-    there = with_a_pixel(label_map, list(confidence))
-    return {i: c if has else 0.0 for (i, c), has in zip(confidence.items(), there, strict=True)}

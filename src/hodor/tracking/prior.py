@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hodor.tracking.doubts import with_a_pixel
 from hodor.tracking.geometry import STRIDE, Geometry
 from hodor.types import IdMap
 from hodor.video import Carried, look_back
@@ -64,6 +63,14 @@ class LastFrame:
         """The masks of all objects together (h, w), likewise."""
         return self._small(self.labels > 0)
 
+    def seen(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Whether objects have a pixel: (O,) of 0 and 1."""
+        count = 1 + max(int(self.labels.max(initial=0)), *ids)
+        # OpenCV's stubs do not know that there may be no mask.
+        everywhere = cast(NDArray[np.uint8], None)
+        pixels = cv2.calcHist([self.labels], [0], everywhere, [count], [0, count])
+        return np.asarray(pixels.ravel()[list(ids)] > 0, np.float32)
+
     def _small(self, whole: NDArray[np.bool_]) -> NDArray[np.float32]:
         """(H, W) of the kept labels to (h, w)."""
         size = (self.grey.shape[1], self.grey.shape[0])
@@ -104,9 +111,7 @@ def carried_masks(
     known = np.any(masks, axis=(1, 2))
     return CarriedMasks(
         masks,
-        np.ones(len(ids), np.float32)
-        if known.all()
-        else with_a_pixel(last.labels, ids).astype(np.float32),
+        np.ones(len(ids), np.float32) if known.all() else last.seen(ids),
         np.array([last.confidence.get(i, 0.0) for i in ids], np.float32),
         at.change,
     )

@@ -15,7 +15,6 @@ from hodor.tracking.doubts import (
     Area,
     doubtful,
     either,
-    in_sight,
     judged,
     plane_shifts,
     search_areas,
@@ -154,12 +153,9 @@ class Stages(Generic[ArrayT, FeaturesT]):
 
     def answered(self, answer: Answer[ArrayT, FeaturesT], index: int, geometry: Geometry) -> Result:
         """What ``step`` gives for frame ``index``; the label map (H, W) is at the frame's size."""
-        confidence = answer.confidence
-        if self.options.merge == "logsumexp":
-            confidence = in_sight(confidence, answer.labels)
-        visible = {i: value > 0 for i, value in confidence.items()}
+        visible = {i: value > 0 for i, value in answer.confidence.items()}
         return Result(
-            index, geometry.placed(answer.labels), answer.shown.ids, confidence, visible,
+            index, geometry.placed(answer.labels), answer.shown.ids, answer.confidence, visible,
             (), answer.shown, geometry, None, self.runtime, geometry.placed(answer.carried),
         )  # fmt: skip
 
@@ -222,12 +218,11 @@ class Stages(Generic[ArrayT, FeaturesT]):
         """What ``step`` gives; the label map (H, W) is at the frame's size."""
         logits, confidence = self.judge(logits, descriptors, given, geometry)
         ids = tuple(descriptors.objects)
+        sure = dict.fromkeys(given.masks if given else (), 1.0)
+        values = dict.fromkeys(ids, 0.0) | confidence | sure
         carried = labels = self.labels(logits, ids, given, geometry)
         if logits is not None and self.options.merge == "logsumexp":
             labels = self.labels(self.runtime.merged(logits), ids, given, geometry)
-            confidence = in_sight(confidence, labels)
-        sure = dict.fromkeys(given.masks if given else (), 1.0)
-        values = dict.fromkeys(ids, 0.0) | confidence | sure
         return Result(
             descriptors.index, geometry.placed(labels), ids, values,
             {i: value > 0 for i, value in values.items()}, given.warnings if given else (),
