@@ -166,18 +166,23 @@ def _upsampled(logits: Tensor, background: int, settings: LossSettings) -> Tenso
     behind = logits[:, :background]
     one = behind.amax(1, True) if settings.merge == "max" else behind.logsumexp(1, True)
     merged = torch.cat([one, logits[:, background:]], 1)
-    full = F.interpolate(merged, scale_factor=4, mode="bilinear", align_corners=False)
-    return _at_stride(full, settings.stride)
+    return at_pixels(merged, settings.stride)
 
 
 def _target(frame: int, present: Tensor, labels: Tensor, stride: int) -> Tensor:
     """Labels (B, y, x) of a frame, without objects that cannot be asked for."""
-    target = _at_stride(labels[:, frame], stride).long()
+    target = at_stride(labels[:, frame], stride).long()
     asked = F.pad(present, (1, 0), value=True)  # background is always present
     return target * asked.gather(1, target.flatten(1)).view_as(target)
 
 
-def _at_stride(pixels: Tensor, stride: int) -> Tensor:
+def at_pixels(logits: Tensor, stride: int) -> Tensor:
+    """Logits (B, K, h/4, w/4) upsampled to the image, at the pixels of ``at_stride``."""
+    full = F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
+    return at_stride(full, stride)
+
+
+def at_stride(pixels: Tensor, stride: int) -> Tensor:
     """One pixel of each stride x stride block of (..., h, w), the one nearest to its middle."""
     return pixels[..., stride // 2 :: stride, stride // 2 :: stride]
 

@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from hodor.data import NOWHERE, Batch, ClipMotion
 from hodor.errors import HodorError
 from hodor.model import normalise
-from hodor.training.losses import Amounts, Loss, LossSettings, amounts, clip_loss
+from hodor.training.losses import (
+    Amounts,
+    Loss,
+    LossSettings,
+    amounts,
+    at_pixels,
+    at_stride,
+    clip_loss,
+)
 from hodor.training.optimiser import learning_rate, set_rate
 from hodor.training.processes import Processes
 from hodor.training.propagation import NegativeObject, Prediction, Step, asked_for, schedule
@@ -200,10 +208,10 @@ def iou(predictions: Sequence[Prediction], labels: Tensor, objects: int) -> tupl
     overlaps = labels.new_zeros((), dtype=torch.float32)
     count = overlaps.clone()
     for prediction in predictions:
-        truth = labels[:, prediction.target, 2::4, 2::4]
+        truth = at_stride(labels[:, prediction.target], 4)
         # A negative object comes after the objects, and is background in the truth.
         background = prediction.logits.shape[1] - prediction.present.shape[1]
-        guess = (prediction.logits.argmax(1) - background + 1).clamp(min=0)
+        guess = (at_pixels(prediction.logits, 4).argmax(1) - background + 1).clamp(min=0)
         for number in range(1, objects + 1):
             g, t = guess == number, truth == number
             shown = t.flatten(1).any(1) & prediction.present[:, number - 1]
