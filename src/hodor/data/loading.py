@@ -1,8 +1,11 @@
 """Clips made ahead of the network, in threads or in processes."""
 
-from collections.abc import Callable, Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
+from types import FrameType
 from typing import NamedTuple, TypeVar
 
 import cv2
@@ -120,7 +123,7 @@ def in_processes(
             generator=torch.Generator(),  # or it would draw from the run's own randomness
         )
         try:
-            for made in loader:
+            for made in _between(loader):
                 first, deaths = made.step + 1, 0
                 yield made
         except RuntimeError as error:
@@ -135,6 +138,28 @@ def in_processes(
                     "cache_gb; then go on with --resume"
                 ) from error
             tell(f"a process that makes clips died at step {first} ({reason}); it is replaced")
+
+
+def _between(loader: Iterable[MadeT]) -> Iterator[MadeT]:
+    """What a loader gives; that a worker died is raised here, and not in the midst of other work.
+
+    PyTorch's handler of SIGCHLD raises wherever the main thread happens to be, such as in a step of
+    training. While that goes on the signal is only noted.
+    """
+    made = iter(loader)
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
+        yield from made  # there is no such handler
+        return
+    handler = signal.getsignal(signal.SIGCHLD)
+    noted: list[tuple[int, FrameType | None]] = []
+    for one in made:
+        signal.signal(signal.SIGCHLD, lambda *found: noted.append(found))
+        try:
+            yield one
+        finally:
+            signal.signal(signal.SIGCHLD, handler)
+        if noted and callable(handler):
+            handler(*noted.pop())
 
 
 def _as_it_is(made: MadeT) -> MadeT:
