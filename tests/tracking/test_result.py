@@ -228,3 +228,12 @@ def test_a_result_travels_to_another_process_without_the_network(
         with pytest.raises(HodorError, match=r"was pickled.*soft_masks\(\) before"):
             ask()
     assert result.soft_masks().shape == (3, *SIZE)
+
+
+def test_a_result_takes_along_one_label_map_alone(make_tracker: MakeTracker) -> None:
+    sizes = []
+    for merge in ("max", "logsumexp"):
+        tracker = make_tracker(merge=merge)
+        tracker.step(FRAME, labels_of(3, 7))
+        sizes.append(len(pickle.dumps(tracker.step(FRAME))))
+    assert abs(sizes[0] - sizes[1]) < SIZE[0] * SIZE[1] / 2

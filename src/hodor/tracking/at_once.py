@@ -48,5 +48,5 @@ class Answer(Generic[ArrayT, FeaturesT]):
     confidence: dict[int, float]
     labels: NDArray[np.uint8] | NDArray[np.uint16]
     """(H', W') of the crop"""
-    carried: NDArray[np.uint8] | NDArray[np.uint16]
-    """The same as the next frame looks back at it; see ``TrackerOptions.merge``"""
+    carried: NDArray[np.uint8] | NDArray[np.uint16] | None
+    """What the next frame looks back at in place of it; see ``TrackerOptions.merge``"""

@@ -147,7 +147,7 @@ class TrackerOptions:
 
 
 def _plain(name: str, value: object, default: object) -> bool | int | float | str | None:
-    """A value in Python's own kind of number, as a saved state holds it.
+    """A value as a word or in Python's own kind of number, as a saved state holds it.
 
     Raises:
         HodorError: it is of another kind than the default.

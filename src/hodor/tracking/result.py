@@ -53,7 +53,7 @@ class Result:
 
     def __getstate__(self) -> dict[str, object]:
         """The fields, and that there was more: a network does not travel with each result."""
-        left_behind = {"_logits": None, "_given": None, "_runtime": None}
+        left_behind = {"_logits": None, "_given": None, "_runtime": None, "_carried": None}
         return self.__dict__ | left_behind
 
     def mask(self, object_id: int) -> NDArray[np.bool_]:

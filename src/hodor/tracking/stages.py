@@ -154,9 +154,10 @@ class Stages(Generic[ArrayT, FeaturesT]):
     def answered(self, answer: Answer[ArrayT, FeaturesT], index: int, geometry: Geometry) -> Result:
         """What ``step`` gives for frame ``index``; the label map (H, W) is at the frame's size."""
         visible = {i: value > 0 for i, value in answer.confidence.items()}
+        carried = None if answer.carried is None else geometry.placed(answer.carried)
         return Result(
             index, geometry.placed(answer.labels), answer.shown.ids, answer.confidence, visible,
-            (), answer.shown, geometry, None, self.runtime, geometry.placed(answer.carried),
+            (), answer.shown, geometry, None, self.runtime, carried,
         )  # fmt: skip
 
     def encode(
@@ -220,13 +221,14 @@ class Stages(Generic[ArrayT, FeaturesT]):
         ids = tuple(descriptors.objects)
         sure = dict.fromkeys(given.masks if given else (), 1.0)
         values = dict.fromkeys(ids, 0.0) | confidence | sure
-        carried = labels = self.labels(logits, ids, given, geometry)
+        labels, carried = self.labels(logits, ids, given, geometry), None
         if logits is not None and self.options.merge == "logsumexp":
+            carried = geometry.placed(labels)
             labels = self.labels(self.runtime.merged(logits), ids, given, geometry)
         return Result(
             descriptors.index, geometry.placed(labels), ids, values,
             {i: value > 0 for i, value in values.items()}, given.warnings if given else (),
-            logits, geometry, given, self.runtime, geometry.placed(carried),
+            logits, geometry, given, self.runtime, carried,
         )  # fmt: skip
 
     def labels(

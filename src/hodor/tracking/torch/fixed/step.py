@@ -138,7 +138,9 @@ class _Passage:
         keys = None if found.keys is None else found.keys.clone()
         features = Features(found.pyramid, image, keys)
         maps, confidence = _unpacked(coming.array(), asked.ids, geometry, 1 + merging)
-        return Answer(features, shown, descriptors, confidence, maps[-1], maps[0])
+        return Answer(
+            features, shown, descriptors, confidence, maps[-1], maps[0] if merging else None
+        )
 
     def _packed_output(self, ids: tuple[int, ...], geometry: Geometry, *, merging: bool) -> Tensor:
         """Label maps and confidences as bytes, so that one copy brings all of them.
