@@ -334,3 +334,11 @@ def test_frames_that_change_size_are_followed_and_every_format_gives_them_back(
             shown = found.get(t, np.zeros_like(expected))
             assert shown.shape == expected.shape, name
             np.testing.assert_array_equal(shown > 0, expected > 0, err_msg=name)
+
+
+def test_arrays_are_refused_with_what_follows_them(tmp_path: Path, scene: Any) -> None:
+    with pytest.raises(HodorError, match=r"source: .* found ndarray; .*Tracker\.step"):
+        hodor.track_to_folder(np.stack(scene.frames), tmp_path / "first.png", tmp_path / "out")
+    with pytest.raises(HodorError, match=r"masks: .* found dict"):
+        hodor.track_to_folder("video.mp4", {1: scene.labels[0]}, tmp_path / "out")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()

@@ -1,6 +1,8 @@
 """A tracker goes on in another process, and objects are found again in other videos."""
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -388,3 +390,33 @@ def test_a_path_may_be_text_and_what_is_not_plain_is_told(
     with pytest.raises(WeightsError, match=r"mine.*: values beside a state are plain.*ndarray"):
         save_state(path, state, {"mask": np.ones(3)})
     assert load_state(path)[1] == {"video": "my.mp4"}
+
+
+@pytest.mark.parametrize("found", [{}, {"network": "a"}, ("state", {}), None])
+def test_what_is_no_state_is_refused_and_the_tracker_stays_as_it_was(
+    make_tracker: MakeTracker, scene: Any, found: Any
+) -> None:
+    tracker = started(make_tracker, scene, until=2)
+    with pytest.raises(HodorError, match="mapping with memory, network, next, options, found"):
+        tracker.load_state_dict(found)
+    assert tracker.ids
+    assert tracker.next_index == 2
+
+
+def test_a_deep_copy_goes_on_by_itself(make_tracker: MakeTracker, scene: Any) -> None:
+    tracker = started(make_tracker, scene)
+    other = copy.deepcopy(tracker)
+    tracker.remove(tracker.ids[0])
+    again = started(make_tracker, scene)
+    assert other.ids == again.ids != tracker.ids
+    for frame in scene.frames[6:8]:
+        expected, found = again.step(frame), other.step(frame)
+        assert np.array_equal(found.label_map, expected.label_map)
+        assert found.confidence == expected.confidence
+
+
+def test_a_tracker_that_is_pickled_says_what_travels_in_its_place(
+    make_tracker: MakeTracker,
+) -> None:
+    with pytest.raises(HodorError, match="send state_dict"):
+        pickle.dumps(make_tracker())

@@ -562,7 +562,18 @@ def test_other_arrays_are_refused_with_what_was_found(array: object, found: str)
         open_source(array)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("what", [None, 2.5, {"a": 1}])
+def test_what_is_no_source_is_refused_with_what_sources_are(what: object) -> None:
+    with pytest.raises(SourceError, match=f"path, .*arrays; found {type(what).__name__}"):
+        open_source(what)  # type: ignore[arg-type]
+
+
 # Cameras and streams.
+
+
+def test_a_number_is_a_cameras() -> None:
+    with pytest.raises(SourceError, match="97"):
+        open_source(97)
 
 
 def reader_threads() -> list[str]:

@@ -58,8 +58,14 @@ def memory_of(state: TrackerState, runtime: Runtime[ArrayT, FeaturesT]) -> Memor
     """The memory that a state holds, (C,) an object and frame, with its options.
 
     Raises:
-        HodorError: the state is of another network.
+        HodorError: it is no state, or one of another network.
     """
+    needed = ("memory", "network", "next", "options")
+    if not isinstance(state, Mapping) or any(name not in state for name in needed):
+        raise HodorError(
+            f"a tracker's state is a mapping with {', '.join(needed)}, found {_shown(state)}; give "
+            "what Tracker.state_dict returned, or the first of what load_state returned"
+        )
     if state["network"] != runtime.fingerprint:
         raise HodorError(
             "this state was saved with another model (fingerprint "
@@ -67,6 +73,12 @@ def memory_of(state: TrackerState, runtime: Runtime[ArrayT, FeaturesT]) -> Memor
             "with that model: Tracker.from_pretrained(NAME)"
         )
     return memory_from(state["memory"], Memory(state["options"]), runtime.from_numpy)
+
+
+def _shown(state: object) -> str:
+    """What was given in place of a state."""
+    keys = ", ".join(map(str, state)) if isinstance(state, Mapping) else ""
+    return f"one with {keys}" if keys else f"{type(state).__name__} {state!r:.40}"
 
 
 def memory_arrays(

@@ -1,11 +1,12 @@
 """The tracker: one frame at a time, any number of objects, nothing kept but descriptors."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Never, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hodor.errors import HodorError
 from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.given import Masks, check_followed, check_frame, check_free, label_map
 from hodor.tracking.memory import Memory
@@ -239,11 +240,23 @@ class Tracker:
         """All that is needed to go on elsewhere: arrays and plain values, some hundred kB."""
         return state_of(self._memory, self._next, self.runtime)
 
+    def __deepcopy__(self, _: dict[int, object]) -> "Tracker":
+        """A tracker that goes on from here by itself; both use one network."""
+        other = Tracker(self.runtime, self.options)
+        other.load_state_dict(self.state_dict())
+        return other
+
+    def __reduce__(self) -> Never:
+        raise HodorError(
+            "a tracker is not pickled, since its network may be on a GPU; send state_dict(), and "
+            "give it to load_state_dict of a tracker with the same model"
+        )
+
     def load_state_dict(self, state: TrackerState) -> None:
         """Go on where ``state_dict`` was taken; results are then identical.
 
         Raises:
-            HodorError: the state is of another network.
+            HodorError: it is no state, or one of another network.
         """
         with self._one_thread:
             self._memory = memory_of(state, self.runtime)

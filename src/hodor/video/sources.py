@@ -30,7 +30,7 @@ LINEAR = (".exr", ".dpx")
 
 
 def open_source(
-    what: str | Path | NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+    what: str | Path | int | NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
     *,
     fps: float | None = None,
     intensity: Intensity = AUTO,
@@ -38,7 +38,8 @@ def open_source(
     """Open a video file, folder of images, glob pattern, image, arrays, camera or stream.
 
     what: a path; a pattern such as "shots/*.png"; "0" or "camera:1" for a camera (a file or
-        folder of that name wins over "0"); a URL; (T, H, W, 3) uint8 RGB; a list of (H, W, 3).
+        folder of that name wins over "0"), or its number; a URL; (T, H, W, 3) uint8 RGB; a list
+        of (H, W, 3).
         The pages of a TIFF stack are its frames. A URL over http(s) whose video has an end is read
         whole; other URLs are live.
     fps: frames per second of images and arrays (else 25); for a video it replaces the file's
@@ -58,12 +59,19 @@ def open_source(
 
 
 def _open(
-    what: str | Path | NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+    what: str | Path | int | NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
     fps: float | None,
     intensity: Intensity,
 ) -> Source:
     if fps is not None and not (math.isfinite(fps) and fps > 0):
         raise SourceError(f"fps must be a number above 0; found {fps}.")
+    if isinstance(what, int):
+        what = f"camera:{what}"
+    if not isinstance(what, str | Path | np.ndarray | Sequence):
+        raise SourceError(
+            "A source is a path, a pattern, a URL, a camera's number, or frames as arrays; "
+            f"found {type(what).__name__}."
+        )
     if not isinstance(what, str | Path):
         return ArraySource(what, fps=fps)
     if isinstance(what, str) and "://" in what:
