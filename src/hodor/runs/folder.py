@@ -114,8 +114,8 @@ def track_to_folder(
     for name, value in (("source", source), ("masks", masks)):
         if not isinstance(value, str | Path | None):
             raise HodorError(
-                f"{name}: track_to_folder reads files, and found {type(value).__name__}; frames and "
-                "masks in memory are followed with Tracker.step"
+                f"{name}: track_to_folder reads files, and found {type(value).__name__}; frames "
+                "and masks in memory are followed with Tracker.step"
             )
     run = _Inputs(
         str(source), _path(masks), Path(out), _path(references), outputs, adapt, intensity, model
