@@ -69,22 +69,32 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
 
     @classmethod
     def of(
-        cls, frames: Sequence[KeyFrame[ArrayT]], ids: Sequence[int], *, nearby: bool
+        cls,
+        frames: Sequence[KeyFrame[ArrayT]],
+        ids: Sequence[int],
+        *,
+        nearby: bool,
+        instead: Sequence[KeyFrame[ArrayT]] = (),
     ) -> "RememberedPlaces[ArrayT]":
         """What frames say of objects.
+
+        Where none says anything, the first one's keys stay, without masks: a network learns how
+        like a frame is to a remembered one even where that says nothing.
 
         Args:
             frames: each with keys (C, J); those that say nothing of any are left out.
             ids: of the O objects, in the order of the result's rows.
             nearby: whether places are heard nearby only.
+            instead: frames of which the first one's keys are taken where ``frames`` is empty.
         """
         told = [frame for frame in frames if frame.masks.keys() & set(ids)]
+        told = told or [frame.without(ids) for frame in (*frames, *instead)[:1]]
         if not told:
             nothing = np.zeros((len(ids), 0), np.float32)
             return cls([], nothing, nothing, np.zeros((2, 0), np.float32) if nearby else None)
         masks, valid = [], []
         for frame in told:
-            blank = np.zeros_like(next(iter(frame.masks.values())))
+            blank = np.zeros(frame.places.shape[1], np.float32)
             masks.append(np.stack([frame.masks.get(i, blank) for i in ids]))
             known = np.array([i in frame.masks for i in ids], np.float32)
             valid.append(np.broadcast_to(known[:, None], masks[-1].shape))

@@ -108,10 +108,10 @@ class Stages(Generic[ArrayT, FeaturesT]):
         memory, keys = self.memory, self.runtime.keys(features)
         remembered = []
         if keys is not None:
-            last = [] if memory.last_map is None else [memory.last_map]
+            given, last = memory.given_maps, [] if memory.last_map is None else [memory.last_map]
             remembered = [
-                RememberedPlaces.of(memory.given_maps, logits.ids, nearby=False),
-                RememberedPlaces.of(last, logits.ids, nearby=True),
+                RememberedPlaces.of(given, logits.ids, nearby=False, instead=last),
+                RememberedPlaces.of(last, logits.ids, nearby=True, instead=given),
             ]
         return self.runtime.refine(features, logits, carried, remembered, geometry)
 

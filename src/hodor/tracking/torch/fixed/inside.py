@@ -25,9 +25,10 @@ def room_for(image: tuple[int, int], asked: Asked[Tensor], config: HodorConfig) 
     given = last = 0
     if config.match_channels:
         places = image[0] // KEYS_STRIDE * (image[1] // KEYS_STRIDE)
-        total = sum(frame.keys.shape[1] for frame in asked.given_maps)
+        total = sum(frame.keys.shape[1] for frame in asked.given_maps or _last(asked))
         given = room_for_places(total, places)
-        last = places if asked.last_map is None else asked.last_map.keys.shape[1]
+        heard = [*_last(asked), *asked.given_maps]
+        last = heard[0].keys.shape[1] if heard else places
     return Room(
         image,
         room_for_objects(len(asked.ids)),
@@ -145,12 +146,12 @@ class Inside:
     def _fill_given(self, asked: Asked[Tensor]) -> None:
         """Maps of given masks, which are written when they change."""
         ids, frames = self._given_frames
-        same = len(frames) == len(asked.given_maps) and all(
-            a is b for a, b in zip(frames, asked.given_maps, strict=True)
-        )
+        heard = list(asked.given_maps or _last(asked))
+        same = len(frames) == len(heard) and all(a is b for a, b in zip(frames, heard, strict=True))
         if ids == asked.ids and same:
             return
-        told = RememberedPlaces.of(asked.given_maps, asked.ids, nearby=False)
+        given = asked.given_maps
+        told = RememberedPlaces.of(given, asked.ids, nearby=False, instead=_last(asked))
         a, count = self._given.arrays, told.masks.shape[1]
         for name, values in (("masks", told.masks), ("valid", told.valid)):
             a[name].fill(0)
@@ -159,11 +160,11 @@ class Inside:
         self._given_keys.zero_()
         if told.keys:
             self._given_keys[0, :, :count] = torch.cat(told.keys, 1)
-        self._given_frames = (asked.ids, list(asked.given_maps))
+        self._given_frames = (asked.ids, heard)
 
     def _fill_last(self, asked: Asked[Tensor]) -> None:
-        frames = [] if asked.last_map is None else [asked.last_map]
-        told = RememberedPlaces.of(frames, asked.ids, nearby=True)
+        given = asked.given_maps
+        told = RememberedPlaces.of(_last(asked), asked.ids, nearby=True, instead=given)
         if not told.keys:  # a place that says nothing
             self._last_keys.zero_()
             return
@@ -173,6 +174,10 @@ class Inside:
         if told.places is not None:
             a["last places"][0] = told.places
         self._last_keys[0] = told.keys[0]
+
+
+def _last(asked: Asked[Tensor]) -> list[KeyFrame[Tensor]]:
+    return [] if asked.last_map is None else [asked.last_map]
 
 
 def _shapes(room: Room, config: HodorConfig) -> dict[str, tuple[int, ...]]:
