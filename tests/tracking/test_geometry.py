@@ -36,6 +36,38 @@ def test_the_limit_of_the_longer_side_can_be_chosen() -> None:
     assert Geometry.of((100, 400), TrackerOptions(size=64, long_side=1)).inner == (16, 64)
 
 
+@pytest.mark.parametrize(
+    ("source", "size", "inner"),
+    [
+        ((480, 854), 320, (320, 576)),
+        ((854, 480), 320, (576, 320)),
+        ((480, 640), 320, (320, 416)),  # 427 is nearer to 416 than to 448
+        ((480, 854), 500, (512, 896)),
+        ((2, 3000), 64, (32, 128)),
+    ],
+)
+def test_stretched_frames_have_no_zeros_about_them(
+    source: tuple[int, int], size: int, inner: tuple[int, int]
+) -> None:
+    geometry = Geometry.of(source, TrackerOptions(size=size, fit="stretch"))
+    assert geometry.inner == geometry.padded == inner
+    assert geometry.padding == (0, 0)
+
+
+def test_stretched_frames_are_smoothed_however_little_they_are_made_smaller() -> None:
+    lines = np.zeros((96, 192, 3), np.uint8)
+    lines[:, ::2] = 240
+    config = HodorConfig(pixel_mean=(0, 0, 0), pixel_std=(1, 1, 1))
+    apart = []
+    for fit in ("pad", "stretch"):
+        geometry = Geometry.of((96, 192), TrackerOptions(size=64, long_side=2, fit=fit))
+        assert geometry.inner == (64, 128)
+        apart.append(float(image_of(lines, geometry, config, CPU)[0, 0].std()))
+    assert apart[1] < apart[0]
+    same = Geometry.of((64, 128), TrackerOptions(size=64, long_side=2, fit="stretch"))
+    assert not same.shrinks
+
+
 def test_an_image_is_the_normalised_frame_with_zeros_right_and_below() -> None:
     config = HodorConfig()
     frame = np.random.default_rng(0).integers(0, 255, (40, 70, 3), np.uint8)

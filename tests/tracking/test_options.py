@@ -33,6 +33,13 @@ def test_options_out_of_range_are_told_with_the_range(wrong: Any) -> None:
         TrackerOptions(**wrong)
 
 
+def test_a_word_that_is_none_of_an_option_s_is_told_with_them() -> None:
+    with pytest.raises(HodorError, match=r"fit 'crop' must be pad or stretch"):
+        TrackerOptions().changed({"fit": "crop"})
+    with pytest.raises(HodorError, match=r"merge 'sum' must be max or logsumexp"):
+        TrackerOptions().changed({"merge": "sum"})
+
+
 def test_none_leaves_an_option_as_it_is() -> None:
     options = TrackerOptions(size=96).changed({"size": None, "window": 2, "keep_reference": False})
     assert options == TrackerOptions(size=96, window=2)

@@ -69,7 +69,7 @@ class Method(TrackerOverrides):
         tracker = tracker_of(self)
         options = asdict(tracker.options)
         if self.baseline is not None:
-            options = {name: options[name] for name in ("size", "long_side")}
+            options = {name: options[name] for name in ("size", "long_side", "fit")}
         return {
             "name": self.name,
             "baseline": self.baseline,

@@ -12,7 +12,7 @@ from hodor.types import AnyArray
 
 STRIDE = 4  # of logits
 KEYS_STRIDE = 8  # of what is matched
-ANTIALIAS_FROM = 2.0  # shrinking by more than this, plain bilinear skips source pixels
+SKIPPED_FROM = 2.0  # shrinking by more than this, plain bilinear skips source pixels
 NEARLY_MOST = 0.999  # share of the greatest cover at which a vanished mask keeps a pixel
 
 
@@ -27,17 +27,22 @@ class Geometry:
     """After resizing"""
     padded: tuple[int, int]
     """After padding right and bottom, multiples of 32"""
+    smooth_from: float = SKIPPED_FROM
+    """By what factor a frame may be made smaller without being smoothed"""
 
     @classmethod
     def of(
         cls, frame: tuple[int, int], options: TrackerOptions, crop: Crop | None = None
     ) -> "Geometry":
-        """Shorter side to ``options.size``, the longer one limited; aspect kept.
+        """Shorter side to ``options.size``, the longer one limited; aspect kept, or nearly.
 
         crop: of the frame's aspect, so that the network's size is the same for all; None: whole.
         """
         short, long = min(frame), max(frame)
         scale = min(options.size / short, round(options.size * options.long_side) / long)
+        if options.fit == "stretch":
+            h, w = (SIZE_MULTIPLE * max(1, round(side * scale / SIZE_MULTIPLE)) for side in frame)
+            return cls(frame, crop or Crop.whole(frame), (h, w), (h, w), smooth_from=1.0)
         h, w = (max(1, round(side * scale)) for side in frame)
         padded = (h + -h % SIZE_MULTIPLE, w + -w % SIZE_MULTIPLE)
         return cls(frame, crop or Crop.whole(frame), (h, w), padded)
@@ -67,7 +72,8 @@ class Geometry:
     @property
     def shrinks(self) -> bool:
         """Whether frames have to be smoothed before they are sampled."""
-        return self.crop_size[0] / self.inner[0] > ANTIALIAS_FROM
+        sides = zip(self.crop_size, self.inner, strict=True)
+        return max(side / inner for side, inner in sides) > self.smooth_from
 
     @property
     def cells(self) -> tuple[int, int]:

@@ -26,6 +26,7 @@ CAN_BE_OFF = (
 )
 
 Merge = Literal["max", "logsumexp"]
+Fit = Literal["pad", "stretch"]
 
 NEVER_OFF = frozenset({"size", "window", "long_side"})
 """Options that do something at every value; the defaults of all others do nothing."""
@@ -83,6 +84,10 @@ class TrackerOptions:
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""
     long_side: float = RELEASED_ASPECT
     """Longest side, in units of ``size``; a longer frame is shrunk further."""
+    fit: Fit = "pad"
+    """How sides become multiples of 32: with zeros below and right, at the frame's aspect (as
+    released), or stretched to the nearest ones, 16 pixels at most, as in training, where no picture
+    has such zeros. What is stretched is also smoothed wherever it is made smaller."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -104,8 +109,10 @@ class TrackerOptions:
         ):
             if not 0 <= least < 1:
                 raise HodorError(f"tracker options: {name} {least} must be in [0, 1)")
-        if self.merge not in get_args(Merge):
-            raise HodorError(f"tracker options: merge {self.merge!r} must be max or logsumexp")
+        for name, word, words in (("merge", self.merge, Merge), ("fit", self.fit, Fit)):
+            if word not in get_args(words):
+                either = " or ".join(get_args(words))
+                raise HodorError(f"tracker options: {name} {word!r} must be {either}")
         if self.size < 32 or self.window < 1 or self.long_side < 1:
             raise HodorError(
                 f"tracker options: size {self.size} must be at least 32, window {self.window} at "
@@ -189,6 +196,7 @@ class OptionChanges(TypedDict, total=False):
     min_matched: float | Literal["off"] | None
     decode_new: bool | None
     long_side: float | None
+    fit: Fit | None
 
 
 @dataclass(frozen=True, kw_only=True)
