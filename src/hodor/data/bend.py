@@ -6,14 +6,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hodor.data.warp import elastic_field, uniform
+from hodor.data.warp import elastic_field, for_frames
 
 CONTROL = 5
 """Points on each side of a thin plate's grid."""
 
 
 def perspective_field(
-    frames: int, size: tuple[int, int], amount: float, g: torch.Generator
+    frames: int,
+    size: tuple[int, int],
+    amount: float,
+    g: torch.Generator,
+    *,
+    steady: bool = False,
 ) -> Tensor:
     """Shifts (x, y) in pixels, (frames, h, w, 2), that move the corners by up to ``amount``.
 
@@ -22,13 +27,14 @@ def perspective_field(
         size: (h, w).
         amount: share of the frame's sides.
         g: all randomness.
+        steady: see ``for_frames``.
     """
     h, w = size
     corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
     y = np.arange(h, dtype=np.float32)[:, None] + 0.5
     x = np.arange(w, dtype=np.float32) + 0.5
     fields = np.empty((frames, h, w, 2), np.float32)
-    moved = uniform(g, -amount, amount, frames, 4, 2).numpy() * (w, h)
+    moved = for_frames(frames, g, 4, 2, steady=steady).mul(amount).numpy() * (w, h)
     for field, shift in zip(fields, moved.astype(np.float32), strict=True):
         # In float32 throughout: in float64 it was a fifth of the time that a clip takes.
         matrix = cv2.getPerspectiveTransform(corners, corners + shift).astype(np.float32)
@@ -39,16 +45,21 @@ def perspective_field(
 
 
 def thin_plate_field(
-    frames: int, size: tuple[int, int], amount: float, g: torch.Generator
+    frames: int,
+    size: tuple[int, int],
+    amount: float,
+    g: torch.Generator,
+    *,
+    steady: bool = False,
 ) -> Tensor:
     """Shifts as of a thin plate pinned to a grid of points that move: (T, h, w, 2).
 
     Args:
-        frames, size, g: as for ``perspective_field``.
+        frames, size, g, steady: as for ``perspective_field``.
         amount: largest movement of a point, as a share of the frame's sides.
     """
     h, w = size
-    moved = uniform(g, -amount, amount, frames, CONTROL**2, 2).numpy() * (w, h)
+    moved = for_frames(frames, g, CONTROL**2, 2, steady=steady).mul(amount).numpy() * (w, h)
     axis = np.linspace(0, 1, CONTROL)
     points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     # The plate is smooth: a coarse map of it, made finer, is the same to the eye and much faster.
@@ -82,15 +93,21 @@ def bend(
     size: tuple[int, int],
     amounts: tuple[float, float, float],
     g: torch.Generator,
+    *,
+    steady: bool = False,
 ) -> Tensor | None:
     """The sum of what is asked for: shifts (T, h, w, 2), or None. No randomness is used for 0.
 
     Args:
-        frames, size, g: as for ``perspective_field``.
+        frames, size, g, steady: as for ``perspective_field``.
         amounts: of perspective, thin plate and elastic, as shares of the frame's sides.
     """
     makers = (perspective_field, thin_plate_field, elastic_field)
-    fields = [make(frames, size, a, g) for make, a in zip(makers, amounts, strict=True) if a]
+    fields = [
+        make(frames, size, amount, g, steady=steady)
+        for make, amount in zip(makers, amounts, strict=True)
+        if amount
+    ]
     if not fields:
         return None
     # Added up in place: they are as large as the clip.

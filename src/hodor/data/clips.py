@@ -1,7 +1,7 @@
 """Clips made from still images: warped copies, with objects of other images pasted in front."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, cast
 
 import cv2
@@ -13,7 +13,14 @@ from torch import Tensor
 from hodor.data.bars import draw_bars
 from hodor.data.bend import bend
 from hodor.data.changing import change_parts
-from hodor.data.colour import Colour, blur_some, change_colours, compress_some
+from hodor.data.colour import (
+    Colour,
+    blur_some,
+    change_colours,
+    compress_some,
+    sharpened,
+    sharpening,
+)
 from hodor.data.objects import ObjectRules
 from hodor.data.stills import Still
 from hodor.data.warp import Motion, Movement, random_affine, uniform
@@ -22,6 +29,8 @@ from hodor.errors import RecipeError
 VISIBLE = 0.0015  # of the frame: an object that shows less in frame 0 cannot be the reference
 TRIES = 8
 COARSE = 4  # pixels between the places of a map that are looked at
+STEADY_LIGHT = 0.2  # of a frame's own change of colour is left in a steady clip
+SHRUNK = 1.5  # pixels of a still for each of a frame, from where reading only some of them shows
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,12 @@ class ClipSettings:
     """Share of clips in which bars pass in front, as of a fence or of twigs: not followed."""
     pasted_side: tuple[float, float] = (0.12, 0.42)
     """Side of pasted objects, as a share of the frame's sides."""
+    soft: float = 0.0
+    """Most that the edge of a pasted object is blurred, sigma in pixels; and what is made smaller is
+    averaged first. 0: edges as sharp as a scaled mask, sharper than in a video."""
+    outlines: Literal["nearest", "linear"] = "nearest"
+    """How masks of a still's own objects are read between its pixels: nearest leaves steps where a
+    still is made larger, which no network can guess."""
     still: float = 0.0
     """Share of clips whose frames are exact copies before colours change (Table 1, row 2)."""
     zoom: tuple[float, float] = (0.7, 1.35)
@@ -70,9 +85,9 @@ class ClipSettings:
             )
         check_objects(self.objects)
 
-    def stage(self) -> "Stage":
+    def stage(self, *, steady: bool = False) -> "Stage":
         """What layers are made for."""
-        return Stage(self.size, self.frames, self.motion, self.still)
+        return Stage(self.size, self.frames, self.motion, self.still, self.soft, steady)
 
     def rules(self) -> ObjectRules:
         """What counts as an object."""
@@ -94,6 +109,10 @@ class Stage(NamedTuple):
     motion: Motion
     copies: float
     """Share of layers that do not move."""
+    soft: float = 0.0
+    """Of pasted edges; see ``ClipSettings.soft``."""
+    steady: bool = False
+    """Whether layers go from one pose to another; see ``Motion.steady``."""
 
 
 class Clip(NamedTuple):
@@ -147,27 +166,35 @@ def _draw(
     tracked = (torch.randperm(of_main, generator=g)[:take] + 1).tolist()
     pasted = followed - take
     extra = int(torch.rand(1, generator=g) < settings.extra)
-    layers = [_main_layer(main, tracked, settings, g)]
+    # No randomness is used where no clip is steady or sharpened, so that older recipes repeat.
+    share = settings.motion.steady
+    steady = bool(share) and bool(torch.rand(1, generator=g) < share)
+    stage, sharper = settings.stage(steady=steady), sharpening(settings.colour, g)
+    layers = [_main_layer(main, tracked, settings, stage, g)]
     for number in range(pasted + extra):
         own = bool(torch.rand(1, generator=g) < settings.same_source)
         source = main if own else others[number]
-        layer = pasted_layer(source, settings.stage(), settings.pasted_side, g)
+        layer = pasted_layer(source, stage, settings.pasted_side, g)
         # No more randomness is used where nothing vanishes, so that older recipes repeat.
         if settings.vanish and number < pasted and settings.frames > 1:
             layer = _vanishing(layer, settings.vanish, g)
         layers.append(layer)
     order = (torch.randperm(pasted + extra, generator=g) + 1).tolist()
+    layers = [layer._replace(image=sharpened(layer.image, sharper)) for layer in layers]
     image, labels = layers[0].image, torch.zeros_like(layers[0].ids)
     for number, label in enumerate(tracked, 1):
         labels[layers[0].ids == label] = number
     for position in order:
         paste(image, labels, layers[position], take + position if position <= pasted else 0)
     if settings.bars and torch.rand(1, generator=g) < settings.bars:
-        paste(image, labels, _bars(others[-1], settings.stage(), g), 0)
+        paste(image, labels, _bars(others[-1], stage, g), 0)
     if settings.changing and torch.rand(1, generator=g) < settings.changing:
         image = change_parts(image, labels, g)
-    image = blur_some(change_colours(image, settings.colour, g), settings.colour, g)
-    frames = compress_some(image.round().to(torch.uint8), settings.colour, g)
+    colour = settings.colour
+    if steady:
+        colour = replace(colour, frame=colour.frame * STEADY_LIGHT)
+    image = blur_some(change_colours(image, colour, g), colour, g)
+    frames = compress_some(image.round().to(torch.uint8), colour, g)
     return Clip(frames, labels.to(torch.uint8))
 
 
@@ -178,12 +205,12 @@ def _movement(stage: Stage, g: torch.Generator, centre: Tensor, zoom: float) -> 
         affine = torch.eye(2, 3).expand(t, 2, 3)
         return Movement(stage.size, affine, None, centre, zoom, _coin(g))
     strength = float(uniform(g, 0.2, 1.0, 1))
-    affine = random_affine(t, motion, strength, g)
+    affine = random_affine(t, motion, strength, g, steady=stage.steady)
     elastic = 0.0
     if torch.rand(1, generator=g) < motion.elastic_share:
         elastic = motion.elastic * strength
     amounts = (motion.perspective * strength, motion.thin_plate * strength, elastic)
-    shifts = bend(t, stage.size, amounts, g)
+    shifts = bend(t, stage.size, amounts, g, steady=stage.steady)
     return Movement(stage.size, affine, shifts, centre, zoom, _coin(g))
 
 
@@ -192,11 +219,18 @@ def _coin(g: torch.Generator) -> bool:
 
 
 def _main_layer(
-    still: Still, tracked: list[int], settings: ClipSettings, g: torch.Generator
+    still: Still, tracked: list[int], settings: ClipSettings, stage: Stage, g: torch.Generator
 ) -> Layer:
     centre, zoom = place(still.labels, tracked, settings, g)
-    at = _movement(settings.stage(), g, centre, zoom).map()
-    return sample(still.image, still.labels, at, cv2.BORDER_REFLECT)
+    at = _movement(stage, g, centre, zoom).map()
+    layer = sample(still.image, still.labels, at, cv2.BORDER_REFLECT)
+    if settings.outlines == "nearest":
+        return layer
+    ids = torch.zeros_like(layer.ids)
+    for number in tracked:
+        mask = (still.labels == number).astype(np.uint8) * 255
+        ids[remapped(mask, at, cv2.INTER_LINEAR, cv2.BORDER_REFLECT) > 127] = number
+    return layer._replace(ids=ids)
 
 
 def place(
@@ -238,11 +272,30 @@ def pasted_layer(
     h, w = stage.size
     share = float(uniform(g, *side, 1))
     zoom = math.sqrt(len(y) / (h * w)) / share
+    image = still.image
+    if stage.soft and zoom > SHRUNK:
+        image, mask = _averaged(image, zoom), (_averaged(mask * 255, zoom) > 127).astype(np.uint8)
+        y, x = np.nonzero(mask)
+        zoom = 1.0
     place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
     moved = _movement(stage, g, middle - place * zoom, zoom)
     part = _reached(moved, (int(x.min()), int(y.min()), int(x.max()), int(y.max())))
-    return sample(still.image, mask, moved.map(part), cv2.BORDER_CONSTANT, moved.seen(part))
+    layer = sample(image, mask, moved.map(part), cv2.BORDER_CONSTANT, moved.seen(part))
+    return _softened(layer, float(uniform(g, 0, stage.soft, 1))) if stage.soft else layer
+
+
+def _averaged(picture: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """A picture (H, W) or (H, W, 3) made smaller by a factor, by averages."""
+    h, w = (max(1, round(side / factor)) for side in picture.shape[:2])
+    return cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _softened(layer: Layer, sigma: float) -> Layer:
+    """The layer with an edge that is blurred."""
+    alpha = cast(Tensor, layer.alpha)
+    edges = [cv2.GaussianBlur(one, (0, 0), max(sigma, 0.1)) for one in alpha[:, 0].numpy()]
+    return layer._replace(alpha=torch.from_numpy(np.stack(edges))[:, None])
 
 
 def _reached(moved: Movement, box: tuple[int, int, int, int]) -> tuple[slice, slice]:
@@ -302,6 +355,24 @@ def flip(at: Tensor, g: torch.Generator) -> Tensor:
     return at.flip(2) if torch.rand(1, generator=g) < 0.5 else at
 
 
+def remapped(picture: NDArray[np.uint8], at: Tensor, way: int, border: int) -> Tensor:
+    """A picture (H, W) or (H, W, 3) where pixels look, ``at`` (T, h, w, 2): (T, h, w[, 3]).
+
+    Args:
+        picture: of any size.
+        at: see ``sampling_map``.
+        way: how OpenCV reads between pixels.
+        border: OpenCV's, for what lies outside.
+    """
+    t, h, w, _ = at.shape
+    # OpenCV is several times as fast here as grid_sample, which works on floats; all frames of
+    # the clip go through one call, one below the other. Its stubs do not know that the second map
+    # may be missing.
+    no_map = cast(NDArray[np.float32], None)
+    found = cv2.remap(picture, at.reshape(t * h, w, 2).numpy(), no_map, way, borderMode=border)
+    return torch.from_numpy(found).view(t, h, w, *picture.shape[2:])
+
+
 EVERYWHERE = (slice(None), slice(None))
 
 
@@ -321,21 +392,10 @@ def sample(
         border: OpenCV's; what is constant there has an edge.
         place: part of the frames that ``at`` is of.
     """
-    t, h, w, _ = at.shape
-    # OpenCV is several times as fast here as grid_sample, which works on floats; all frames of
-    # the clip go through one call, one below the other.
-    where = at.reshape(t * h, w, 2).numpy()
-    # OpenCV's stubs do not know that the second map may be missing.
-    no_map = cast(NDArray[np.float32], None)
-    ids = cv2.remap(labels, where, no_map, cv2.INTER_NEAREST, borderMode=border)
-    colours = cv2.remap(image, where, no_map, cv2.INTER_LINEAR, borderMode=border)
     alpha = None
     if border == cv2.BORDER_CONSTANT:
-        edge = cv2.remap(labels * 255, where, no_map, cv2.INTER_LINEAR, borderMode=border)
-        alpha = torch.from_numpy(edge).view(t, 1, h, w).float() / 255
-    return Layer(
-        torch.from_numpy(colours).view(t, h, w, 3).permute(0, 3, 1, 2).float(),
-        torch.from_numpy(ids).view(t, h, w),
-        alpha,
-        place,
-    )
+        edge = remapped(labels * 255, at, cv2.INTER_LINEAR, border)
+        alpha = edge[:, None].float() / 255
+    colours = remapped(image, at, cv2.INTER_LINEAR, border)
+    ids = remapped(labels, at, cv2.INTER_NEAREST, border)
+    return Layer(colours.permute(0, 3, 1, 2).float(), ids, alpha, place)

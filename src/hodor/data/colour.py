@@ -15,6 +15,10 @@ from hodor.data.warp import uniform
 _TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 _TO_RGB = torch.linalg.inv(_TO_YIQ)
 
+SHARPENED = (0.3, 1.6)
+"""Least and most of the finest detail that sharpening adds: then the gradients within objects are
+about those of videos made smaller."""
+
 
 @dataclass(frozen=True)
 class Colour:
@@ -36,6 +40,26 @@ class Colour:
     """Share of frames blurred, by motion or by focus (beyond the paper)."""
     jpeg: float = 0.0
     """Share of frames compressed, which also hides where objects were pasted (beyond the paper)."""
+    sharpen: float = 0.0
+    """Share of clips whose pictures are sharpened before anything is pasted: stills that are made
+    larger are smoother than videos that are made smaller (beyond the paper)."""
+
+
+def sharpening(colour: Colour, g: torch.Generator) -> float:
+    """How much a clip is sharpened, see ``sharpened``. No randomness is used for a share of 0."""
+    if not colour.sharpen or torch.rand(1, generator=g) >= colour.sharpen:
+        return 0.0
+    return float(uniform(g, *SHARPENED, 1))
+
+
+def sharpened(images: Tensor, amount: float) -> Tensor:
+    """Images (T, 3, h, w) in 0..255 with ``amount`` of their finest detail added."""
+    if not amount:
+        return images
+    smooth = torch.from_numpy(
+        np.stack([[cv2.GaussianBlur(c, (5, 5), 1.0) for c in image] for image in images.numpy()])
+    )
+    return torch.lerp(smooth, images, 1 + amount).clamp_(0, 255)
 
 
 def change_colours(frames: Tensor, colour: Colour, g: torch.Generator) -> Tensor:

@@ -38,6 +38,9 @@ class Motion:
     away; in parts of it from frame to frame (beyond)."""
     growing: float = 0.0
     """Share of layers that grow or shrink so."""
+    steady: float = 0.0
+    """Share of clips whose layers go from one pose to another, as between neighbouring frames of a
+    video, and hardly change their light; else every frame is a draw of its own (beyond)."""
 
 
 def uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
@@ -45,19 +48,50 @@ def uniform(generator: torch.Generator, low: float, high: float, *shape: int) ->
     return torch.rand(shape, generator=generator) * (high - low) + low
 
 
-def random_affine(frames: int, motion: Motion, strength: float, g: torch.Generator) -> Tensor:
+UNEVEN = 0.15  # of the range: how far a frame of a steady clip is off the way from end to end
+
+
+def for_frames(frames: int, g: torch.Generator, *shape: int, steady: bool = False) -> Tensor:
+    """Numbers in [-1, 1) for every frame, (T, ...): draws of their own, or a way between two.
+
+    Args:
+        frames: T.
+        g: all randomness.
+        shape: of what a frame has.
+        steady: from one number in the first frame to another in the last, a little unevenly.
+    """
+    if not steady:
+        return uniform(g, -1, 1, frames, *shape)
+    return _way(frames, uniform(g, -1, 1, 2, *shape), uniform(g, -1, 1, frames, *shape))
+
+
+def _way(frames: int, ends: Tensor, apart: Tensor) -> Tensor:
+    along = torch.linspace(0, 1, frames).view(-1, *[1] * (ends.dim() - 1))
+    return ends[:1] + (ends[1:] - ends[:1]) * along + UNEVEN * apart
+
+
+def random_affine(
+    frames: int, motion: Motion, strength: float, g: torch.Generator, *, steady: bool = False
+) -> Tensor:
     """Maps from frame to layer coordinates, centred, unit = pixels: (T, 2, 2) and shifts.
+
+    Args:
+        frames: T.
+        motion: how far.
+        strength: of all of it, 0 to 1.
+        g: all randomness.
+        steady: see ``for_frames``.
 
     Returns:
         (frames, 2, 3): linear part, and a shift as a share of the frame's sides (x, y).
     """
-    angle = uniform(g, -1, 1, frames) * math.radians(motion.rotate) * strength
-    shear = uniform(g, -1, 1, frames, 2) * math.radians(motion.shear) * strength
-    size = torch.exp(uniform(g, -1, 1, frames) * math.log(motion.scale) * strength)
+    angle = for_frames(frames, g, steady=steady) * math.radians(motion.rotate) * strength
+    shear = for_frames(frames, g, 2, steady=steady) * math.radians(motion.shear) * strength
+    size = torch.exp(for_frames(frames, g, steady=steady) * math.log(motion.scale) * strength)
     # No randomness is used where nothing grows, so that older recipes repeat.
     if motion.growing and torch.rand(1, generator=g) < motion.growing:
         size = size * _growth(frames, motion.growth, g)
-    stretch = torch.exp(uniform(g, -1, 1, frames) * 0.1 * strength)
+    stretch = torch.exp(for_frames(frames, g, steady=steady) * 0.1 * strength)
     cos, sin = angle.cos(), angle.sin()
     rotation = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
     ones = torch.ones(frames)
@@ -70,7 +104,7 @@ def random_affine(frames: int, motion: Motion, strength: float, g: torch.Generat
     )
     sizes = torch.stack([size * stretch, size / stretch], -1)
     linear = rotation @ slant * sizes[:, None, :]
-    shift = uniform(g, -1, 1, frames, 2) * motion.translate * strength
+    shift = for_frames(frames, g, 2, steady=steady) * motion.translate * strength
     return torch.cat([linear, shift[..., None]], -1)
 
 
@@ -82,10 +116,20 @@ def _growth(frames: int, most: float, g: torch.Generator) -> Tensor:
     return torch.exp(total * (torch.linspace(0, 1, frames) - usual))
 
 
-def elastic_field(frames: int, size: tuple[int, int], amount: float, g: torch.Generator) -> Tensor:
+def elastic_field(
+    frames: int,
+    size: tuple[int, int],
+    amount: float,
+    g: torch.Generator,
+    *,
+    steady: bool = False,
+) -> Tensor:
     """Smooth displacements in pixels (x, y) on the frame: (T, h, w, 2)."""
     h, w = size
-    coarse = torch.randn(frames, 4, 6, 2, generator=g) * amount / 2 * torch.tensor([w, h])
+    drawn = torch.randn(frames, 4, 6, 2, generator=g)
+    if steady:
+        drawn = _way(frames, drawn[[0, -1]], torch.randn(frames, 4, 6, 2, generator=g))
+    coarse = drawn * amount / 2 * torch.tensor([w, h])
     fine = [cv2.resize(field, (w, h), interpolation=cv2.INTER_CUBIC) for field in coarse.numpy()]
     return torch.from_numpy(np.stack(fine))
 
