@@ -34,7 +34,7 @@ def perspective_field(
     y = np.arange(h, dtype=np.float32)[:, None] + 0.5
     x = np.arange(w, dtype=np.float32) + 0.5
     fields = np.empty((frames, h, w, 2), np.float32)
-    moved = for_frames(frames, g, 4, 2, steady=steady).mul(amount).numpy() * (w, h)
+    moved = for_frames(frames, g, 4, 2, most=amount, steady=steady).numpy() * (w, h)
     for field, shift in zip(fields, moved.astype(np.float32), strict=True):
         # In float32 throughout: in float64 it was a fifth of the time that a clip takes.
         matrix = cv2.getPerspectiveTransform(corners, corners + shift).astype(np.float32)
@@ -59,7 +59,7 @@ def thin_plate_field(
         amount: largest movement of a point, as a share of the frame's sides.
     """
     h, w = size
-    moved = for_frames(frames, g, CONTROL**2, 2, steady=steady).mul(amount).numpy() * (w, h)
+    moved = for_frames(frames, g, CONTROL**2, 2, most=amount, steady=steady).numpy() * (w, h)
     axis = np.linspace(0, 1, CONTROL)
     points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     # The plate is smooth: a coarse map of it, made finer, is the same to the eye and much faster.

@@ -61,8 +61,8 @@ class ClipSettings:
     pasted_side: tuple[float, float] = (0.12, 0.42)
     """Side of pasted objects, as a share of the frame's sides."""
     soft: float = 0.0
-    """Most that the edge of a pasted object is blurred, sigma in pixels; and what is made smaller is
-    averaged first. 0: edges as sharp as a scaled mask, sharper than in a video."""
+    """Most that the edge of a pasted object is blurred, sigma in pixels; and what is made smaller
+    is averaged first. 0: edges as sharp as a scaled mask, sharper than in a video."""
     outlines: Literal["nearest", "linear"] = "nearest"
     """How masks of a still's own objects are read between its pixels: nearest leaves steps where a
     still is made larger, which no network can guess."""

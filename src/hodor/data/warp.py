@@ -51,18 +51,22 @@ def uniform(generator: torch.Generator, low: float, high: float, *shape: int) ->
 UNEVEN = 0.15  # of the range: how far a frame of a steady clip is off the way from end to end
 
 
-def for_frames(frames: int, g: torch.Generator, *shape: int, steady: bool = False) -> Tensor:
-    """Numbers in [-1, 1) for every frame, (T, ...): draws of their own, or a way between two.
+def for_frames(
+    frames: int, g: torch.Generator, *shape: int, most: float = 1.0, steady: bool = False
+) -> Tensor:
+    """Numbers in [-most, most) for every frame, (T, ...): draws of their own, or a way between two.
 
     Args:
         frames: T.
         g: all randomness.
         shape: of what a frame has.
+        most: of the numbers; on a steady way they may be a little more.
         steady: from one number in the first frame to another in the last, a little unevenly.
     """
     if not steady:
-        return uniform(g, -1, 1, frames, *shape)
-    return _way(frames, uniform(g, -1, 1, 2, *shape), uniform(g, -1, 1, frames, *shape))
+        return uniform(g, -most, most, frames, *shape)
+    ends, apart = (uniform(g, -most, most, count, *shape) for count in (2, frames))
+    return _way(frames, ends, apart)
 
 
 def _way(frames: int, ends: Tensor, apart: Tensor) -> Tensor:
