@@ -33,6 +33,18 @@ def test_options_out_of_range_are_told_with_the_range(wrong: Any) -> None:
         TrackerOptions(**wrong)
 
 
+def test_a_value_of_any_length_is_told_in_a_short_line() -> None:
+    for values in (
+        {"size": [0] * 5000},
+        {"x" * 5000: 1},
+        {"min_similarity": "0" * 5000},
+        {"fit": "x" * 5000},
+    ):
+        with pytest.raises(HodorError) as told:
+            TrackerOptions().changed(values)
+        assert len(str(told.value)) < 500
+
+
 def test_a_word_that_is_none_of_an_option_s_is_told_with_them() -> None:
     with pytest.raises(HodorError, match=r"fit 'crop' must be pad or stretch"):
         TrackerOptions().changed({"fit": "crop"})

@@ -1,6 +1,7 @@
 """What can be chosen when following objects."""
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
@@ -112,7 +113,7 @@ class TrackerOptions:
         for name, word, words in (("merge", self.merge, Merge), ("fit", self.fit, Fit)):
             if word not in get_args(words):
                 either = " or ".join(get_args(words))
-                raise HodorError(f"tracker options: {name} {word!r} must be {either}")
+                raise HodorError(f"tracker options: {name} {reprlib.repr(word)} must be {either}")
         if self.size < 32 or self.window < 1 or self.long_side < 1:
             raise HodorError(
                 f"tracker options: size {self.size} must be at least 32, window {self.window} at "
@@ -143,7 +144,9 @@ class TrackerOptions:
         for name in values:
             if name not in names:
                 close = get_close_matches(name, names, 1) or names
-                raise HodorError(f"tracker options: no option {name}; there is {', '.join(close)}")
+                raise HodorError(
+                    f"tracker options: no option {name[:60]}; there is {', '.join(close)}"
+                )
         chosen = {name: value for name, value in values.items() if value is not None}
         if wrong := [n for n, v in chosen.items() if v == OFF and n not in CAN_BE_OFF]:
             raise HodorError(
@@ -177,7 +180,8 @@ def _plain(name: str, value: object, default: object) -> bool | int | float | st
         if isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value):
             return value if isinstance(value, int) else float(value)
         wanted = "a number" if default is not None else "a number, or None (off)"
-    raise HodorError(f"tracker options: {name} {value!r} must be {wanted}")
+    # A damaged state may hold anything, of any length.
+    raise HodorError(f"tracker options: {name} {reprlib.repr(value)} must be {wanted}")
 
 
 class OptionChanges(TypedDict, total=False):
