@@ -87,7 +87,7 @@ def tracker_of(network: Hodor, step: str, **options: Any) -> Tracker:
 
 
 @pytest.mark.parametrize("config", [PLAIN, REFINED, MATCHED])
-@pytest.mark.parametrize("options", [{}, CLOSER])
+@pytest.mark.parametrize("options", [{}, CLOSER, CLOSER | {"fit": "stretch"}])
 def test_labels_confidence_and_soft_masks_are_the_plain_ones(
     make_network: MakeNetwork, config: dict[str, Any], options: dict[str, Any]
 ) -> None:

@@ -111,6 +111,7 @@ def follow(both: Both, scene: Any, masks: dict[int, Any]) -> list[Result]:
         {"min_similarity": 0.5},
         {"object_bias": -1.5},
         {"merge": "logsumexp"},
+        {"fit": "stretch"},
         {"decode_new": True},
         {"window": 3, "decode_new": True, "crop_margin": 0.1, **SOME},
     ],
@@ -269,10 +270,11 @@ def test_an_unknown_runtime_is_told(runtime: str) -> None:
 # NumPy's arithmetic against PyTorch's, where a tracker would hide a difference.
 
 
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
 @pytest.mark.parametrize("source", [(40, 70), (128, 214), (500, 300), (97, 400), (64, 96)])
-def test_images_are_those_that_pytorch_makes(source: Any, make_network: Any) -> None:
+def test_images_are_those_that_pytorch_makes(source: Any, fit: Any, make_network: Any) -> None:
     frame = np.random.default_rng(0).integers(0, 255, (*source, 3), np.uint8)
-    geometry = Geometry.of(source, TrackerOptions(size=64))
+    geometry = Geometry.of(source, TrackerOptions(size=64, fit=fit))
     config = make_network().config
     ours = onnx_images.image_of(frame, geometry, config)
     assert ours.shape == (1, 3, *geometry.padded)

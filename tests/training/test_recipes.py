@@ -9,8 +9,10 @@ import yaml
 from hodor.data import ClipSettings, WholeClips
 from hodor.errors import RecipeError
 from hodor.model import HodorConfig
+from hodor.tracking import TrackerOptions
 from hodor.training import bundled_recipes, load_recipe, read_plain, to_plain
 from hodor.training.optimiser import learning_rate
+from hodor.weights import bundled_models, model_path, read_info
 
 
 def write(folder: Path, file: str, **values: object) -> Path:
@@ -165,3 +167,12 @@ def test_a_recipe_survives_json_without_pydantic(tmp_path: Path) -> None:
     path.write_text("[1]")
     with pytest.raises(RecipeError, match="not a recipe as JSON"):
         read_plain(path)
+
+
+@pytest.mark.parametrize("name", bundled_models())
+def test_the_last_recipe_of_a_bundled_model_states_its_options(name: str) -> None:
+    """Whoever trains by it has a model that is used as the bundled one is."""
+    info = read_info(model_path(name)).metadata
+    assert isinstance(info["recipe"], list)
+    stated = TrackerOptions().changed(load_recipe(str(info["recipe"][-1])).tracking)
+    assert stated == TrackerOptions.stated_by(info)

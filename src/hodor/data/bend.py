@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hodor.data.warp import elastic_field, for_frames
+from hodor.data.warp import a_way, for_frames
 
 CONTROL = 5
 """Points on each side of a thin plate's grid."""
@@ -86,6 +86,29 @@ def _system(points: NDArray[np.float64]) -> NDArray[np.float64]:
     upper = _plate(points, points)
     flat = upper[:, len(points) :]
     return np.block([[upper], [flat.T, np.zeros((3, 3))]])
+
+
+def elastic_field(
+    frames: int,
+    size: tuple[int, int],
+    amount: float,
+    g: torch.Generator,
+    *,
+    steady: bool = False,
+) -> Tensor:
+    """Smooth shifts, as of cloth: (T, h, w, 2).
+
+    Args:
+        frames, size, g, steady: as for ``perspective_field``.
+        amount: twice the standard deviation of a shift, as a share of the frame's sides.
+    """
+    h, w = size
+    drawn = torch.randn(frames, 4, 6, 2, generator=g)
+    if steady:
+        drawn = a_way(torch.randn(2, 4, 6, 2, generator=g), drawn)
+    coarse = drawn * amount / 2 * torch.tensor([w, h])
+    fine = [cv2.resize(field, (w, h), interpolation=cv2.INTER_CUBIC) for field in coarse.numpy()]
+    return torch.from_numpy(np.stack(fine))
 
 
 def bend(

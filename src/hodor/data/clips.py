@@ -294,6 +294,7 @@ def _averaged(picture: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
 def _softened(layer: Layer, sigma: float) -> Layer:
     """The layer with an edge that is blurred."""
     alpha = cast(Tensor, layer.alpha)
+    # OpenCV takes a sigma of 0 for none given; 0.1 changes nothing that is seen.
     edges = [cv2.GaussianBlur(one, (0, 0), max(sigma, 0.1)) for one in alpha[:, 0].numpy()]
     return layer._replace(alpha=torch.from_numpy(np.stack(edges))[:, None])
 

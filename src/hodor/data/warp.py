@@ -1,11 +1,9 @@
-"""Random movement of an image: affine and elastic, as sampling grids."""
+"""Random movement of an image: affine, and what more shifts it, as sampling grids."""
 
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,15 +61,14 @@ def for_frames(
         most: of the numbers; on a steady way they may be a little more.
         steady: from one number in the first frame to another in the last, a little unevenly.
     """
-    if not steady:
-        return uniform(g, -most, most, frames, *shape)
-    ends, apart = (uniform(g, -most, most, count, *shape) for count in (2, frames))
-    return _way(frames, ends, apart)
+    drawn = uniform(g, -most, most, frames, *shape)
+    return a_way(uniform(g, -most, most, 2, *shape), drawn) if steady else drawn
 
 
-def _way(frames: int, ends: Tensor, apart: Tensor) -> Tensor:
-    along = torch.linspace(0, 1, frames).view(-1, *[1] * (ends.dim() - 1))
-    return ends[:1] + (ends[1:] - ends[:1]) * along + UNEVEN * apart
+def a_way(ends: Tensor, apart: Tensor) -> Tensor:
+    """From one of two draws, (2, ...), to the other, off by some of ``apart`` (T, ...)."""
+    along = torch.linspace(0, 1, len(apart)).view(-1, *[1] * (ends.dim() - 1))
+    return torch.lerp(ends[:1], ends[1:], along) + UNEVEN * apart
 
 
 def random_affine(
@@ -118,24 +115,6 @@ def _growth(frames: int, most: float, g: torch.Generator) -> Tensor:
     # Somewhere on the way it has the size that it would have without.
     usual = float(uniform(g, 0, 1, 1))
     return torch.exp(total * (torch.linspace(0, 1, frames) - usual))
-
-
-def elastic_field(
-    frames: int,
-    size: tuple[int, int],
-    amount: float,
-    g: torch.Generator,
-    *,
-    steady: bool = False,
-) -> Tensor:
-    """Smooth displacements in pixels (x, y) on the frame: (T, h, w, 2)."""
-    h, w = size
-    drawn = torch.randn(frames, 4, 6, 2, generator=g)
-    if steady:
-        drawn = _way(frames, drawn[[0, -1]], torch.randn(frames, 4, 6, 2, generator=g))
-    coarse = drawn * amount / 2 * torch.tensor([w, h])
-    fine = [cv2.resize(field, (w, h), interpolation=cv2.INTER_CUBIC) for field in coarse.numpy()]
-    return torch.from_numpy(np.stack(fine))
 
 
 WHOLE = slice(None)

@@ -87,8 +87,9 @@ class TrackerOptions:
     """Longest side, in units of ``size``; a longer frame is shrunk further."""
     fit: Fit = "pad"
     """How sides become multiples of 32: with zeros below and right, at the frame's aspect (as
-    released), or stretched to the nearest ones, 16 pixels at most, as in training, where no picture
-    has such zeros. What is stretched is also smoothed wherever it is made smaller."""
+    released), or stretched to the nearest ones, as in training, where no picture has such zeros: by
+    at most 16 pixels, but a side under 16 becomes 32. What is stretched is also smoothed wherever
+    it is made smaller."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
