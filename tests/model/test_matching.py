@@ -82,7 +82,7 @@ def test_many_places_are_compared_in_parts_with_the_same_result(
     places = torch.rand(2, 2, 5, 7, generator=g)
     remembered = remembered._replace(places=torch.rand(2, 2, 11, generator=g))
     whole = matcher(keys, places, remembered)
-    monkeypatch.setattr(matching, "AT_ONCE", 4)
+    monkeypatch.setattr(matching, "AT_ONCE_ON_CPU", 4)
     with torch.no_grad():
         for ours, theirs in zip(matcher(keys, places, remembered), whole, strict=True):
             torch.testing.assert_close(ours, theirs.detach())

@@ -29,6 +29,7 @@ NEAR = 0.1  # r, in shorter sides of the frame
 FARTHEST = -20.0  # least log of nearness along an axis: CPUs are slow with the tiny numbers below
 UNHEARD = -1e4  # a score that no two keys have
 AT_ONCE = 2048  # places of the new frame that are compared at a time: some 20 MB
+AT_ONCE_ON_CPU = 512  # the same; what is compared stays in the processor's cache
 
 
 class Remembered(NamedTuple):
@@ -115,7 +116,7 @@ class Matcher(nn.Module):
         # An export records one run, with gradients, and has to do for all sizes.
         some = [(lines, rows)]
         if not torch.is_grad_enabled():
-            at_once = max(1, AT_ONCE // x)
+            at_once = max(1, (AT_ONCE_ON_CPU if keys.device.type == "cpu" else AT_ONCE) // x)
             split = (torch.split(one, at_once, 1) for one in (lines, rows))
             some = list(zip(*split, strict=True))
         columns = places[:, 1, 0]
