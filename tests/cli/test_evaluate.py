@@ -114,10 +114,10 @@ def test_each_option_of_the_tracker_arrives(
         "crop_margin": 0.3,
         "min_confidence_ratio": 0.1,
     }
-    chosen |= {"min_similarity": 0.05, "keep_reference": False}
+    chosen |= {"min_similarity": 0.05, "keep_reference": False, "keep_every": 3}
     words = """--size 96 --window 2 --search-radius 0.25 --crop-margin 0.3
     --min-confidence-ratio 0.1
-        --min-similarity 0.05 --no-keep-reference --precision fp32 --device cpu"""
+        --min-similarity 0.05 --no-keep-reference --keep-every 3 --precision fp32 --device cpu"""
     out = tmp_path / "out"
     ran = hodor("evaluate", "--model", tiny_model, "--davis", davis, "--out", out, *words.split())
     assert ran.code == 0, ran.err

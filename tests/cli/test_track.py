@@ -100,10 +100,10 @@ def test_each_option_of_the_tracker_arrives(hodor: Hodor, here: Any) -> None:
         "crop_margin": 0.3,
         "min_confidence_ratio": 0.1,
     }
-    chosen |= {"min_similarity": 0.05, "keep_reference": False}
+    chosen |= {"min_similarity": 0.05, "keep_reference": False, "keep_every": 3}
     words = """--size 96 --window 2 --search-radius 0.25 --crop-margin 0.3
     --min-confidence-ratio 0.1
-        --min-similarity 0.05 --no-keep-reference --precision fp32 --step fixed"""
+        --min-similarity 0.05 --no-keep-reference --keep-every 3 --precision fp32 --step fixed"""
     ran = hodor(*here("video.mp4", *words.split()))
     assert ran.code == 0, ran.err
     summary = json.loads(Path("out/summary.json").read_text())

@@ -51,6 +51,17 @@ def test_a_frame_in_which_an_object_was_not_told_does_not_count_for_it() -> None
     assert not nothing.masks.any()
 
 
+def test_a_frame_that_counts_less_has_less_to_say() -> None:
+    keys = torch.cat([one_place_each(4), one_place_each(4)], 2)  # two frames of the same places
+    masks = torch.tensor([[[1.0, 1, 0, 0, 1, 0, 1, 0]]])
+    valid = torch.tensor([[[1.0] * 4 + [0.25] * 4]])
+    looked_at = one_place_each(4).view(1, 4, 2, 2)
+    found = sharp_matcher()(looked_at, NOWHERE, Remembered(keys, masks, valid))
+    torch.testing.assert_close(found.masks.flatten(), torch.tensor([1.0, 0.8, 0.2, 0]))
+    alone = sharp_matcher()(looked_at, NOWHERE, Remembered(keys, masks, valid.roll(2, 2) * 0.5))
+    assert alone.known.tolist() == [[1]]  # it is known, however little that counts
+
+
 def test_of_two_that_look_alike_the_nearer_one_counts_where_places_are_told() -> None:
     key = torch.tensor([1.0, 0, 0, 0])
     masks, both = torch.tensor([[[1.0, 0.0]]]), torch.ones(1, 1, 2)

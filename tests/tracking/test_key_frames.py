@@ -13,7 +13,13 @@ from hodor.tracking import Tracker, TrackerOptions, load_state, save_state
 from hodor.tracking.boxes import Crop
 from hodor.tracking.doubts import SURE, unmatched
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.key_frames import MAX_GIVEN, KeyFrame, RememberedPlaces
+from hodor.tracking.key_frames import (
+    FOUND_WEIGHT,
+    MAX_FOUND,
+    MAX_GIVEN,
+    KeyFrame,
+    RememberedPlaces,
+)
 from hodor.tracking.logits import Logits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -116,6 +122,44 @@ def test_without_the_reference_given_frames_are_not_kept(
     assert tracker._memory.given_maps == []
 
 
+def test_one_frame_in_so_many_is_matched_with_what_was_found_there(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    tracker = make_tracker(network, keep_reference=True, keep_every=2, object_bias=4.0)
+    plain = make_tracker(network, keep_reference=True, object_bias=4.0)
+    kept, alike = [], []
+    for t, frame in enumerate(scene.frames[:7]):
+        masks = scene.labels[0] if t == 0 else None
+        ours, theirs = tracker.step(frame, masks), plain.step(frame, masks)
+        alike.append(bool((ours.soft_masks() == theirs.soft_masks()).all()))
+        kept.append(tracker._memory.last_map)
+    memory = tracker._memory
+    assert [frame.weight for frame in memory.matched_maps] == [1, FOUND_WEIGHT]
+    given, found = memory.matched_maps
+    # The frame before the newest that was kept, with all that was visible there.
+    assert kept[4] is not None
+    assert found.keys is kept[4].keys
+    assert set(found.masks) == set(kept[4].masks) == {3, 7}
+    assert given.keys is not found.keys
+    assert len(memory.found_maps) == MAX_FOUND
+    # Frame 2 waits until frame 4 is kept, and is matched from frame 5 on.
+    assert alike == [True] * 5 + [False] * 2
+
+
+def test_what_was_found_is_forgotten_where_an_object_is_corrected_or_removed(
+    network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
+) -> None:
+    tracker = make_tracker(network, keep_reference=True, keep_every=2, object_bias=4.0)
+    for t, frame in enumerate(scene.frames[:5]):
+        tracker.step(frame, scene.labels[0] if t == 0 else None)
+    assert [set(frame.masks) for frame in tracker._memory.found_maps] == [{3, 7}] * 2
+    tracker.step(scene.frames[5], {7: scene.labels[5] == 7})
+    assert [set(frame.masks) for frame in tracker._memory.found_maps] == [{3}] * 2
+    tracker.remove(3)
+    assert [set(frame.masks) for frame in tracker._memory.found_maps] == [set()] * 2
+    assert tracker.step(scene.frames[6]).ids == (7,)
+
+
 def test_an_object_that_is_removed_is_in_no_map(
     network: Hodor, make_tracker: Callable[..., Tracker], scene: Any
 ) -> None:
@@ -166,11 +210,13 @@ def test_objects_described_by_another_tracker_are_found_before_there_is_any_map(
 def test_a_saved_state_goes_on_with_the_maps(
     network: Hodor, make_tracker: Callable[..., Tracker], scene: Any, tmp_path: Path
 ) -> None:
-    straight, first, second = (make_tracker(network, keep_reference=True) for _ in range(3))
+    options = {"keep_reference": True, "keep_every": 1, "object_bias": 4.0}
+    straight, first, second = (make_tracker(network, **options) for _ in range(3))
     masks = {0: scene.labels[0], 3: {7: scene.labels[3] == 7}}
     results = [straight.step(frame, masks.get(n)) for n, frame in enumerate(scene.frames)]
     for n, frame in enumerate(scene.frames[:5]):
         first.step(frame, masks.get(n))
+    assert [frame.weight for frame in first._memory.matched_maps] == [1, 1, FOUND_WEIGHT]
     save_state(tmp_path / "state", first.state_dict(), {})
     second.load_state_dict(load_state(tmp_path / "state")[0])
     for frame, result in zip(scene.frames[5:], results[5:], strict=True):

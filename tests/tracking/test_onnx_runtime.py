@@ -143,7 +143,8 @@ def test_remembered_frames_are_matched_alike(
     both: MakeBoth, make_network: Callable[..., Hodor], scene: Any, least: float
 ) -> None:
     network = make_network(refiner_channels=8, match_channels=16)
-    trackers = both(network, window=3, crop_margin=0.1, keep_reference=True, min_matched=least)
+    options = {"keep_reference": True, "keep_every": 2, "min_matched": least}
+    trackers = both(network, window=3, crop_margin=0.1, **options)
     masks = {0: {3: scene.labels[0] == 3}, 3: {7: scene.labels[3] == 7}, 6: scene.labels[6]}
     results = follow(trackers, scene, masks)
     assert results[-1].ids == (3, 7)

@@ -26,7 +26,9 @@ def test_the_defaults_are_the_papers() -> None:
     assert [options.keep_reference, options.skip_lost, options.decode_new] == [False] * 3
 
 
-@pytest.mark.parametrize("wrong", [{"size": 31}, {"window": 0}, {"long_side": 0.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"size": 31}, {"window": 0}, {"long_side": 0.5}, {"keep_every": -1}]
+)
 def test_options_out_of_range_are_told_with_the_range(wrong: Any) -> None:
     name, value = next(iter(wrong.items()))
     with pytest.raises(HodorError, match=f"{name} {value} (must be )?at least"):

@@ -24,6 +24,14 @@ OPTIONS = {
         "--keep-reference/--no-keep-reference",
         help=_by_model("Remember the given masks' frame for good.", "no"),
     ),
+    "keep_every": typer.Option(
+        min=0,
+        help=_by_model(
+            "Remember what was found, one frame in so many, as given masks are: helps with what "
+            "turns round.",
+            "0, never",
+        ),
+    ),
     "search_radius": typer.Option(
         metavar="X|off",
         help=_by_model(

@@ -40,8 +40,8 @@ class Remembered(NamedTuple):
     masks: Tensor
     """(B, O, J) in [0, 1]"""
     valid: Tensor
-    """(B, O, J) of 0 and 1: whether the frame says where the object is; nobody hears a place that
-    says nothing of any"""
+    """(B, O, J) in [0, 1]: how much what the frame says of the object counts, 0 if it says nothing;
+    nobody hears a place that says nothing of any"""
     places: Tensor | None = None
     """(B, 2, J), rows and columns in shorter sides of the frame; None: near and far are alike"""
 
@@ -123,7 +123,7 @@ class Matcher(nn.Module):
         parts = [self._read(*one, columns, remembered, values, unheard) for one in some]
         read, likeness = (torch.cat(one, 1) for one in zip(*parts, strict=True))
         inside, heard = read.transpose(1, 2).chunk(2, 1)  # (B, O, N) each
-        found, known = inside / heard.clamp(min=LEAST), valid.amax(2)
+        found, known = inside / heard.clamp(min=LEAST), (valid.amax(2) > 0).to(valid.dtype)
         return Matched(found.view(b, -1, y, x), known, likeness.view(b, 1, y, x))
 
     def _read(

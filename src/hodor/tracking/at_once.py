@@ -27,7 +27,8 @@ class Asked(Generic[ArrayT]):
     """Where each object is expected; None: everywhere"""
     carried: CarriedMasks | None
     """None: the network has no refiner"""
-    given_maps: Sequence[KeyFrame[ArrayT]]
+    matched_maps: Sequence[KeyFrame[ArrayT]]
+    """Matched wherever a place lies; the last one only nearby"""
     last_map: KeyFrame[ArrayT] | None
     references: Sequence[Sequence[ArrayT]]
     """Descriptors (C,) of each object's given masks; none where nobody asks"""

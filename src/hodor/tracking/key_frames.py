@@ -1,7 +1,7 @@
 """Frames remembered as maps, for networks that match; see ``hodor.model.matching``."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple
 
 import cv2
@@ -13,6 +13,8 @@ from hodor.tracking.logits import ArrayT
 from hodor.types import IdMap
 
 MAX_GIVEN = 4  # frames with given masks kept as maps: the first and the latest
+MAX_FOUND = 2  # frames kept by ``keep_every``: the one that is matched, and the one that is next
+FOUND_WEIGHT = 0.1  # of what was found, against what was given: it may be wrong (docs, Runs)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class KeyFrame(Generic[ArrayT]):
     """(J,) in [0, 1], by the id of each object of which the frame says something"""
     places: NDArray[np.float32]
     """(2, J), from ``Geometry.places``"""
+    weight: float = 1.0
+    """In (0, 1]: how much what it says counts against what other frames say"""
 
     @classmethod
     def of(
@@ -52,7 +56,7 @@ class KeyFrame(Generic[ArrayT]):
         """The same keys (C, J), without the masks of some objects."""
         gone = set(ids)
         kept = {i: m for i, m in self.masks.items() if i not in gone}
-        return KeyFrame(self.keys, kept, self.places)
+        return replace(self, masks=kept)
 
 
 class RememberedPlaces(NamedTuple, Generic[ArrayT]):
@@ -63,7 +67,7 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
     masks: NDArray[np.float32]
     """(O, J of all frames)"""
     valid: NDArray[np.float32]
-    """(O, J of all frames) of 0 and 1"""
+    """(O, J of all frames), the weight of a frame that says something of an object, else 0"""
     places: NDArray[np.float32] | None
     """(2, J of all frames); None: near and far are alike"""
 
@@ -96,7 +100,7 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
         for frame in told:
             blank = np.zeros(frame.places.shape[1], np.float32)
             masks.append(np.stack([frame.masks.get(i, blank) for i in ids]))
-            known = np.array([i in frame.masks for i in ids], np.float32)
+            known = np.array([frame.weight * (i in frame.masks) for i in ids], np.float32)
             valid.append(np.broadcast_to(known[:, None], masks[-1].shape))
         return cls(
             [frame.keys for frame in told],

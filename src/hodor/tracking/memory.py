@@ -1,6 +1,7 @@
 """The tracker's memory: descriptors of past frames, and for a refiner a few frames as maps."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Generic, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.key_frames import MAX_GIVEN, KeyFrame
+from hodor.tracking.key_frames import FOUND_WEIGHT, MAX_FOUND, MAX_GIVEN, KeyFrame
 from hodor.tracking.logits import ArrayT
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.prior import LastFrame
@@ -52,6 +53,13 @@ class Memory(Generic[ArrayT]):
         """Frames with given masks, for networks that match"""
         self.last_map: KeyFrame[ArrayT] | None = None
         """The newest frame, for them"""
+        self.found_maps: list[KeyFrame[ArrayT]] = []
+        """Frames kept by ``keep_every``, of which the newest waits until there is another one"""
+
+    @property
+    def matched_maps(self) -> list[KeyFrame[ArrayT]]:
+        """Frames that are matched near and far: those with given masks, and one that was found."""
+        return [*self.given_maps, *self.found_maps[:-1]]
 
     @property
     def ids(self) -> list[int]:
@@ -122,17 +130,22 @@ class Memory(Generic[ArrayT]):
                 return
 
     def note_maps(
-        self, frame: KeyFrame[ArrayT], given: Iterable[int], visible: Iterable[int]
+        self, index: int, frame: KeyFrame[ArrayT], given: Iterable[int], visible: Iterable[int]
     ) -> None:
         """Take in the newest frame as a map.
 
         Args:
+            index: its number.
             frame: keys (C, J), with masks (J,) of all objects.
             given: those whose masks were given: it is kept for them.
             visible: those that were found, or given.
         """
         sure, seen = set(given), set(visible)
         self.last_map = frame.without(i for i in frame.masks if i not in seen)
+        every = self.options.keep_every
+        if every and index % every == 0:
+            found = replace(self.last_map.without(sure), weight=FOUND_WEIGHT)
+            self.found_maps = [*self.found_maps, found][-MAX_FOUND:]
         if not (sure and self.options.keep_reference):
             return
         self.given_maps.append(frame.without(i for i in frame.masks if i not in sure))
@@ -155,6 +168,7 @@ class Memory(Generic[ArrayT]):
             self.last = self.last.without(gone)
         if self.last_map is not None:
             self.last_map = self.last_map.without(gone)
+        self.found_maps = [frame.without(gone) for frame in self.found_maps]
         if references:
             kept = [frame.without(gone) for frame in self.references]
             self.references = [frame for frame in kept if frame.objects]

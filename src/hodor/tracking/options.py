@@ -18,6 +18,7 @@ FARTHEST = 1_000_000  # a search radius or crop margin past any frame; more woul
 OFF: Final = "off"
 """In place of a value: the option does nothing, whatever the model's file says"""
 CAN_BE_OFF = (
+    "keep_every",
     "search_radius",
     "crop_margin",
     "min_confidence_ratio",
@@ -47,6 +48,11 @@ class TrackerOptions:
     """Frames whose descriptors are remembered (section 3.3)."""
     keep_reference: bool = False
     """Keep descriptors of given masks for good, beside the window (off in the paper)."""
+    keep_every: int = 0
+    """Of every so many frames one is kept as a map too, with what was found there. When the next
+    one is there, it is matched like frames with given masks, at a tenth of their weight: what turns
+    round shows sides that no given mask has. Two are kept, however long the video (0: none, as in
+    the paper). For networks that match."""
     skip_lost: bool = False
     """Take no descriptor of an object from a frame in which it is not visible (off: paper)."""
     search_radius: float | None = None
@@ -115,6 +121,10 @@ class TrackerOptions:
             if word not in get_args(words):
                 either = " or ".join(get_args(words))
                 raise HodorError(f"tracker options: {name} {reprlib.repr(word)} must be {either}")
+        if self.keep_every < 0:
+            raise HodorError(
+                f"tracker options: keep_every {self.keep_every} must be at least 1, or 0 (off)"
+            )
         if self.size < 32 or self.window < 1 or self.long_side < 1:
             raise HodorError(
                 f"tracker options: size {self.size} must be at least 32, window {self.window} at "
@@ -191,6 +201,7 @@ class OptionChanges(TypedDict, total=False):
     size: int | None
     window: int | None
     keep_reference: bool | None
+    keep_every: int | Literal["off"] | None
     skip_lost: bool | None
     search_radius: float | Literal["off"] | None
     crop_margin: float | Literal["off"] | None
@@ -218,6 +229,7 @@ class TrackerOverrides:
     size: int | None = None
     window: int | None = None
     keep_reference: bool | None = None
+    keep_every: int | None = None
     search_radius: float | str | None = None
     crop_margin: float | str | None = None
     min_confidence_ratio: float | None = None

@@ -108,7 +108,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         memory, keys = self.memory, self.runtime.keys(features)
         remembered = []
         if keys is not None:
-            given, last = memory.given_maps, [] if memory.last_map is None else [memory.last_map]
+            given, last = memory.matched_maps, [] if memory.last_map is None else [memory.last_map]
             remembered = [
                 RememberedPlaces.of(given, logits.ids, nearby=False, instead=last),
                 RememberedPlaces.of(last, logits.ids, nearby=True, instead=given),
@@ -143,7 +143,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
             memory.recall(ids),
             areas,
             None if grey is None else carried_masks(memory.last, grey, ids, geometry),
-            memory.given_maps,
+            memory.matched_maps,
             memory.last_map,
             [memory.given(i) if options.min_similarity else [] for i in ids],
             [ratio * memory.running_confidence_of(i) for i in ids],
@@ -286,7 +286,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         if keys is not None:
             seen = [i for i, visible in result.visible.items() if visible]
             whole = KeyFrame.of(keys, result.carried, result.ids, geometry)
-            memory.note_maps(whole, sure, seen)
+            memory.note_maps(result.index, whole, sure, seen)
 
     def remember_small(self, grey: NDArray[np.uint8] | None, result: Result) -> None:
         """Keep a frame, small (h, w), and its label map (H, W): the next one looks back at it."""

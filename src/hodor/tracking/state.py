@@ -104,6 +104,7 @@ def memory_arrays(
         seen = [[float(i), value] for i, value in memory.last.confidence.items()]
         named["last.confidence"] = np.array(seen, np.float64).reshape(-1, 2)
     named |= _pack_maps("given_maps", memory.given_maps, to_numpy)
+    named |= _pack_maps("found_maps", memory.found_maps, to_numpy)
     named |= _pack_maps("last_map", [memory.last_map] if memory.last_map else [], to_numpy)
     return named
 
@@ -130,6 +131,7 @@ def memory_from(
         seen = {int(i): value for i, value in arrays["last.confidence"].tolist()}
         empty.last = LastFrame(arrays["last.grey"], arrays["last.labels"], seen)
     empty.given_maps = _unpack_maps("given_maps", arrays, from_numpy)
+    empty.found_maps = _unpack_maps("found_maps", arrays, from_numpy)
     empty.last_map = next(iter(_unpack_maps("last_map", arrays, from_numpy)), None)
     return empty
 
@@ -144,6 +146,7 @@ def _pack_maps(
         start = f"{kind}.{number:03d}"
         named[f"{start}.keys"] = to_numpy(frame.keys)
         named[f"{start}.places"] = frame.places
+        named[f"{start}.weight"] = np.array(frame.weight)
         named[f"{start}.ids"] = np.array(list(frame.masks), np.int64)
         if frame.masks:
             named[f"{start}.masks"] = np.stack(list(frame.masks.values()))
@@ -161,7 +164,9 @@ def _unpack_maps(
         masks = arrays.get(f"{start}.masks", np.empty(0))
         keys = from_numpy(arrays[f"{start}.keys"])
         places = np.asarray(arrays[f"{start}.places"], np.float32)
-        frames.append(KeyFrame(keys, dict(zip(ids, masks, strict=True)), places))
+        # States of before hold given masks' frames and the last one alone.
+        weight = float(arrays.get(f"{start}.weight", 1.0))
+        frames.append(KeyFrame(keys, dict(zip(ids, masks, strict=True)), places, weight))
     return frames
 
 

@@ -25,9 +25,9 @@ def room_for(image: tuple[int, int], asked: Asked[Tensor], config: HodorConfig) 
     given = last = 0
     if config.match_channels:
         places = image[0] // KEYS_STRIDE * (image[1] // KEYS_STRIDE)
-        total = sum(frame.keys.shape[1] for frame in asked.given_maps or _last(asked))
+        total = sum(frame.keys.shape[1] for frame in asked.matched_maps or _last(asked))
         given = room_for_places(total, places)
-        heard = [*_last(asked), *asked.given_maps]
+        heard = [*_last(asked), *asked.matched_maps]
         last = heard[0].keys.shape[1] if heard else places
     return Room(
         image,
@@ -144,13 +144,13 @@ class Inside:
         self._compared = [list(those) for those in references]
 
     def _fill_given(self, asked: Asked[Tensor]) -> None:
-        """Maps of given masks, which are written when they change."""
+        """Frames that are matched near and far, which are written when they change."""
         ids, frames = self._given_frames
-        heard = list(asked.given_maps or _last(asked))
+        heard = list(asked.matched_maps or _last(asked))
         same = len(frames) == len(heard) and all(a is b for a, b in zip(frames, heard, strict=True))
         if ids == asked.ids and same:
             return
-        given = asked.given_maps
+        given = asked.matched_maps
         told = RememberedPlaces.of(given, asked.ids, nearby=False, instead=_last(asked))
         a, count = self._given.arrays, told.masks.shape[1]
         for name, values in (("masks", told.masks), ("valid", told.valid)):
@@ -163,7 +163,7 @@ class Inside:
         self._given_frames = (asked.ids, heard)
 
     def _fill_last(self, asked: Asked[Tensor]) -> None:
-        given = asked.given_maps
+        given = asked.matched_maps
         told = RememberedPlaces.of(_last(asked), asked.ids, nearby=True, instead=given)
         if not told.keys:  # a place that says nothing
             self._last_keys.zero_()
