@@ -28,8 +28,8 @@ LEAST = 1e-6  # of what a place listens to, below which nothing is known
 NEAR = 0.1  # r, in shorter sides of the frame
 FARTHEST = -20.0  # least log of nearness along an axis: CPUs are slow with the tiny numbers below
 UNHEARD = -1e4  # a score that no two keys have
-AT_ONCE = 2048  # places of the new frame that are compared at a time: some 20 MB
-AT_ONCE_ON_CPU = 512  # the same; what is compared stays in the processor's cache
+AT_ONCE = 6_000_000  # scores of places that are compared at a time: 24 MB
+AT_ONCE_ON_CPU = 1_500_000  # the same; what is compared stays in the processor's cache
 
 
 class Remembered(NamedTuple):
@@ -116,7 +116,8 @@ class Matcher(nn.Module):
         # An export records one run, with gradients, and has to do for all sizes.
         some = [(lines, rows)]
         if not torch.is_grad_enabled():
-            at_once = max(1, (AT_ONCE_ON_CPU if keys.device.type == "cpu" else AT_ONCE) // x)
+            scores = AT_ONCE_ON_CPU if keys.device.type == "cpu" else AT_ONCE
+            at_once = max(1, scores // (x * max(1, remembered.keys.shape[2])))
             split = (torch.split(one, at_once, 1) for one in (lines, rows))
             some = list(zip(*split, strict=True))
         columns = places[:, 1, 0]
