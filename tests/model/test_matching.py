@@ -9,6 +9,7 @@ import torch
 from hodor.errors import WeightsError
 from hodor.model import Hodor, HodorConfig, Prior, Pyramid, Remembered, matching
 from hodor.model.matching import Matched, Matcher, likeliest, places_of
+from hodor.model.tokens import Tokens
 
 K = 10  # background channels of the network that tests make
 SMALL = HodorConfig(backbone="mobilenetv2_035", channels=32, heads=4, refiner_channels=8)
@@ -169,6 +170,22 @@ def test_what_was_matched_with_given_masks_is_said_and_one_where_nothing_is_know
     torch.testing.assert_close(said.matched[:, 0], known / torch.maximum(known, 1 - known))
     assert bool((said.matched[:, 1] == 1).all())
     assert plain.matched is None
+
+
+@pytest.mark.parametrize(
+    ("image", "patches"),
+    [((56, 84), (4, 6)), ((256, 448), (18, 32)), ((320, 576), (18, 32)), ((576, 320), (32, 18))],
+)
+def test_large_images_have_no_more_tokens_than_those_of_training(
+    image: tuple[int, int], patches: tuple[int, int]
+) -> None:
+    tokens = Tokens((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)).eval()
+    seen: list[tuple[int, ...]] = []
+    tokens.body.patch_embed.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape))
+    with torch.no_grad():
+        found = tokens(torch.zeros(1, 3, *image))
+    assert tuple(found.shape) == (1, 384, *patches)
+    assert seen == [(1, 3, patches[0] * 14, patches[1] * 14)]
 
 
 def test_keys_have_length_one_with_and_without_tokens() -> None:

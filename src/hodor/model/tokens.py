@@ -17,6 +17,7 @@ from hodor.model.backbones.base import check_weights
 
 NAME = "vit_small_patch14_dinov2"
 PATCH = 14  # pixels
+MOST = 18  # patches along the shorter side, as in training: the time grows faster than their number
 CHANNELS = 384
 # Of RGB in 0..1, as DINOv2 was trained.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -44,8 +45,11 @@ class Tokens(nn.Module):
         self.register_buffer("shift", torch.tensor(shift)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Tokens (B, 384, y, x) of normalised images (B, 3, h, w); y and x are about h, w / 14."""
-        y, x = (max(1, round(side / PATCH)) for side in images.shape[-2:])
+        """Tokens (B, 384, y, x) of normalised images (B, 3, h, w); y and x are about h, w / 14,
+        of larger images fewer: see ``MOST``."""
+        h, w = images.shape[-2:]
+        patch = max(PATCH, min(h, w) / MOST)
+        y, x = (max(1, round(side / patch)) for side in (h, w))
         sized = F.interpolate(images, (y * PATCH, x * PATCH), mode="bilinear", align_corners=False)
         seen = self.body.forward_features(sized * self.scale + self.shift)
         patches = seen[:, 1:]  # (B, y * x, 384); the first stands for the whole picture
