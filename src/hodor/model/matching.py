@@ -2,9 +2,9 @@
 
 Beyond the paper, and off in its form (``HodorConfig.match_channels``). A descriptor says what an
 object looks like as a whole; which of its sleeves is white, no single vector can say. So a few
-remembered frames, those with given masks and the last one, are kept as maps of short vectors, the
-keys, with the objects' masks beside them. A place q of the new frame listens to the places j of
-remembered frames that look like it, as in the space-time memory networks of the field::
+remembered frames, those with given masks, the last one and one between, are kept as maps of short
+vectors, the keys, with the objects' masks beside them. A place q of the new frame listens to the
+places j of remembered frames that look like it, as in the space-time memory networks of the field::
 
     a_qj = softmax_j(s * key_q . key_j - |q - j|^2 / (2 r^2))   cosines; s is learned
     p_qo = sum_j a_qj valid_oj mask_oj / sum_j a_qj valid_oj
@@ -169,7 +169,7 @@ def likeliest(matched: Matched) -> Tensor:
     Of several that look the same each is as likely as the others, however many there are: 1.
 
     Args:
-        matched: of frames with given masks.
+        matched: of frames that are heard wherever a place is.
 
     Returns:
         (B, O, y, x) in [0, 1]; 1 for objects of which nothing is known.

@@ -82,10 +82,11 @@ class TrackerOptions:
     such doubt, as in the paper); the object is then lost, as with ``min_confidence_ratio``.
     Similarity is the cosine of its descriptor and the nearest of those of its given masks."""
     min_matched: float = 0.0
-    """How likely an object must be where it was found, by matching with frames of given masks (0:
-    no such doubt, as in the paper): the mean over its mask, in likelihoods of what is likeliest, so
-    that look-alikes do not count against one another. With less, and with a probability of less
-    than 0.85, it is lost, as with ``min_similarity``. For networks that match."""
+    """How likely an object must be where it was found, by matching with frames of given masks and
+    what ``keep_every`` keeps (0: no such doubt, as in the paper): the mean over its mask, in
+    likelihoods of what is likeliest, so that look-alikes do not count against one another. With
+    less, and with a probability of less than 0.85, it is lost, as with ``min_similarity``. For
+    networks that match."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""

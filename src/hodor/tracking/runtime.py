@@ -121,7 +121,8 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     ) -> Logits[ArrayT]:
         """Logits (K + O, h/4, w/4), of networks with a refiner, corrected for the O objects.
 
-        remembered: for networks that match: frames with given masks, and the last one.
+        remembered: for networks that match: frames that are heard wherever a place is, and the
+            last one.
         """
 
     @abstractmethod
