@@ -130,6 +130,21 @@ def test_frames_without_masks_do_go_at_fixed_shapes_and_wait_once(
     assert count() == 2  # the frame, and all else
 
 
+def test_what_is_kept_is_sent_once_when_it_is_matched_for_the_first_time(
+    make_network: MakeNetwork,
+) -> None:
+    tracker = tracker_of(make_network(**MATCHED), "fixed", **CLOSER | {"keep_every": 3})
+    first, *others = video(11)
+    tracker.step(first, labelled(first, 1, 2, 3))
+    sent = []
+    for frame in others:
+        with upload_meter() as (count, _):
+            tracker.step(frame)
+        sent.append(count())
+    # Frame 6 is kept, so that frame 3 is matched from frame 7 on; frame 9 likewise.
+    assert sent[4:] == [2, 2, 3, 2, 2, 3]
+
+
 def test_two_trackers_of_one_runtime_do_not_mix(make_network: MakeNetwork) -> None:
     network = make_network(**MATCHED)
     shared = tracker_of(network, "fixed").runtime
