@@ -278,6 +278,9 @@ ONE = np.ones((60, 90), bool)
 BAD_MASKS = {
     "another size": (np.ones((90, 60), np.uint8), r"its size is 90 x 60, the frame's is 60 x 90"),
     "one axis more": (np.ones((60, 90, 1), np.uint8), r"its size is 60 x 90 x 1, .* 60 x 90"),
+    "a file's name": ("first.png", r"expected an array \(H, W\), found str; .*read_label_map"),
+    "rows of several lengths": ([[1, 2], [3]], r"expected an array \(H, W\), found list"),
+    "a number": (1, r"its size is one number, the frame's is 60 x 90"),
     "soft": (np.full((60, 90), 0.5), r"expected integers, .*found float64"),
     "bool": (ONE, r"expected integers, .*found bool; .*given as {1: mask}"),
     "empty": (np.zeros((60, 90), np.uint8), r"no object in it"),
@@ -288,6 +291,7 @@ BAD_MASKS = {
     "negative id": ({-3: ONE}, r"object id -3: ids are integers from 1 to 65535"),
     "id too large": ({65536: ONE}, r"object id 65536: ids are integers from 1 to 65535"),
     "id that is a name": ({"cup": ONE}, r"object id 'cup': ids are integers from 1 to 65535"),
+    "a name by id": ({1: "first.png"}, r"mask of object 1: expected an array \(H, W\), found str"),
     "soft by id": ({1: ONE * 0.5}, r"mask of object 1: expected bool or 0 and 1"),
     "0 and 255 by id": ({1: ONE * np.uint8(255)}, r"object 1: expected bool .*mask > 127"),
     "empty by id": ({1: ONE, 2: ~ONE}, r"mask of object 2: empty"),

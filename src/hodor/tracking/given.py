@@ -118,12 +118,11 @@ def label_map(masks: Masks, size: tuple[int, int]) -> IdMap:
         size: (H, W) of the frame.
 
     Raises:
-        MaskError: wrong size, not integers, ids out of range, or nothing in it.
+        MaskError: no array, wrong size, not integers, ids out of range, or nothing in it.
     """
     if isinstance(masks, Mapping):
         return _from_mapping(masks, size)
-    labels = np.asarray(masks)
-    _check_size("label map", labels, size)
+    labels = _as_array("label map", masks, size)
     if not np.issubdtype(labels.dtype, np.integer):
         advice = "soft or antialiased masks must be cut at a threshold first"
         if labels.dtype == np.bool_:
@@ -145,8 +144,7 @@ def _from_mapping(masks: Mapping[int, AnyArray], size: tuple[int, int]) -> IdMap
     for number, mask in masks.items():
         if not isinstance(number, (int, np.integer)) or not 1 <= number <= MAX_ID:
             raise MaskError(f"object id {number!r}: ids are integers from 1 to {MAX_ID}")
-        region = np.asarray(mask)
-        _check_size(f"mask of object {number}", region, size)
+        region = _as_array(f"mask of object {number}", mask, size)
         if region.dtype != np.bool_ and not np.isin(np.unique(region), (0, 1)).all():
             raise MaskError(
                 f"mask of object {number}: expected bool or 0 and 1, found more values; cut it at "
@@ -163,9 +161,24 @@ def _from_mapping(masks: Mapping[int, AnyArray], size: tuple[int, int]) -> IdMap
     return labels
 
 
-def _check_size(what: str, array: AnyArray, size: tuple[int, int]) -> None:
+def _as_array(what: str, given: object, size: tuple[int, int]) -> AnyArray:
+    """What was given for a frame (H, W), as an array of its size.
+
+    Raises:
+        MaskError: it is no array of numbers, or of another size.
+    """
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of several lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise MaskError(
+            f"{what}: expected an array (H, W), found {type(given).__name__}; a file is read by "
+            "hodor.video.read_label_map"
+        )
     if array.shape != size:
         raise MaskError(
-            f"{what}: its size is {' x '.join(map(str, array.shape))}, the frame's is "
-            f"{size[0]} x {size[1]} (rows x columns)"
+            f"{what}: its size is {' x '.join(map(str, array.shape)) or 'one number'}, the "
+            f"frame's is {size[0]} x {size[1]} (rows x columns)"
         )
+    return array
