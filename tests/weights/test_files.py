@@ -67,6 +67,26 @@ def test_large_matrices_may_take_a_quarter_of_the_room(
     assert shrunk > 3
 
 
+def test_a_file_without_dinov2_has_that_of_the_bundled_base(tmp_path: Path) -> None:
+    base = load_model("base")
+    own = tmp_path / "own.safetensors"
+    save_model(own, base.config, base.state_dict(), ABOUT, dtype=torch.float16, tokens=False)
+    assert own.stat().st_size < 10e6
+    assert not any(name.startswith("tokens.") for name in load_file(own))
+    theirs = base.state_dict()
+    for name, value in read_model(own).state_dict().items():
+        torch.testing.assert_close(value, theirs[name], atol=1e-7, rtol=1e-3)
+
+
+def test_a_file_with_a_part_of_dinov2_is_refused(tmp_path: Path) -> None:
+    base = load_model("base")
+    own = tmp_path / "own.safetensors"
+    save_model(own, base.config, base.state_dict(), ABOUT, dtype=torch.float16)
+    changed(own, lambda tensors, _: tensors.pop("tokens.body.cls_token"))
+    with pytest.raises(WeightsError, match=r"tokens\.body\.cls_token is missing"):
+        read_model(own)
+
+
 def test_config_and_description_are_read_without_the_tensors(saved: Path) -> None:
     info = read_info(saved)
     assert info.config == HodorConfig(

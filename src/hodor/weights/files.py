@@ -24,6 +24,8 @@ FORMAT = "hodor-2"
 SCALE = ".scale"
 """Ends the name of what a matrix that is stored in 8 bits is multiplied by, row by row"""
 LARGE = 4096  # numbers: smaller matrices are not worth it
+TOKENS = "tokens."
+"""Begins the names of DINOv2's tensors, which are the same in all models that have them"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ def save_model(
     *,
     dtype: "torch.dtype | None" = None,
     eight_bit: Sequence[str] = (),
+    tokens: bool = True,
 ) -> None:
     """Write a model whole or not at all.
 
@@ -54,6 +57,8 @@ def save_model(
         dtype: in which floating-point tensors are stored; default: float32.
         eight_bit: what the names of large matrices begin with that are stored in 8 bits, a row's
             greatest number as 127.
+        tokens: whether DINOv2's tensors are part of the file; without them ``read_model`` takes
+            those of the bundled model ``base``.
 
     Raises:
         WeightsError: the file cannot be written.
@@ -65,8 +70,9 @@ def save_model(
     tensors = {
         name: value.detach().cpu().to(dtype if value.is_floating_point() else None).contiguous()
         for name, value in state.items()
+        if tokens or not name.startswith(TOKENS)
     }
-    for name in [n for n, value in state.items() if _shrinks(n, value, eight_bit)]:
+    for name in [n for n, value in state.items() if n in tensors and _shrinks(n, value, eight_bit)]:
         tensors |= _in_8_bits(name, state[name].detach().cpu().float())
     header = {
         "format": FORMAT,
@@ -145,7 +151,7 @@ def read_info(path: Path) -> ModelInfo:
 def read_model(path: Path, device: "torch.device | str" = "cpu") -> "Hodor":
     """A network from a model file, in evaluation mode, with its description in ``metadata``.
 
-    Nothing in the file is run.
+    Nothing in the file is run. One without DINOv2's tensors has those of the bundled ``base``.
 
     Raises:
         WeightsError: not a model of ours, or its tensors do not fit its config (they are named).
@@ -158,6 +164,9 @@ def read_model(path: Path, device: "torch.device | str" = "cpu") -> "Hodor":
     network = Hodor(info.config)
     state = _unpacked(load_file(path))
     expected = network.state_dict()
+    wanted = {name for name in expected if name.startswith(TOKENS)}
+    if wanted and wanted.isdisjoint(state):
+        state |= _bundled_tokens()
     problems = [f"{name} is missing" for name in expected if name not in state]
     problems += [f"{name} does not belong" for name in state if name not in expected]
     problems += [
@@ -177,6 +186,19 @@ def read_model(path: Path, device: "torch.device | str" = "cpu") -> "Hodor":
     network.load_state_dict(state)
     network.metadata = info.metadata
     return network.to(device).eval()
+
+
+def _bundled_tokens() -> "dict[str, Tensor]":
+    """DINOv2's tensors, of the one bundled model that holds them.
+
+    Raises:
+        WeightsError: that file is missing or damaged.
+    """
+    from hodor.weights.catalogue import model_path
+
+    with safetensors.safe_open(model_path("base"), "pt") as file:
+        names = [name for name in file.keys() if name.startswith(TOKENS)]  # noqa: SIM118, no dict
+        return _unpacked({name: file.get_tensor(name) for name in names})
 
 
 def sha256(path: Path) -> str:
