@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -229,3 +230,57 @@ def test_of_objects_that_look_the_same_each_is_as_likely_as_the_others() -> None
     found = likeliest(Matched(masks, known, torch.zeros(1, 1, 1, 2)))
     torch.testing.assert_close(found[0, :, 0, 0], torch.tensor([1.0, 1.0, 1.0, 1.0]))
     torch.testing.assert_close(found[0, :, 0, 1], torch.tensor([1 / 3, 1.0, 0.0, 1.0]))
+
+
+def test_where_several_objects_are_followed_what_a_place_means_counts_less() -> None:
+    network = Hodor(replace(SMALL, match_channels=16, tokens="dinov2_small")).eval()
+    matcher = network.matcher
+    assert matcher is not None
+    g = torch.Generator().manual_seed(3)
+    own, meant = (
+        torch.nn.functional.normalize(torch.randn(2, 16, 1, 6, generator=g), dim=1) for _ in "ab"
+    )
+    rest = torch.rand(2, 2, 6, generator=g)
+
+    def keys(share: float) -> torch.Tensor:
+        return torch.cat([own * (1 - share) ** 0.5, meant * share**0.5], 1)
+
+    def found(share: float, several: torch.Tensor | None) -> torch.Tensor:
+        matcher.share.data.fill_(share).logit_()
+        told = Remembered(keys(share).flatten(2), rest, torch.ones_like(rest))
+        with torch.no_grad():
+            return matcher(
+                keys(share).flip(-1), NOWHERE[..., :1, :1].expand(2, 2, 1, 6), told, several
+            ).masks
+
+    alone, both = torch.tensor([False, True]), torch.tensor([True, True])
+    torch.testing.assert_close(found(0.6, both), found(0.2, None))
+    torch.testing.assert_close(found(0.6, alone)[0], found(0.6, None)[0])
+    torch.testing.assert_close(found(0.6, alone)[1], found(0.2, None)[1])
+    torch.testing.assert_close(found(0.1, both), found(0.1, None))  # never more than was learned
+
+
+def test_objects_are_several_where_masks_of_more_than_one_are_remembered(
+    make_network: Callable[..., Hodor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = make_network(refiner_channels=8, match_channels=16)
+    image, pyramid, logits, prior, keys = scene(network)
+    assert network.matcher is not None
+    asked: list[list[bool]] = []
+    read = network.matcher.forward
+
+    def noted(*values: Any) -> Matched:
+        asked.append(values[3].tolist())
+        return read(*values)
+
+    monkeypatch.setattr(network.matcher, "forward", noted)
+    given, last = places(keys), places(keys)
+    first = torch.tensor([1.0, 0.0])[None, :, None]
+    one, other = (
+        given._replace(valid=given.valid * first),
+        last._replace(valid=last.valid * (1 - first)),
+    )
+    with torch.no_grad():
+        for told in ([given, last], [one, one], [one, other]):
+            network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, told)
+    assert asked == [[True]] * 2 + [[False]] * 2 + [[True]] * 2

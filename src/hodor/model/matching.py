@@ -9,7 +9,9 @@ places j of remembered frames that look like it, as in the space-time memory net
     a_qj = softmax_j(s * key_q . key_j - |q - j|^2 / (2 r^2))   cosines; s is learned
     p_qo = sum_j a_qj valid_oj mask_oj / sum_j a_qj valid_oj
 
-and the refiner takes p as one more thing to go by. How far q is from j, in r, counts for the last
+and the refiner takes p as one more thing to go by. Tokens, where a network has them, have a share
+in the cosines that is learned; where several objects are followed it is smaller: tokens say what a
+thing is, not which of two it is. How far q is from j, in r, counts for the last
 frame alone: a look-alike elsewhere is not taken for the object. However long the video, there are
 as many maps.
 """
@@ -27,6 +29,7 @@ SHARPNESS = 16.0  # s before any training
 LEAST = 1e-6  # of what a place listens to, below which nothing is known
 NEAR = 0.1  # r, in shorter sides of the frame
 FARTHEST = -20.0  # least log of nearness along an axis: CPUs are slow with the tiny numbers below
+SHARE_OF_SEVERAL = 0.2  # of tokens in the cosines, where several objects are followed (docs, Runs)
 UNHEARD = -1e4  # a score that no two keys have
 AT_ONCE = 6_000_000  # scores of places that are compared at a time: 24 MB
 AT_ONCE_ON_CPU = 1_500_000  # the same; what is compared stays in the processor's cache
@@ -99,14 +102,23 @@ class Matcher(nn.Module):
         weighed = [own * (1 - share).sqrt(), F.normalize(meant, dim=1) * share.sqrt()]
         return torch.cat(weighed, 1)
 
-    def forward(self, keys: Tensor, places: Tensor, remembered: Remembered) -> Matched:
+    def forward(
+        self,
+        keys: Tensor,
+        places: Tensor,
+        remembered: Remembered,
+        several: Tensor | None = None,
+    ) -> Matched:
         """Read the masks of remembered frames.
 
         Args:
             keys: (B, C, y, x) of the new frame.
             places: (B, 2, y, x) of them, as ``Remembered.places``; rows and columns of a grid.
             remembered: of O objects.
+            several: (B,) bool, whether more than one object is followed; None: not.
         """
+        if several is not None and self.tokens is not None:
+            keys = self._of_several(keys, several)
         b, _c, y, x = keys.shape
         masks, valid = remembered.masks, remembered.valid
         values = torch.cat([masks * valid, valid], 1).transpose(1, 2).contiguous()  # (B, J, 2 O)
@@ -126,6 +138,17 @@ class Matcher(nn.Module):
         inside, heard = read.transpose(1, 2).chunk(2, 1)  # (B, O, N) each
         found, known = inside / heard.clamp(min=LEAST), (valid.amax(2) > 0).to(valid.dtype)
         return Matched(found.view(b, -1, y, x), known, likeness.view(b, 1, y, x))
+
+    def _of_several(self, keys: Tensor, several: Tensor) -> Tensor:
+        """Keys (B, C, y, x) whose products with others are cosines with a smaller share of tokens.
+
+        The others stay as they are: as they are kept, for any number of objects.
+        """
+        share = self.share.sigmoid()
+        less = torch.where(several, share.clamp(max=SHARE_OF_SEVERAL), share)[:, None, None, None]
+        own, meant = keys.chunk(2, 1)
+        factors = (1 - less) / (1 - share), less / share
+        return torch.cat([own * factors[0], meant * factors[1]], 1).to(keys.dtype)
 
     def _read(
         self,

@@ -189,7 +189,9 @@ class Hodor(nn.Module):
             return Refined(logits, None)
         matched = []
         if self.matcher is not None and keys is not None and places is not None:
-            matched = [self.matcher(keys, places, one) for one in remembered]
+            told = torch.stack([one.valid.amax(2) for one in remembered]).amax(0) > 0  # (B, O)
+            several = told.sum(1) > 1
+            matched = [self.matcher(keys, places, one, several) for one in remembered]
         refined = self.refiner(images, pyramid.f4, logits, prior, matched)
         if not matched:
             return Refined(refined, None)
