@@ -6,8 +6,7 @@ Args: a name, the run folders in order (the last one's model is taken; with --sh
 of the last three runs' weights, of which the last counts twice; with --mean-of small FILE the mean
 of models that are named), and a JSON file with what ``ModelInfo.metadata`` adds to the recipe:
 tracking options, scores, data and licence notes. With --corrections 0.5 half of what the refiner
-adds to logits is taken; with --tokens-share 0.2 DINOv2's tokens have that share in the cosines of
-matching. DINOv2 is part of ``base`` alone; the others that see by it take it there.
+adds to logits is taken. DINOv2 is part of ``base`` alone; the others that see by it take it there.
 """
 
 import argparse
@@ -70,7 +69,6 @@ def bundle(
     mean_of_these: list[str],
     like: Path | None,
     eight_bit: list[str],
-    tokens_share: float | None,
 ) -> Path:
     """Write model, logs and sha256; give the model's path."""
     models = [run / "model.safetensors" for run in runs[-len(shares) :]]
@@ -86,8 +84,6 @@ def bundle(
     for name_of_last in ("refiner.out.weight", "refiner.out.bias"):
         if name_of_last in state:
             state[name_of_last] *= corrections
-    if tokens_share is not None:
-        state["matcher.share"] = torch.tensor(tokens_share).logit()
     # A transformer that nobody trained here is most of a file; in 8 bits it is half of that, and
     # one file of it is enough for all that are bundled.
     eight_bit = ["tokens.", *eight_bit]
@@ -116,7 +112,6 @@ def main() -> None:
     parser.add_argument(
         "--corrections", type=float, default=1.0, help="factor on what the refiner adds"
     )
-    parser.add_argument("--tokens-share", type=float, help="of tokens in the cosines of matching")
     parser.add_argument(
         "--mean-of", nargs="+", default=[], help="models or files, in place of the last runs'"
     )
@@ -130,7 +125,7 @@ def main() -> None:
     about = json.loads(given.about.read_text())
     path = bundle(
         given.name, given.runs, about, given.shares, given.corrections, given.mean_of,
-        given.widened_like, given.eight_bit, given.tokens_share,
+        given.widened_like, given.eight_bit,
     )  # fmt: skip
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 

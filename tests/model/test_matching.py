@@ -261,9 +261,9 @@ def test_where_several_objects_are_followed_what_a_place_means_counts_less() -> 
 
 
 def test_objects_are_several_where_masks_of_more_than_one_are_remembered(
-    make_network: Callable[..., Hodor], monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    network = make_network(refiner_channels=8, match_channels=16)
+    network = Hodor(replace(SMALL, match_channels=16, tokens="dinov2_small")).eval()
     image, pyramid, logits, prior, keys = scene(network)
     assert network.matcher is not None
     asked: list[list[bool]] = []

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from hodor.errors import WeightsError
 from hodor.model import Hodor, HodorConfig
-from hodor.weights import load_model, read_info, read_model, save_model, sha256
+from hodor.weights import load_model, model_path, read_info, read_model, save_model, sha256
 
 ABOUT = {"name": "one", "scores": {"J&F": 0.5}, "tracking": {"size": 64}, "data": ["a", "b"]}
 
@@ -76,6 +76,15 @@ def test_a_file_without_dinov2_has_that_of_the_bundled_base(tmp_path: Path) -> N
     theirs = base.state_dict()
     for name, value in read_model(own).state_dict().items():
         torch.testing.assert_close(value, theirs[name], atol=1e-7, rtol=1e-3)
+
+
+def test_the_bundled_base_video_is_base_in_what_it_has_of_dinov2_alone() -> None:
+    assert not any(name.startswith("tokens.") for name in load_file(model_path("base-video")))
+    ours, theirs = (load_model(name).state_dict() for name in ("base-video", "base"))
+    assert ours.keys() == theirs.keys()
+    learned = {name for name, value in ours.items() if not torch.equal(value, theirs[name])}
+    assert not any(name.startswith("tokens.") for name in learned)
+    assert {"refiner.own.weight", "matcher.project.weight"} < learned
 
 
 def test_a_file_with_a_part_of_dinov2_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ frame alone: a look-alike elsewhere is not taken for the object. However long th
 as many maps.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -184,6 +185,12 @@ class Matcher(nn.Module):
             nearby = add(scores.view(b, -1, x, scores.shape[2]), across)
             scores = add(nearby, along).view_as(scores)
         return scores.softmax(2) @ values, likeness
+
+
+def followed(remembered: Sequence[Remembered]) -> Tensor:
+    """Of how many objects any remembered frame says something: (B,)."""
+    told = torch.stack([one.valid.amax(2) for one in remembered]).amax(0) > 0  # (B, O)
+    return told.sum(1)
 
 
 def likeliest(matched: Matched) -> Tensor:

@@ -13,7 +13,7 @@ from hodor.model.config import HodorConfig
 from hodor.model.decoder import Decoder, compare
 from hodor.model.descriptors import Descriptors, History
 from hodor.model.encoder import Encoder, pool
-from hodor.model.matching import Matcher, Remembered, likeliest
+from hodor.model.matching import Matcher, Remembered, followed, likeliest
 from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
 from hodor.model.refiner import Prior, Refined, Refiner
@@ -189,8 +189,7 @@ class Hodor(nn.Module):
             return Refined(logits, None)
         matched = []
         if self.matcher is not None and keys is not None and places is not None:
-            told = torch.stack([one.valid.amax(2) for one in remembered]).amax(0) > 0  # (B, O)
-            several = told.sum(1) > 1
+            several = None if self.tokens is None else followed(remembered) > 1
             matched = [self.matcher(keys, places, one, several) for one in remembered]
         refined = self.refiner(images, pyramid.f4, logits, prior, matched)
         if not matched:
