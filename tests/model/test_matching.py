@@ -8,8 +8,18 @@ import pytest
 import torch
 
 from hodor.errors import WeightsError
-from hodor.model import Hodor, HodorConfig, Prior, Pyramid, Remembered, matching
+from hodor.model import (
+    Hodor,
+    HodorConfig,
+    Prior,
+    Pyramid,
+    Remembered,
+    inference_copy,
+    matching,
+    quick_matching,
+)
 from hodor.model.matching import Matched, Matcher, likeliest, places_of
+from hodor.model.quick_matching import QuickMatcher
 from hodor.model.tokens import Tokens
 
 K = 10  # background channels of the network that tests make
@@ -99,6 +109,81 @@ def test_many_places_are_compared_in_parts_with_the_same_result(
     with torch.no_grad():
         for ours, theirs in zip(matcher(keys, places, remembered), whole, strict=True):
             torch.testing.assert_close(ours, theirs.detach())
+
+
+@pytest.mark.parametrize("nearby", [False, True], ids=["anywhere", "nearby"])
+@pytest.mark.parametrize("told_of", [1.0, 0.6, 0.0], ids=["all told", "some told", "none told"])
+@pytest.mark.parametrize("sharpness", [16.0, 45.0])
+def test_on_a_cpu_in_bfloat16_matching_is_quick_and_finds_the_same(
+    monkeypatch: pytest.MonkeyPatch, sharpness: float, told_of: float, *, nearby: bool
+) -> None:
+    g = torch.Generator().manual_seed(0)
+    network = Hodor(replace(SMALL, match_channels=16)).eval()
+    assert network.matcher is not None
+    network.matcher.sharpness.data.fill_(sharpness).log_()
+    ready = inference_copy(network, torch.bfloat16).matcher
+    assert isinstance(ready, QuickMatcher)
+    normal = torch.nn.functional.normalize
+    theirs = normal(torch.randn(1, 16, 96, generator=g), dim=1)
+    ours = normal(theirs.view(1, 16, 8, 12) + 0.2 * torch.randn(1, 16, 8, 12, generator=g), dim=1)
+    # A place says something of both objects, of one, or of none; then nobody hears it.
+    valid = (torch.rand(1, 2, 96, generator=g) < told_of) * torch.tensor([1.0, 0.5])[:, None]
+    masks = torch.rand(1, 2, 96, generator=g).round()
+    remembered = Remembered(theirs, masks, valid)
+    if nearby:
+        remembered = remembered._replace(places=EVERYWHERE.flatten(2))
+    with torch.inference_mode():
+        exact = network.matcher(ours, EVERYWHERE, remembered)
+        asked = spied(monkeypatch, quick_matching, "read_quickly")
+        monkeypatch.setattr(quick_matching, "AT_ONCE_ON_CPU", 3 * 12 * 96)  # three lines at a time
+        with torch.autocast("cpu", torch.bfloat16):
+            quick = ready(ours.bfloat16(), EVERYWHERE.bfloat16(), remembered)
+            assert len(asked) == 1
+            usual = network.matcher(ours, EVERYWHERE, remembered)
+    assert quick.known.equal(exact.known)
+    torch.testing.assert_close(quick.likeness, exact.likeness, atol=0.01, rtol=0)
+    # Scores that far apart decide alone; where two are near, bfloat16 errs by as much as ever.
+    off, off_as_ever = ((one.masks - exact.masks).abs().mean() for one in (quick, usual))
+    assert off <= 1.5 * off_as_ever + 0.005
+    assert off < 0.03
+
+
+def test_matching_is_not_quick_where_it_would_be_out_of_range_or_exactness_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = Hodor(replace(SMALL, match_channels=16)).eval()
+    asked = spied(monkeypatch, quick_matching, "read_quickly")
+    keys = torch.nn.functional.normalize(torch.randn(2, 16, 8, 12), dim=1)
+    rest = torch.ones(2, 1, 96)
+    for sharpness, dtype, videos in [
+        (90.0, torch.bfloat16, 1),
+        (16.0, torch.float32, 1),
+        (16.0, torch.bfloat16, 2),
+    ]:
+        assert network.matcher is not None
+        network.matcher.sharpness.data.fill_(sharpness).log_()
+        ready = inference_copy(network, dtype).matcher
+        assert ready is not None
+        told = Remembered(keys[:videos].flatten(2), rest[:videos], rest[:videos])
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, dtype != torch.float32):
+            found = ready(keys[:videos], EVERYWHERE.expand(videos, -1, -1, -1), told)
+        torch.testing.assert_close(
+            found.masks.float(), torch.ones(videos, 1, 8, 12), atol=0.01, rtol=0
+        )
+    assert asked == []
+
+
+def spied(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[tuple[Any, ...]]:
+    """Positional arguments of all calls of a function of a module, from now on."""
+    calls: list[tuple[Any, ...]] = []
+    original = getattr(module, name)
+
+    def noted(*values: Any) -> Any:
+        calls.append(values)
+        return original(*values)
+
+    monkeypatch.setattr(module, name, noted)
+    return calls
 
 
 EVERYWHERE = places_of((8, 12), torch.zeros(()))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hodor.model.deform import DeformableConv
 from hodor.model.linear import fused
 from hodor.model.network import Hodor
+from hodor.model.quick_matching import QuickMatcher
 
 
 class ReadyConv(nn.Module):
@@ -78,6 +79,8 @@ def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
             for parameter in module.parameters(recurse=False):
                 parameter.data = parameter.data.to(dtype)
     _make_ready(ours)
+    if ours.matcher is not None:
+        ours.matcher = QuickMatcher(ours.matcher)
     return ours.to(memory_format=torch.channels_last)
 
 

@@ -120,6 +120,10 @@ class Matcher(nn.Module):
         """
         if several is not None and self.tokens is not None:
             keys = self._of_several(keys, several)
+        return self.read(keys, places, remembered)
+
+    def read(self, keys: Tensor, places: Tensor, remembered: Remembered) -> Matched:
+        """The same, when it is settled how much tokens count in ``keys``."""
         b, _c, y, x = keys.shape
         masks, valid = remembered.masks, remembered.valid
         values = torch.cat([masks * valid, valid], 1).transpose(1, 2).contiguous()  # (B, J, 2 O)
@@ -180,8 +184,8 @@ class Matcher(nn.Module):
         scores = add(at_least_float32(products), unheard)
         likeness = scores.amax(2) / sharpness
         if remembered.places is not None:
-            across = _nearness(rows, remembered.places[:, 0])[:, :, None]  # (B, l, 1, J)
-            along = _nearness(columns, remembered.places[:, 1])[:, None]  # (B, 1, x, J)
+            across = nearness(rows, remembered.places[:, 0])[:, :, None]  # (B, l, 1, J)
+            along = nearness(columns, remembered.places[:, 1])[:, None]  # (B, 1, x, J)
             nearby = add(scores.view(b, -1, x, scores.shape[2]), across)
             scores = add(nearby, along).view_as(scores)
         return scores.softmax(2) @ values, likeness
@@ -227,7 +231,7 @@ def places_of(size: tuple[int, int], like: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None] / min(size)
 
 
-def _nearness(asked: Tensor, remembered: Tensor) -> Tensor:
+def nearness(asked: Tensor, remembered: Tensor) -> Tensor:
     """Logs of a Gaussian of distances along one axis: (B, n, J) of places (B, n) and (B, J)."""
     far = -(asked[:, :, None] - remembered[:, None]).square() / (2 * NEAR**2)
     return far.clamp(min=FARTHEST)
