@@ -25,6 +25,7 @@ from hodor.model.decoder import compare, compare_plain
 from hodor.model.deform import CHUNK, TAPS, DeformableConv, deform_conv2d_rows
 from hodor.model.inference import ReadyConv
 from hodor.model.linear import Activation, fused, linear, linear_plain, linear_rows
+from hodor.model.tokens import ReadyAttention
 
 pytestmark = pytest.mark.slow
 
@@ -243,6 +244,27 @@ def test_a_copy_for_inference_computes_the_same(changes: dict[str, object]) -> N
     assert all(value.equal(before[name]) for name, value in network.state_dict().items())
     assert [p.requires_grad for p in network.parameters()] == learning
     assert not any(p.requires_grad for p in low.parameters())
+
+
+def test_tokens_of_a_copy_for_inference_are_the_same() -> None:
+    matching = {"refiner_channels": 8, "match_channels": 16, "tokens": "dinov2_small"}
+    network = network_of(backbone="mobilenetv2_035", **matching)
+    images = torch.randn(1, 3, 64, 96)
+    low = inference_copy(network, torch.bfloat16)
+    attention = [module for module in low.modules() if isinstance(module, ReadyAttention)]
+    assert len(attention) == 12  # in place of each of timm's
+    with torch.no_grad():
+        keys = network.keys(images, network.extract(images))
+        copy = inference_copy(network)
+        exact = copy.keys(images, copy.extract(images))
+        with torch.autocast("cpu", torch.bfloat16):
+            half = low.keys(images, low.extract(images))
+    assert keys is not None
+    assert exact is not None
+    assert half is not None
+    assert keys.shape == (1, 32, 8, 12)
+    torch.testing.assert_close(exact, keys, atol=1e-4, rtol=1e-4)
+    assert ((half.float() * keys).sum(1) > 0.99).all()  # cosines
 
 
 def test_a_copy_for_inference_is_lean() -> None:

@@ -12,6 +12,7 @@ from hodor.model.deform import DeformableConv
 from hodor.model.linear import fused
 from hodor.model.network import Hodor
 from hodor.model.quick_matching import QuickMatcher
+from hodor.model.tokens import Tokens
 
 
 class ReadyConv(nn.Module):
@@ -71,6 +72,8 @@ def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
     """
     ours = copy.deepcopy(network).requires_grad_(False).eval()
     ours.backbone.prepare_for_inference()
+    if isinstance(ours.tokens, Tokens):
+        ours.tokens.prepare_for_inference()
     precise = {m.offsets for m in ours.modules() if isinstance(m, DeformableConv)}
     for module in ours.modules():
         if isinstance(module, nn.Conv2d | nn.Linear | nn.MultiheadAttention):
