@@ -34,6 +34,7 @@ CLOSER = {
     "crop_margin": 0.1,
     "search_radius": 0.2,
     "min_similarity": 0.3,
+    "min_confidence": 0.3,
     "min_matched": 0.1,
     "min_confidence_ratio": 0.3,
     "object_bias": -0.1,

@@ -365,7 +365,40 @@ def test_what_is_unlike_the_given_mask_is_taken_to_be_something_else(
             assert one.soft_masks()[1].max() < 1e-3
 
 
-@pytest.mark.parametrize("name", ["min_confidence_ratio", "min_similarity", "min_matched"])
+def test_what_is_found_with_little_confidence_of_the_networks_own_is_lost(
+    monkeypatch: pytest.MonkeyPatch, make_tracker: MakeTracker, scene: Any
+) -> None:
+    def run(least: float) -> list[Result]:
+        tracker = make_tracker(min_confidence=least, skip_lost=True)
+        curve = [[0.0, 0.9], [1.0, 0.9]]
+        monkeypatch.setitem(tracker.network.metadata, "calibration", curve)
+        first = tracker.step(scene.frames[0], scene.labels[0])
+        assert first.confidence == {3: 1, 7: 1}  # given masks are not doubted
+        return [tracker.step(frame) for frame in scene.frames[1:3]]
+
+    plain = run(0.0)
+    own = own_confidence(plain[0])
+    assert plain[0].confidence == dict.fromkeys(own, 0.9)  # what results tell is another thing
+    assert max(own.values()) < 0.9
+    less, more = sorted(own, key=own.__getitem__)
+    strict = run((own[less] + own[more]) / 2)
+    assert strict[0].visible == {less: False, more: True}
+    assert strict[0].confidence == {less: 0, more: 0.9}
+    assert not strict[0].mask(less).any()
+    assert run(min(own.values()) - 1e-3)[0].visible == {3: True, 7: True}
+
+
+def own_confidence(result: Result) -> dict[int, float]:
+    """The network's own, before any curve: by id, of a result that nothing was doubted in."""
+    assert result._runtime is not None
+    assert result._logits is not None
+    values = result._runtime.confidences(result._logits, result._geometry)
+    return dict(zip(result._logits.ids, values, strict=True))
+
+
+@pytest.mark.parametrize(
+    "name", ["min_confidence_ratio", "min_confidence", "min_similarity", "min_matched"]
+)
 @pytest.mark.parametrize("least", [-0.1, 1, float("nan")])
 def test_a_least_confidence_or_likeness_that_is_none_is_refused(name: str, least: float) -> None:
     with pytest.raises(HodorError, match=f"{name} {least} must be (in|a number)"):

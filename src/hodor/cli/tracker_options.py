@@ -54,6 +54,13 @@ OPTIONS = {
         max=0.99,
         help=_by_model(f"Found with less than this share of its usual confidence, {LOST}", "0"),
     ),
+    "min_confidence": typer.Option(
+        min=0,
+        max=0.99,
+        help=_by_model(
+            f"Found with less than this probability, on average over its mask, {LOST}", "0"
+        ),
+    ),
     "min_similarity": typer.Option(
         min=0,
         max=0.99,

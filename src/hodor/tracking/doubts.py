@@ -90,6 +90,17 @@ def unlike(
     return [i in similarity and similarity[i] < min_similarity for i in ids]
 
 
+def unsure(asked: Sequence[bool], confidence: Sequence[float], least: float) -> list[bool]:
+    """Whether each object was found with less confidence than it must be.
+
+    Args:
+        asked: for each of O objects, whether it may be doubted.
+        confidence: the network's own.
+        least: as ``TrackerOptions.min_confidence``.
+    """
+    return [may and value < least for may, value in zip(asked, confidence, strict=True)]
+
+
 def unmatched(
     asked: Sequence[bool],
     confidence: Sequence[float],

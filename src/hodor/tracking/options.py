@@ -22,6 +22,7 @@ CAN_BE_OFF = (
     "search_radius",
     "crop_margin",
     "min_confidence_ratio",
+    "min_confidence",
     "min_similarity",
     "min_matched",
     "object_bias",
@@ -77,6 +78,10 @@ class TrackerOptions:
     mask is empty, and with ``skip_lost`` nothing is learned from it. The running confidence is the
     mean over the last ten frames, or about that, in which it was visible; a share, because small
     objects are never found with much confidence."""
+    min_confidence: float = 0.0
+    """The network's own confidence, the mean probability of what an object wins, below which it is
+    taken to be lost (0: paper), as with ``min_confidence_ratio``. It is not what results tell,
+    where a model's file has a curve by which they expect its J."""
     min_similarity: float = 0.0
     """Similarity to the given masks below which what is found is taken to be another thing (0: no
     such doubt, as in the paper); the object is then lost, as with ``min_confidence_ratio``.
@@ -113,6 +118,7 @@ class TrackerOptions:
                 )
         for name, least in (
             ("min_confidence_ratio", self.min_confidence_ratio),
+            ("min_confidence", self.min_confidence),
             ("min_similarity", self.min_similarity),
             ("min_matched", self.min_matched),
         ):
@@ -135,7 +141,8 @@ class TrackerOptions:
     @property
     def doubts(self) -> bool:
         """Whether what is found may be taken for something else."""
-        return max(self.min_confidence_ratio, self.min_similarity, self.min_matched) > 0
+        least = self.min_confidence_ratio, self.min_confidence, self.min_similarity
+        return max(*least, self.min_matched) > 0
 
     @classmethod
     def stated_by(cls, metadata: Mapping[str, Json]) -> "TrackerOptions":
@@ -209,6 +216,7 @@ class OptionChanges(TypedDict, total=False):
     object_bias: float | Literal["off"] | None
     merge: Merge | None
     min_confidence_ratio: float | Literal["off"] | None
+    min_confidence: float | Literal["off"] | None
     min_similarity: float | Literal["off"] | None
     min_matched: float | Literal["off"] | None
     decode_new: bool | None
@@ -234,6 +242,7 @@ class TrackerOverrides:
     search_radius: float | str | None = None
     crop_margin: float | str | None = None
     min_confidence_ratio: float | None = None
+    min_confidence: float | None = None
     min_similarity: float | None = None
     min_matched: float | None = None
     device: str = "auto"

@@ -20,9 +20,9 @@ class Result:
 
     ``confidence`` of an object starts as the mean of the network's own probability over the pixels
     (at stride 4) where the object is the most probable channel; 0 where there is no such pixel, or
-    where what was found is too doubtful (``min_confidence_ratio``, ``min_similarity``). A model
-    whose file holds a calibration curve turns it into the J to expect. An object with confidence is
-    ``visible``. A given mask counts as certain: 1.0 and visible.
+    where what was found is too doubtful (``min_confidence``, ``min_similarity``, ``min_matched``).
+    A model whose file holds a calibration curve turns it into the J to expect. An object with
+    confidence is ``visible``. A given mask counts as certain: 1.0 and visible.
 
     Pickled, as for another process, it is what the fields say, without the network that soft masks
     are computed by: ask for them before.

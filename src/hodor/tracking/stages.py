@@ -20,6 +20,7 @@ from hodor.tracking.doubts import (
     search_areas,
     unlike,
     unmatched,
+    unsure,
 )
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
@@ -185,8 +186,8 @@ class Stages(Generic[ArrayT, FeaturesT]):
         if options.object_bias:
             bias = [0.0] * logits.backgrounds + [options.object_bias] * len(logits.ids)
             logits = runtime.shift(logits, bias)
-        unsure = doubtful(logits.ids, given.masks if given else ())
-        asked = unsure if options.min_similarity else []
+        predicted = doubtful(logits.ids, given.masks if given else ())
+        asked = predicted if options.min_similarity else []
         own, likely, similarities = runtime.evidence(
             logits,
             geometry,
@@ -196,13 +197,15 @@ class Stages(Generic[ArrayT, FeaturesT]):
         )
         similarity = dict(zip(asked, similarities, strict=True))
         ratio = options.min_confidence_ratio
+        may = [i in predicted for i in logits.ids]
         confidence = judged(
             own,
             runtime.metadata.get("calibration", []),
             [ratio * memory.running_confidence_of(i) for i in logits.ids],
             either(
                 unlike(logits.ids, similarity, options.min_similarity),
-                unmatched([i in unsure for i in logits.ids], own, likely, options.min_matched),
+                unsure(may, own, options.min_confidence),
+                unmatched(may, own, likely, options.min_matched),
             ),
         )
         shifts = plane_shifts(logits.backgrounds, confidence, lost_get_no_pixel=options.doubts)

@@ -88,9 +88,9 @@ class Inside:
             )
         return Told(
             self._image, self._ring.objects, self._ring.background, t["described"], t["scenes"],
-            t["present"], t["limits"], self._references, t["compared"], t["least"], t["bias"],
-            t["min_similarity"], t["min_matched"], t["lost_get_no_pixel"],
-            prior, places, remembered,
+            t["present"], t["limits"], self._references, t["compared"], t["least"],
+            t["min_confidence"], t["bias"], t["min_similarity"], t["min_matched"],
+            t["lost_get_no_pixel"], prior, places, remembered,
         )  # fmt: skip
 
     def fill(self, image: Tensor, asked: Asked[Tensor], geometry: Geometry) -> None:
@@ -105,6 +105,7 @@ class Inside:
         a["least"][:count] = asked.least
         options = asked.options
         a["bias"][...] = options.object_bias
+        a["min_confidence"][...] = options.min_confidence
         a["min_similarity"][...] = options.min_similarity
         a["min_matched"][...] = options.min_matched
         a["lost_get_no_pixel"][...] = options.doubts
@@ -191,6 +192,7 @@ def _shapes(room: Room, config: HodorConfig) -> dict[str, tuple[int, ...]]:
         "limits": (o, 4),
         "compared": (o, room.references),
         "least": (o,),
+        "min_confidence": (),
         "bias": (),
         "min_similarity": (),
         "min_matched": (),

@@ -40,6 +40,8 @@ class Told(NamedTuple):
     """(O, R) of 0 and 1"""
     least: Tensor
     """(O,), confidence below which an object is lost"""
+    min_confidence: Tensor
+    """()"""
     bias: Tensor
     """(), added to objects' logits as shown"""
     min_similarity: Tensor
@@ -110,8 +112,10 @@ def passage(
     if matched is not None:
         likely = matched_likelihoods(seen, matched[0].float(), k)
     sure = confidences(seen.softmax(0), k)
-    like = (similarity(found, told) >= told.min_similarity) & (
-        (sure >= SURE) | (likely >= told.min_matched)
+    like = (
+        (sure >= told.min_confidence)
+        & (similarity(found, told) >= told.min_similarity)
+        & ((sure >= SURE) | (likely >= told.min_matched))
     )
     confidence = judged(sure, curve, told.least, like)
     hidden = (confidence <= 0) & (told.lost_get_no_pixel > 0)
