@@ -9,7 +9,7 @@ import pytest
 
 from hodor.errors import HodorError
 from hodor.model import Hodor
-from hodor.tracking import Result, Tracker, TrackerOptions, save_state
+from hodor.tracking import Result, Tracker, TrackerOptions, doubts, save_state
 from hodor.tracking.boxes import LastBox
 from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.doubts import BEYOND_RADIUS
@@ -368,7 +368,8 @@ def test_what_is_unlike_the_given_mask_is_taken_to_be_something_else(
 def test_what_is_found_with_little_confidence_of_the_networks_own_is_lost(
     monkeypatch: pytest.MonkeyPatch, make_tracker: MakeTracker, scene: Any
 ) -> None:
-    def run(least: float) -> list[Result]:
+    def run(least: float, like: float = 1.1) -> list[Result]:
+        monkeypatch.setattr(doubts, "LIKE", like)
         tracker = make_tracker(min_confidence=least, skip_lost=True)
         curve = [[0.0, 0.9], [1.0, 0.9]]
         monkeypatch.setitem(tracker.network.metadata, "calibration", curve)
@@ -386,6 +387,8 @@ def test_what_is_found_with_little_confidence_of_the_networks_own_is_lost(
     assert strict[0].confidence == {less: 0, more: 0.9}
     assert not strict[0].mask(less).any()
     assert run(min(own.values()) - 1e-3)[0].visible == {3: True, 7: True}
+    # What is like the given masks is in no doubt, however little confidence it is found with.
+    assert run(0.99, like=-1.0)[0].visible == {3: True, 7: True}
 
 
 def own_confidence(result: Result) -> dict[int, float]:

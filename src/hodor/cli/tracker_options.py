@@ -58,7 +58,9 @@ OPTIONS = {
         min=0,
         max=0.99,
         help=_by_model(
-            f"Found with less than this probability, on average over its mask, {LOST}", "0"
+            "Found with less than this probability, on average over its mask, and not much like its"
+            f" given masks, {LOST}",
+            "0",
         ),
     ),
     "min_similarity": typer.Option(

@@ -21,6 +21,10 @@ SURE = 0.85
 masks of objects that had vanished have less, and what is in front of a look-alike has more (docs,
 Weights)."""
 
+LIKE = 0.8
+"""What is as similar to its given masks is not doubted for little confidence: small, faint things
+among others have little of it where they are found rightly (docs, Weights)."""
+
 Area = tuple[slice, slice]
 
 
@@ -90,15 +94,24 @@ def unlike(
     return [i in similarity and similarity[i] < min_similarity for i in ids]
 
 
-def unsure(asked: Sequence[bool], confidence: Sequence[float], least: float) -> list[bool]:
-    """Whether each object was found with less confidence than it must be.
+def unsure(
+    ids: Sequence[int],
+    similarity: Mapping[int, float],
+    confidence: Sequence[float],
+    min_confidence: float,
+) -> list[bool]:
+    """Whether each object was found with too little confidence for what is not that like it.
 
     Args:
-        asked: for each of O objects, whether it may be doubted.
+        ids: of O objects.
+        similarity: by id; objects that have none are in no doubt.
         confidence: the network's own.
-        least: as ``TrackerOptions.min_confidence``.
+        min_confidence: as ``TrackerOptions.min_confidence``.
     """
-    return [may and value < least for may, value in zip(asked, confidence, strict=True)]
+    return [
+        value < min_confidence and similarity.get(i, 1.0) < LIKE
+        for i, value in zip(ids, confidence, strict=True)
+    ]
 
 
 def unmatched(

@@ -80,8 +80,9 @@ class TrackerOptions:
     objects are never found with much confidence."""
     min_confidence: float = 0.0
     """The network's own confidence, the mean probability of what an object wins, below which it is
-    taken to be lost (0: paper), as with ``min_confidence_ratio``. It is not what results tell,
-    where a model's file has a curve by which they expect its J."""
+    taken to be lost (0: paper), as with ``min_confidence_ratio``, if its similarity to the given
+    masks is under 0.8, too. It is not what results tell, where a model's file has a curve by which
+    they expect its J."""
     min_similarity: float = 0.0
     """Similarity to the given masks below which what is found is taken to be another thing (0: no
     such doubt, as in the paper); the object is then lost, as with ``min_confidence_ratio``.
@@ -143,6 +144,11 @@ class TrackerOptions:
         """Whether what is found may be taken for something else."""
         least = self.min_confidence_ratio, self.min_confidence, self.min_similarity
         return max(*least, self.min_matched) > 0
+
+    @property
+    def compares(self) -> bool:
+        """Whether what is found is compared with the given masks, by descriptors."""
+        return max(self.min_confidence, self.min_similarity) > 0
 
     @classmethod
     def stated_by(cls, metadata: Mapping[str, Json]) -> "TrackerOptions":

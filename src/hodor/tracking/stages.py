@@ -146,7 +146,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
             None if grey is None else carried_masks(memory.last, grey, ids, geometry),
             memory.matched_maps,
             memory.last_map,
-            [memory.given(i) if options.min_similarity else [] for i in ids],
+            [memory.given(i) if options.compares else [] for i in ids],
             [ratio * memory.running_confidence_of(i) for i in ids],
             options,
         )
@@ -187,7 +187,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
             bias = [0.0] * logits.backgrounds + [options.object_bias] * len(logits.ids)
             logits = runtime.shift(logits, bias)
         predicted = doubtful(logits.ids, given.masks if given else ())
-        asked = predicted if options.min_similarity else []
+        asked = predicted if options.compares else []
         own, likely, similarities = runtime.evidence(
             logits,
             geometry,
@@ -197,15 +197,14 @@ class Stages(Generic[ArrayT, FeaturesT]):
         )
         similarity = dict(zip(asked, similarities, strict=True))
         ratio = options.min_confidence_ratio
-        may = [i in predicted for i in logits.ids]
         confidence = judged(
             own,
             runtime.metadata.get("calibration", []),
             [ratio * memory.running_confidence_of(i) for i in logits.ids],
             either(
                 unlike(logits.ids, similarity, options.min_similarity),
-                unsure(may, own, options.min_confidence),
-                unmatched(may, own, likely, options.min_matched),
+                unsure(logits.ids, similarity, own, options.min_confidence),
+                unmatched([i in predicted for i in logits.ids], own, likely, options.min_matched),
             ),
         )
         shifts = plane_shifts(logits.backgrounds, confidence, lost_get_no_pixel=options.doubts)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hodor.model import History, Hodor, Prior, Pyramid, Remembered
-from hodor.tracking.doubts import BEYOND_RADIUS, LOST, SURE
+from hodor.tracking.doubts import BEYOND_RADIUS, LIKE, LOST, SURE
 from hodor.tracking.torch.arithmetic import confidences, lowered_outside, matched_likelihoods
 
 LEAST = 0.01  # confidence of an object that is seen, see ``calibrated``
@@ -112,9 +112,10 @@ def passage(
     if matched is not None:
         likely = matched_likelihoods(seen, matched[0].float(), k)
     sure = confidences(seen.softmax(0), k)
+    alike = similarity(found, told)
     like = (
-        (sure >= told.min_confidence)
-        & (similarity(found, told) >= told.min_similarity)
+        (alike >= told.min_similarity)
+        & ((alike >= LIKE) | (sure >= told.min_confidence))
         & ((sure >= SURE) | (likely >= told.min_matched))
     )
     confidence = judged(sure, curve, told.least, like)
