@@ -17,8 +17,8 @@ from hodor.model.backbones.base import check_weights
 
 NAME = "vit_small_patch14_dinov2"
 PATCH = 14  # pixels
-# Patches along the shorter side: the time grows faster than their number. base learned with 18; four
-# fewer cost it little (docs, Runs).
+# Patches along the shorter side: the time grows faster than their number. base learned with 18;
+# four fewer cost it little (docs, Runs).
 MOST = 14
 CHANNELS = 384
 # Of RGB in 0..1, as DINOv2 was trained.
