@@ -274,6 +274,16 @@ def test_large_images_have_no_more_tokens_than_those_of_training(
     assert seen == [(1, 3, patches[0] * 14, patches[1] * 14)]
 
 
+def test_in_inference_large_images_have_fewer_tokens_than_in_training() -> None:
+    tokens = Tokens((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)).eval()
+    images = torch.zeros(1, 3, 320, 576), torch.zeros(1, 3, 56, 84)
+    tokens.prepare_for_inference()
+    with torch.no_grad():
+        large, small = (tokens(image) for image in images)
+    assert tuple(large.shape) == (1, 384, 14, 25)
+    assert tuple(small.shape) == (1, 384, 4, 6)
+
+
 def test_keys_have_length_one_with_and_without_tokens() -> None:
     network = Hodor(replace(SMALL, match_channels=16, tokens="dinov2_small")).eval()
     keys = scene(network)[-1]
