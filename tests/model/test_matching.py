@@ -18,7 +18,7 @@ from hodor.model import (
     matching,
     quick_matching,
 )
-from hodor.model.matching import Matched, Matcher, likeliest, places_of
+from hodor.model.matching import Matched, Matcher, likeliest, masks_told, places_of
 from hodor.model.quick_matching import QuickMatcher
 from hodor.model.tokens import Tokens
 
@@ -238,7 +238,7 @@ def test_what_is_remembered_of_given_and_of_last_masks_counts(
     assert (straight - other).abs().max() > 1e-3
 
 
-def test_what_was_matched_with_given_masks_is_said_and_one_where_nothing_is_known(
+def test_what_was_matched_with_given_masks_is_said_and_that_nothing_is_known(
     make_network: Callable[..., Hodor],
 ) -> None:
     network = make_network(refiner_channels=8, match_channels=16)
@@ -253,8 +253,11 @@ def test_what_was_matched_with_given_masks_is_said_and_one_where_nothing_is_know
         plain = make_network(refiner_channels=8).refine(image, pyramid, logits, prior)
     assert said.matched is not None
     known = read.masks[:, 0]
-    torch.testing.assert_close(said.matched[:, 0], known / torch.maximum(known, 1 - known))
-    assert bool((said.matched[:, 1] == 1).all())
+    torch.testing.assert_close(said.matched[:, 0], known)
+    assert bool((said.matched[:, 1] < 0).all())
+    likely = likeliest(said.matched[0])
+    torch.testing.assert_close(likely[0], (known / torch.maximum(known, 1 - known))[0])
+    assert bool((likely[1] == 1).all())
     assert plain.matched is None
 
 
@@ -322,9 +325,11 @@ def test_of_objects_that_look_the_same_each_is_as_likely_as_the_others() -> None
     masks[0, :3, 0, 0] = 0.3  # three alike, a tenth for the background
     masks[0, :2, 0, 1] = torch.tensor([0.2, 0.6])
     known = torch.tensor([[1.0, 1.0, 1.0, 0.0]])
-    found = likeliest(Matched(masks, known, torch.zeros(1, 1, 1, 2)))
-    torch.testing.assert_close(found[0, :, 0, 0], torch.tensor([1.0, 1.0, 1.0, 1.0]))
-    torch.testing.assert_close(found[0, :, 0, 1], torch.tensor([1 / 3, 1.0, 0.0, 1.0]))
+    told = masks_told(Matched(masks, known, torch.zeros(1, 1, 1, 2)))
+    assert (told[0, 3] < 0).all()
+    found = likeliest(told[0])
+    torch.testing.assert_close(found[:, 0, 0], torch.tensor([1.0, 1.0, 1.0, 1.0]))
+    torch.testing.assert_close(found[:, 0, 1], torch.tensor([1 / 3, 1.0, 0.0, 1.0]))
 
 
 def test_where_several_objects_are_followed_what_a_place_means_counts_less() -> None:

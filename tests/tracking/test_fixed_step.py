@@ -17,6 +17,7 @@ from hodor.profiling import read_meter, upload_meter
 from hodor.tracking import Result, Tracker, TrackerOptions
 from hodor.tracking.descriptors import Recalled
 from hodor.tracking.doubts import judged as judged_plainly
+from hodor.tracking.stages import Stages
 from hodor.tracking.torch.fixed import replay, step
 from hodor.tracking.torch.fixed.passage import along
 from hodor.tracking.torch.fixed.ring import Ring
@@ -89,7 +90,9 @@ def tracker_of(network: Hodor, step: str, **options: Any) -> Tracker:
 
 
 @pytest.mark.parametrize("config", [PLAIN, REFINED, MATCHED])
-@pytest.mark.parametrize("options", [{}, CLOSER, CLOSER | {"fit": "stretch"}])
+@pytest.mark.parametrize(
+    "options", [{}, CLOSER, CLOSER | {"fit": "stretch"}, CLOSER | {"keep_apart": True}]
+)
 def test_labels_confidence_and_soft_masks_are_the_plain_ones(
     make_network: MakeNetwork, config: dict[str, Any], options: dict[str, Any]
 ) -> None:
@@ -259,3 +262,26 @@ def test_steps_that_are_not_to_be_had_are_refused(
 ) -> None:
     with pytest.raises(HodorError, match=message):
         step.check_step(word, torch.device("cpu"), HodorConfig(**config))
+
+
+def test_a_frame_in_which_look_alikes_may_be_confused_goes_by_stages(
+    make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confused, refined = [], []
+    may_be_confused, kept_apart = Stages._may_be_confused, Stages.kept_apart
+
+    def asked(self: Any, *args: Any) -> bool:
+        confused.append(may_be_confused(self, *args))
+        return confused[-1]
+
+    def by_stages(self: Any, *args: Any) -> Any:
+        refined.append(True)
+        return kept_apart(self, *args)
+
+    monkeypatch.setattr(Stages, "_may_be_confused", asked)
+    monkeypatch.setattr(Stages, "kept_apart", by_stages)
+    network = make_network(**MATCHED)
+    eventful(tracker_of(network, "fixed", **CLOSER | {"keep_apart": True}))
+    assert 0 < sum(confused) < len(confused)
+    # Those, and frames with given masks of which some object is known.
+    assert len(refined) == sum(confused) + 3

@@ -268,8 +268,8 @@ def test_the_share_is_the_mean_over_what_an_object_wins(
     values[2, 8:, 8:] = 5
     values[3] = -5
     matched = torch.zeros(3, 8, 8)
-    matched[0, :2, :2] = 0.8  # the left half of what the first one wins
-    matched[1] = 0.25
+    matched[:2, :2, :2] = torch.tensor([0.4, 0.5])[:, None, None]  # half of what the first one wins
+    matched[1, 4:, 4:] = 0.2
     logits = Logits(values, (1, 2, 3), 1, matched)
     runtime = make_tracker(network).runtime
     assert runtime.matched_likelihoods(logits, geometry) == pytest.approx([0.4, 0.25, 1.0])

@@ -138,12 +138,12 @@ def test_a_refiner_carries_masks_along_alike(
     assert "refine" in folder_files(trackers[1])
 
 
-@pytest.mark.parametrize("least", [0.0, 0.4])
+@pytest.mark.parametrize(("least", "apart"), [(0.0, False), (0.4, False), (0.4, True)])
 def test_remembered_frames_are_matched_alike(
-    both: MakeBoth, make_network: Callable[..., Hodor], scene: Any, least: float
+    both: MakeBoth, make_network: Callable[..., Hodor], scene: Any, least: float, apart: bool
 ) -> None:
     network = make_network(refiner_channels=8, match_channels=16)
-    options = {"keep_reference": True, "keep_every": 2, "min_matched": least}
+    options = {"keep_reference": True, "keep_every": 2, "min_matched": least, "keep_apart": apart}
     trackers = both(network, window=3, crop_margin=0.1, **options)
     masks = {0: {3: scene.labels[0] == 3}, 3: {7: scene.labels[3] == 7}, 6: scene.labels[6]}
     results = follow(trackers, scene, masks)

@@ -79,6 +79,14 @@ OPTIONS = {
             "0",
         ),
     ),
+    "keep_apart": typer.Option(
+        "--keep-apart/--no-keep-apart",
+        help=_by_model(
+            "Of objects that look alike none is in two places: what it gets where another one is "
+            "goes to that.",
+            "no",
+        ),
+    ),
     "device": typer.Option(help="auto, cpu, cuda or mps."),
     "precision": typer.Option(
         help="auto, fp32 or bf16; auto is bf16 where the processor has it natively."

@@ -32,6 +32,7 @@ NEAR = 0.1  # r, in shorter sides of the frame
 FARTHEST = -20.0  # least log of nearness along an axis: CPUs are slow with the tiny numbers below
 SHARE_OF_SEVERAL = 0.2  # of tokens in the cosines, where several objects are followed (docs, Runs)
 UNHEARD = -1e4  # a score that no two keys have
+UNTOLD = -1.0  # in place of a mask of which nothing is known
 AT_ONCE = 6_000_000  # scores of places that are compared at a time: 24 MB
 AT_ONCE_ON_CPU = 1_500_000  # the same; what is compared stays in the processor's cache
 
@@ -197,22 +198,40 @@ def followed(remembered: Sequence[Remembered]) -> Tensor:
     return told.sum(1)
 
 
-def likeliest(matched: Matched) -> Tensor:
+def masks_told(matched: Matched) -> Tensor:
+    """The masks (B, O, y, x); ``UNTOLD`` for objects of which nothing is known."""
+    known = matched.known[..., None, None]
+    return matched.masks * known + (1 - known) * UNTOLD
+
+
+def likeliest(told: Tensor, homes: Sequence[int] | None = None) -> Tensor:
     """How likely each object is at a place, in likelihoods of what is likeliest there.
 
     Of several that look the same each is as likely as the others, however many there are: 1.
 
     Args:
-        matched: of frames that are heard wherever a place is.
+        told: (O, y, x), as from ``masks_told``, of frames that are heard wherever a place is.
+        homes: a number for each object; those with different ones are no rivals, but those below
+            0 are everyone's. None: all are rivals.
 
     Returns:
-        (B, O, y, x) in [0, 1]; 1 for objects of which nothing is known.
+        (O, y, x) in [0, 1]; 1 for objects of which nothing is known.
     """
-    known = matched.known[..., None, None]
-    masks = matched.masks * known
-    background = (1 - masks.sum(1, keepdim=True)).clamp(min=0)
-    greatest = torch.maximum(masks, torch.maximum(greatest_of_others(masks), background))
-    return masks / greatest.clamp(min=LEAST) * known + (1 - known)
+    known = told >= 0
+    masks = told.clamp(min=0)
+    others = greatest_of_others(masks[None])[0] if homes is None else _rivals(masks, homes)
+    background = (1 - masks.sum(0, keepdim=True)).clamp(min=0)
+    greatest = torch.maximum(masks, torch.maximum(others, background))
+    return torch.where(known, masks / greatest.clamp(min=LEAST), 1.0)
+
+
+def _rivals(masks: Tensor, homes: Sequence[int]) -> Tensor:
+    """For each of (O, y, x) the maximum over the others at its home, and those without one."""
+    others = torch.zeros_like(masks)
+    for home in set(homes):
+        here = [i for i, one in enumerate(homes) if one == home or one < 0]
+        others[here] = greatest_of_others(masks[None, here])[0]
+    return others
 
 
 def greatest_of_others(values: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from hodor.model.config import HodorConfig
 from hodor.model.decoder import Decoder, compare
 from hodor.model.descriptors import Descriptors, History
 from hodor.model.encoder import Encoder, pool
-from hodor.model.matching import Matcher, Remembered, followed, likeliest
+from hodor.model.matching import Matcher, Remembered, followed, masks_told
 from hodor.model.patches import objects_to_stride_8, patch_masks, to_stride_8
 from hodor.model.pyramid import FeaturePyramid, Pyramid
 from hodor.model.refiner import Prior, Refined, Refiner
@@ -194,7 +194,7 @@ class Hodor(nn.Module):
         refined = self.refiner(images, pyramid.f4, logits, prior, matched)
         if not matched:
             return Refined(refined, None)
-        return Refined(refined, likeliest(matched[0]))
+        return Refined(refined, masks_told(matched[0]))
 
     def forward(self, images: Tensor, masks: Tensor, targets: Tensor) -> Tensor:
         """Segment the objects of ``images`` in ``targets``.

@@ -51,9 +51,9 @@ class Refined(NamedTuple):
     logits: Tensor
     """(B, K + O, h/4, w/4); the background's are as they were"""
     matched: Tensor | None
-    """(B, O, h/8, w/8) in [0, 1]: how likely each object is, by what was matched with frames that
-    are heard wherever a place is; see ``hodor.model.matching.likeliest``. None: the network does
-    not match"""
+    """(B, O, h/8, w/8): the masks by what was matched with frames that are heard wherever a place
+    is, in [0, 1], or below 0 for an object of which nothing is known; see
+    ``hodor.model.matching.likeliest``. None: the network does not match"""
 
 
 class Refiner(nn.Module):

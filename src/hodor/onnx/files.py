@@ -10,7 +10,7 @@ from hodor.errors import MALFORMED, WeightsError, one_line
 from hodor.model import HodorConfig
 from hodor.types import JsonObject
 
-FORMAT = "hodor-onnx-2"
+FORMAT = "hodor-onnx-3"
 FILES = {part: f"{part}.onnx" for part in ("features", "describe", "segment")}
 REFINE = "refine"
 """A fourth part, of networks with a refiner"""

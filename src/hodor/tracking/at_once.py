@@ -7,6 +7,7 @@ from typing import Generic
 import numpy as np
 from numpy.typing import NDArray
 
+from hodor.tracking.apart import Winners
 from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.key_frames import KeyFrame
@@ -47,6 +48,8 @@ class Answer(Generic[ArrayT, FeaturesT]):
     descriptors: FrameDescriptors[ArrayT]
     """Under frame number 0"""
     confidence: dict[int, float]
+    winners: Winners
+    """(h/4, w/4), before any object was taken to be lost"""
     labels: NDArray[np.uint8] | NDArray[np.uint16]
     """(H', W') of the crop"""
     carried: NDArray[np.uint8] | NDArray[np.uint16] | None

@@ -19,7 +19,7 @@ class Logits(Generic[ArrayT]):
     backgrounds: int
     """K: the catch-all and the cells of the background grid, row by row"""
     matched: ArrayT | None = None
-    """(O, h/8, w/8) in [0, 1], from networks that match: see ``hodor.model.Refined``"""
+    """(O, h/8, w/8), from networks that match: see ``hodor.model.Refined``"""
 
     def with_values(self, values: ArrayT) -> "Logits[ArrayT]":
         """The same planes with other values (K + O, h/4, w/4)."""

@@ -93,6 +93,11 @@ class TrackerOptions:
     likelihoods of what is likeliest, so that look-alikes do not count against one another. With
     less, and with a probability of less than 0.85, it is lost, as with ``min_similarity``. For
     networks that match."""
+    keep_apart: bool = False
+    """Of objects that look alike none gets what another is (off: paper): a thing is in one place.
+    What an object wins apart from where it was, together with another that looks like it, is that
+    one's; and that it looks even more like one that is elsewhere is no doubt for ``min_matched``.
+    For networks that match."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""
@@ -225,6 +230,7 @@ class OptionChanges(TypedDict, total=False):
     min_confidence: float | Literal["off"] | None
     min_similarity: float | Literal["off"] | None
     min_matched: float | Literal["off"] | None
+    keep_apart: bool | None
     decode_new: bool | None
     long_side: float | None
     fit: Fit | None
@@ -251,6 +257,7 @@ class TrackerOverrides:
     min_confidence: float | None = None
     min_similarity: float | None = None
     min_matched: float | None = None
+    keep_apart: bool | None = None
     device: str = "auto"
     precision: str = "auto"
     step: str = "plain"

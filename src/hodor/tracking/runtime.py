@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.model import HodorConfig
+from hodor.tracking.apart import HandedOver, Winners
 from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
@@ -162,10 +163,28 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         """
 
     @abstractmethod
-    def matched_likelihoods(self, logits: Logits[ArrayT], geometry: Geometry) -> list[float]:
+    def winners(self, logits: Logits[ArrayT]) -> Winners:
+        """Who wins each cell of (K + O, h/4, w/4)."""
+
+    @abstractmethod
+    def matched(self, logits: Logits[ArrayT]) -> NDArray[np.float32] | None:
+        """``Logits.matched`` (O, h/8, w/8); None: the network does not match."""
+
+    @abstractmethod
+    def hand_over(self, logits: Logits[ArrayT], pieces: Sequence[HandedOver]) -> Logits[ArrayT]:
+        """Logits (K + O, h/4, w/4) in which two objects have changed places in some cells.
+
+        There one has the higher of both values, the other the lower.
+        """
+
+    @abstractmethod
+    def matched_likelihoods(
+        self, logits: Logits[ArrayT], geometry: Geometry, homes: Sequence[int] | None = None
+    ) -> list[float]:
         """For each object, how likely it is by matching where it wins cells of (K + O, h/4, w/4).
 
-        The mean of ``Logits.matched`` there; 1 if it wins none, or the network does not match.
+        The mean of ``hodor.model.matching.likeliest`` there; 1 if it wins none, or the network does
+        not match. homes: see there.
         """
 
     @abstractmethod
@@ -180,6 +199,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         given: Sequence[Sequence[ArrayT]],
         *,
         matched: bool,
+        homes: Sequence[int] | None = None,
     ) -> Evidence:
         """``confidences``, ``matched_likelihoods`` and ``similarity``, all that doubts go by.
 
@@ -188,10 +208,13 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
             geometry: of the frame.
             found, given: as for ``similarity``; there may be none.
             matched: whether they are asked for; else they are 1.
+            homes: as for ``matched_likelihoods``.
         """
         return Evidence(
             self.confidences(logits, geometry),
-            self.matched_likelihoods(logits, geometry) if matched else [1.0] * len(logits.ids),
+            self.matched_likelihoods(logits, geometry, homes)
+            if matched
+            else [1.0] * len(logits.ids),
             self.similarity(found, given) if found else [],
         )
 

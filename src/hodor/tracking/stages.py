@@ -1,5 +1,6 @@
 """What a step of the tracker is made of, in order: from a frame's size to what is remembered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic
@@ -7,6 +8,7 @@ from typing import Generic
 import numpy as np
 from numpy.typing import NDArray
 
+from hodor.tracking.apart import handed_over, pieces_elsewhere, places_of
 from hodor.tracking.at_once import Answer, Asked
 from hodor.tracking.boxes import Crop, LastBox, crop_around
 from hodor.tracking.descriptors import FrameDescriptors
@@ -28,7 +30,7 @@ from hodor.tracking.key_frames import KeyFrame, RememberedPlaces
 from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.memory import Memory
 from hodor.tracking.options import TrackerOptions
-from hodor.tracking.prior import LastFrame, carried_masks
+from hodor.tracking.prior import CarriedMasks, LastFrame, carried_masks
 from hodor.tracking.result import Result, label_map_of
 from hodor.tracking.runtime import FeaturesT, Runtime
 from hodor.types import IdMap
@@ -114,7 +116,21 @@ class Stages(Generic[ArrayT, FeaturesT]):
                 RememberedPlaces.of(given, logits.ids, nearby=False, instead=last),
                 RememberedPlaces.of(last, logits.ids, nearby=True, instead=given),
             ]
-        return self.runtime.refine(features, logits, carried, remembered, geometry)
+        refined = self.runtime.refine(features, logits, carried, remembered, geometry)
+        return self.kept_apart(refined, carried)
+
+    def kept_apart(self, logits: Logits[ArrayT], carried: CarriedMasks) -> Logits[ArrayT]:
+        """Logits (K + O, h/4, w/4) in which no object is in the place of its double.
+
+        carried: where objects were, (O, h/4, w/4).
+        """
+        if not self.options.keep_apart or len(logits.ids) < 2:
+            return logits
+        pieces = pieces_elsewhere(self.runtime.winners(logits), carried.masks)
+        if not pieces:
+            return logits
+        handed = handed_over(pieces, self.runtime.matched(logits))
+        return self.runtime.hand_over(logits, handed) if handed else logits
 
     def at_once(
         self,
@@ -135,6 +151,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         if not self.runtime.takes_at_once or given is not None or not memory.ids:
             return None
         ids, radius = tuple(memory.ids), options.search_radius
+        carried = None if grey is None else carried_masks(memory.last, grey, ids, geometry)
         areas: list[Area | None] = [None] * len(ids)
         if radius is not None:
             areas = search_areas(ids, memory.last_boxes, geometry, radius)
@@ -143,14 +160,32 @@ class Stages(Generic[ArrayT, FeaturesT]):
             ids,
             memory.recall(ids),
             areas,
-            None if grey is None else carried_masks(memory.last, grey, ids, geometry),
+            carried,
             memory.matched_maps,
             memory.last_map,
             [memory.given(i) if options.compares else [] for i in ids],
             [ratio * memory.running_confidence_of(i) for i in ids],
             options,
         )
-        return self.runtime.at_once(frame, asked, geometry)
+        answer = self.runtime.at_once(frame, asked, geometry)
+        if answer is None or self._may_be_confused(answer, carried):
+            return None
+        return answer
+
+    def _may_be_confused(
+        self, answer: Answer[ArrayT, FeaturesT], carried: CarriedMasks | None
+    ) -> bool:
+        """Whether an object may be in the place of its double, or be doubted for its looks."""
+        count = len(answer.confidence)
+        if not self.options.keep_apart or count < 2 or carried is None:
+            return False
+        if pieces_elsewhere(answer.winners, carried.masks):
+            return True
+        homes = places_of(answer.winners, count).homes
+        lost = [not value for value in answer.confidence.values()]
+        # Without rivals elsewhere it may be likely enough where it is.
+        doubted = any(gone and home >= 0 for gone, home in zip(lost, homes, strict=True))
+        return self.options.min_matched > 0 and doubted and len(set(homes)) > 1
 
     def answered(self, answer: Answer[ArrayT, FeaturesT], index: int, geometry: Geometry) -> Result:
         """What ``step`` gives for frame ``index``; the label map (H, W) is at the frame's size."""
@@ -188,12 +223,16 @@ class Stages(Generic[ArrayT, FeaturesT]):
             logits = runtime.shift(logits, bias)
         predicted = doubtful(logits.ids, given.masks if given else ())
         asked = predicted if options.compares else []
+        homes: Sequence[int] | None = None
+        if options.keep_apart and options.min_matched > 0 and len(logits.ids) > 1:
+            homes = places_of(runtime.winners(logits), len(logits.ids)).homes
         own, likely, similarities = runtime.evidence(
             logits,
             geometry,
             [descriptors.objects[i] for i in asked],
             [memory.given(i) for i in asked],
             matched=options.min_matched > 0,
+            homes=homes,
         )
         similarity = dict(zip(asked, similarities, strict=True))
         ratio = options.min_confidence_ratio

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.onnx import OnnxNetwork, OnnxPyramid
+from hodor.tracking.apart import HandedOver, Winners
 from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
@@ -26,6 +27,7 @@ from hodor.tracking.runtime import Runtime
 from hodor.types import Json
 
 Floats = NDArray[np.float32]
+LEAST = 1e-6  # as hodor.model.matching.LEAST, which would bring PyTorch
 
 
 class Features(NamedTuple):
@@ -165,14 +167,35 @@ class OnnxRuntime(Runtime[Floats, Features]):
             for one, won in zip(p[logits.backgrounds :], wins, strict=True)
         ]
 
-    def matched_likelihoods(self, logits: Logits[Floats], geometry: Geometry) -> list[float]:
+    def winners(self, logits: Logits[Floats]) -> Winners:
+        """See ``Runtime``: (h/4, w/4)."""
+        best = logits.values.argmax(0) - (logits.backgrounds - 1)
+        return np.asarray(best.clip(0), np.int32)
+
+    def matched(self, logits: Logits[Floats]) -> Floats | None:
+        """See ``Runtime``: (O, h/8, w/8)."""
+        return logits.matched
+
+    def hand_over(self, logits: Logits[Floats], pieces: Sequence[HandedOver]) -> Logits[Floats]:
+        """See ``Runtime``: (K + O, h/4, w/4)."""
+        values = logits.values.copy()
+        objects = values[logits.backgrounds :]
+        for cells, of, to in pieces:
+            both = objects[of][cells], objects[to][cells]
+            objects[of][cells], objects[to][cells] = np.minimum(*both), np.maximum(*both)
+        return logits.with_values(values)
+
+    def matched_likelihoods(
+        self, logits: Logits[Floats], geometry: Geometry, homes: Sequence[int] | None = None
+    ) -> list[float]:
         """See ``Runtime``: of (K + O, h/4, w/4)."""
         if logits.matched is None:
             return [1.0] * len(logits.ids)
         h, w = geometry.cells
         best = logits.values[:, :h, :w].argmax(0)
         wins = [best == plane for plane in range(logits.backgrounds, len(logits.values))]
-        matched = logits.matched.repeat(2, 1).repeat(2, 2)[:, :h, :w]  # (O, h/8, w/8) before
+        likely = likeliest(logits.matched, homes)
+        matched = likely.repeat(2, 1).repeat(2, 2)[:, :h, :w]  # (O, h/8, w/8) before
         return [
             float(one[won].mean()) if won.any() else 1.0
             for one, won in zip(matched, wins, strict=True)
@@ -238,6 +261,19 @@ def _places(told: RememberedPlaces[Floats], like: Floats | None) -> tuple[Floats
 
 def _filled(row: Sequence[Floats | None], like: Floats) -> list[Floats]:
     return [np.zeros_like(like) if one is None else one for one in row]
+
+
+def likeliest(told: Floats, homes: Sequence[int] | None = None) -> Floats:
+    """As ``hodor.model.matching.likeliest``: of (O, y, x)."""
+    masks = told.clip(0)
+    others = np.zeros_like(masks)
+    for home in set(homes or [0]):
+        here = [i for i in range(len(masks)) if not homes or homes[i] < 0 or homes[i] == home]
+        padded = np.concatenate([np.zeros_like(masks[:1]), masks[here]])
+        second, first = np.partition(padded, len(padded) - 2, axis=0)[-2:]
+        others[here] = np.where(masks[here] >= first, second, first)
+    greatest = np.maximum(np.maximum(masks, others), 1 - masks.sum(0))
+    return np.where(told >= 0, masks / greatest.clip(LEAST), np.float32(1))
 
 
 def softmax(logits: Floats) -> Floats:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hodor.model.matching import likeliest
+
 
 def wins(planes: Tensor, background: int) -> Tensor:
     """Cells that each object wins, (O, y, x) of 0 and 1, from (K + O, y, x)."""
@@ -21,17 +23,21 @@ def confidences(probabilities: Tensor, background: int) -> Tensor:
     return (probabilities[background:] * won).flatten(1).sum(1) / count.clamp(min=1)
 
 
-def matched_likelihoods(values: Tensor, matched: Tensor, background: int) -> Tensor:
+def matched_likelihoods(
+    values: Tensor, matched: Tensor, background: int, homes: Sequence[int] | None = None
+) -> Tensor:
     """How likely each object is by matching over what it wins: (O,); 1 where it wins nothing.
 
     Args:
         values: logits (K + O, y, x), of cells that hold some of the frame.
         matched: (O, h/8, w/8), see ``Logits``.
         background: K.
+        homes: see ``likeliest``.
     """
     won = wins(values, background)
     y, x = values.shape[1:]
-    fine = matched.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :y, :x]
+    likely = likeliest(matched, homes)
+    fine = likely.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :y, :x]
     count = won.flatten(1).sum(1)
     mean = (fine * won).flatten(1).sum(1) / count.clamp(min=1)
     return torch.where(count > 0, mean, 1.0)
@@ -48,6 +54,12 @@ def greatest(values: Sequence[float], given: Sequence[Sequence[Tensor]]) -> list
     """For each object the greatest of its ``cosines`` (n,)."""
     each = iter(values)
     return [max(next(each) for _ in those) for those in given]
+
+
+def winners(values: Tensor, background: int) -> Tensor:
+    """Who wins each cell of (K + O, y, x), as ``hodor.tracking.apart.Winners``: (y, x)."""
+    # argmax takes five times as long on a CPU
+    return (values.max(0).indices - (background - 1)).clamp(min=0).to(torch.int32)
 
 
 def lowered_outside(objects: Tensor, limits: Tensor, amount: float) -> Tensor:

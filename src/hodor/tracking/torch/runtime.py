@@ -24,6 +24,7 @@ from hodor.model import (
     objects_to_stride_8,
     to_stride_8,
 )
+from hodor.tracking.apart import HandedOver, Winners
 from hodor.tracking.at_once import Answer, Asked
 from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
@@ -39,6 +40,7 @@ from hodor.tracking.torch.arithmetic import (
     greatest,
     lowered_outside,
     matched_likelihoods,
+    winners,
 )
 from hodor.tracking.torch.devices import choose_device, choose_precision
 from hodor.tracking.torch.features import Features
@@ -250,15 +252,40 @@ class TorchRuntime(Runtime[Tensor, Features]):
         h, w = geometry.cells
         return confidences(logits.values[:, :h, :w].softmax(0), logits.backgrounds)
 
-    def matched_likelihoods(self, logits: Logits[Tensor], geometry: Geometry) -> list[float]:
-        """See ``Runtime``: of (K + O, h/4, w/4)."""
-        return [float(value) for value in fetch(self._matched(logits, geometry))]
+    def winners(self, logits: Logits[Tensor]) -> Winners:
+        """See ``Runtime``: (h/4, w/4)."""
+        return np.asarray(fetch(winners(logits.values, logits.backgrounds)), np.int32)
 
-    def _matched(self, logits: Logits[Tensor], geometry: Geometry) -> Tensor:
+    def matched(self, logits: Logits[Tensor]) -> NDArray[np.float32] | None:
+        """See ``Runtime``: (O, h/8, w/8)."""
+        return None if logits.matched is None else np.asarray(fetch(logits.matched), np.float32)
+
+    def hand_over(self, logits: Logits[Tensor], pieces: Sequence[HandedOver]) -> Logits[Tensor]:
+        """See ``Runtime``: (K + O, h/4, w/4)."""
+        values = logits.values.clone()
+        objects = values[logits.backgrounds :]
+        for piece in pieces:
+            cells = send(piece.cells, self.device)
+            one, other = objects[piece.of], objects[piece.to]
+            lower, higher = torch.minimum(one, other), torch.maximum(one, other)
+            objects[piece.of] = torch.where(cells, lower, one)
+            objects[piece.to] = torch.where(cells, higher, other)
+        return logits.with_values(values)
+
+    def matched_likelihoods(
+        self, logits: Logits[Tensor], geometry: Geometry, homes: Sequence[int] | None = None
+    ) -> list[float]:
+        """See ``Runtime``: of (K + O, h/4, w/4)."""
+        return [float(value) for value in fetch(self._matched(logits, geometry, homes))]
+
+    def _matched(
+        self, logits: Logits[Tensor], geometry: Geometry, homes: Sequence[int] | None
+    ) -> Tensor:
         if logits.matched is None:
             return torch.ones(len(logits.ids), device=logits.values.device)
         h, w = geometry.cells
-        return matched_likelihoods(logits.values[:, :h, :w], logits.matched, logits.backgrounds)
+        seen = logits.values[:, :h, :w]
+        return matched_likelihoods(seen, logits.matched, logits.backgrounds, homes)
 
     def similarity(self, found: Sequence[Tensor], given: Sequence[Sequence[Tensor]]) -> list[float]:
         """See ``Runtime``: of (C,)."""
@@ -272,11 +299,12 @@ class TorchRuntime(Runtime[Tensor, Features]):
         given: Sequence[Sequence[Tensor]],
         *,
         matched: bool,
+        homes: Sequence[int] | None = None,
     ) -> Evidence:
         """See ``Runtime``: of (K + O, h/4, w/4) and (C,); Python waits once for all of it."""
         parts = [self._confidences(logits, geometry)]
         if matched:
-            parts.append(self._matched(logits, geometry))
+            parts.append(self._matched(logits, geometry, homes))
         if found:
             parts.append(cosines(found, given))
         count = len(logits.ids)

@@ -12,7 +12,12 @@ from torch.nn import functional as F
 
 from hodor.model import History, Hodor, Prior, Pyramid, Remembered
 from hodor.tracking.doubts import BEYOND_RADIUS, LIKE, LOST, SURE
-from hodor.tracking.torch.arithmetic import confidences, lowered_outside, matched_likelihoods
+from hodor.tracking.torch.arithmetic import (
+    confidences,
+    lowered_outside,
+    matched_likelihoods,
+    winners,
+)
 
 LEAST = 0.01  # confidence of an object that is seen, see ``calibrated``
 
@@ -68,6 +73,8 @@ class Found(NamedTuple):
     """(G, C)"""
     confidence: Tensor
     """(O,)"""
+    winners: Tensor
+    """(h/4, w/4), before any object was taken to be lost"""
 
 
 def passage(
@@ -121,7 +128,9 @@ def passage(
     confidence = judged(sure, curve, told.least, like)
     hidden = (confidence <= 0) & (told.lost_get_no_pixel > 0)
     shown = _with_objects(biased, k, biased[k:] + (hidden * LOST)[:, None, None])
-    return Found(pyramid, keys, shown, found, described.background[0], confidence)
+    return Found(
+        pyramid, keys, shown, found, described.background[0], confidence, winners(biased, k)
+    )
 
 
 def similarity(found: Tensor, told: Told) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hodor.errors import HodorError
 from hodor.model import Hodor, HodorConfig
+from hodor.tracking.apart import Winners
 from hodor.tracking.at_once import Answer, Asked
 from hodor.tracking.descriptors import FrameDescriptors
 from hodor.tracking.geometry import Geometry
@@ -137,13 +138,15 @@ class _Passage:
         )
         keys = None if found.keys is None else found.keys.clone()
         features = Features(found.pyramid, image, keys)
-        maps, confidence = _unpacked(coming.array(), asked.ids, geometry, 1 + merging)
-        return Answer(
-            features, shown, descriptors, confidence, maps[-1], maps[0] if merging else None
+        cells = (found.winners.shape[0], found.winners.shape[1])
+        maps, winners, confidence = _unpacked(
+            coming.array(), asked.ids, geometry, 1 + merging, cells
         )
+        carried = maps[0] if merging else None
+        return Answer(features, shown, descriptors, confidence, winners, maps[-1], carried)
 
     def _packed_output(self, ids: tuple[int, ...], geometry: Geometry, *, merging: bool) -> Tensor:
-        """Label maps and confidences as bytes, so that one copy brings all of them.
+        """Label maps, winners and confidences as bytes, so that one copy brings all of them.
 
         merging: whether one more map has the background's planes as one.
         """
@@ -158,8 +161,8 @@ class _Passage:
             if merging:
                 values = merged(found.shown, background)
                 maps.append(dense_labels(values, 1, numbers, geometry))
-            sure = found.confidence.view(torch.uint8)
-            return torch.cat([*(one.flatten().view(torch.uint8) for one in maps), sure])
+            each = [*maps, found.winners, found.confidence]
+            return torch.cat([one.flatten().view(torch.uint8) for one in each])
 
         key = (geometry.crop_size, geometry.inner, kind, merging)
         made = _kept(self._outputs, key, lambda: Replay(work, captures=self._captures), OUTPUTS)
@@ -172,16 +175,20 @@ def _unpacked(
     ids: tuple[int, ...],
     geometry: Geometry,
     count: int,
-) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], dict[int, float]]:
-    """Label maps (count, H', W') and confidence by id from their bytes."""
+    cells: tuple[int, int],
+) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], Winners, dict[int, float]]:
+    """Label maps (count, H', W'), winners (h/4, w/4), confidence by id, from their bytes."""
     kind = label_kind(ids)
     height, width = geometry.crop_size
     size = count * height * width * (1 if kind is np.uint8 else 4)
     flat = packed[:size] if kind is np.uint8 else packed[:size].view(np.int32)
     maps: AnyArray = flat.reshape(count, height, width).astype(kind, copy=False)
-    sure = np.frombuffer(packed[size:].tobytes(), np.float32)[: len(ids)]
+    rest = packed[size:].tobytes()  # which may begin at any byte
+    area = cells[0] * cells[1]
+    winners = np.frombuffer(rest, np.int32, area).reshape(cells)
+    sure = np.frombuffer(rest, np.float32, len(ids), 4 * area)
     confidence = {i: float(value) for i, value in zip(ids, sure, strict=True)}
-    return maps, confidence
+    return maps, winners, confidence
 
 
 def _kept(
