@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from recordings import SHARED, needs_shared
 
 from hodor import Tracker
@@ -118,3 +119,20 @@ def test_of_three_that_look_alike_one_is_taken_away_and_put_back_and_all_are_the
         assert not (found[n] == 1).any()
         assert min(iou(found[n] == i, gone == i) for i in (2, 3)) > 0.85
     assert min(iou(found[430] == i, back == i) for i in (1, 2, 3)) > 0.85
+
+
+@needs_shared
+def test_two_dogs_that_meet_and_part_are_themselves_afterwards() -> None:
+    folder = SHARED / "data/multi"
+    follow = Tracker.from_pretrained(device="cpu")
+    scores = []
+    for picture in sorted((folder / "JPEGImages/480p/dogs-jump").glob("*.jpg")):
+        truth = read_label_map(
+            folder / "Annotations/480p/dogs-jump" / picture.with_suffix(".png").name
+        )
+        frame = np.asarray(Image.open(picture).convert("RGB"))
+        found = follow.step(frame, None if scores else truth).label_map
+        scores.append([iou(found == i, truth == i) for i in (1, 2, 3)])
+    # Without keep_apart the first has 0.3, and in the last half nothing at all.
+    assert (np.mean(scores, 0) > 0.75).all()
+    assert (np.mean(scores[len(scores) // 2 :], 0) > 0.75).all()
