@@ -277,7 +277,7 @@ def test_large_images_have_no_more_tokens_than_those_of_training(
     assert seen == [(1, 3, patches[0] * 14, patches[1] * 14)]
 
 
-def test_in_inference_large_images_have_fewer_tokens_than_in_training() -> None:
+def test_in_inference_on_cpus_large_images_have_fewer_tokens_than_in_training() -> None:
     tokens = Tokens((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)).eval()
     images = torch.zeros(1, 3, 320, 576), torch.zeros(1, 3, 56, 84)
     tokens.prepare_for_inference()
@@ -285,6 +285,9 @@ def test_in_inference_large_images_have_fewer_tokens_than_in_training() -> None:
         large, small = (tokens(image) for image in images)
     assert tuple(large.shape) == (1, 384, 14, 25)
     assert tuple(small.shape) == (1, 384, 4, 6)
+    # Another device, which has the time; this one computes shapes alone.
+    elsewhere = tokens.to("meta")(torch.empty(1, 3, 320, 576, device="meta"))
+    assert tuple(elsewhere.shape) == (1, 384, 18, 32)
 
 
 def test_keys_have_length_one_with_and_without_tokens() -> None:

@@ -63,7 +63,7 @@ class ReadyConv(nn.Module):
 def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
     """A network that computes what ``network`` does, without gradients and in less time.
 
-    It differs by rounding, and in that large images have fewer tokens (``MOST_IN_INFERENCE``).
+    It differs by rounding, and on CPUs in that large images have fewer tokens (``MOST_ON_CPUS``).
     Layers' weights are channels-last and in ``dtype``, batch norms are folded, ReLUs joined to the
     convolutions before them. Names of parameters differ from the original's.
 
