@@ -285,3 +285,28 @@ def test_a_frame_in_which_look_alikes_may_be_confused_goes_by_stages(
     assert 0 < sum(confused) < len(confused)
     # Those, and frames with given masks of which some object is known.
     assert len(refined) == sum(confused) + 3
+
+
+@pytest.mark.parametrize("step", ["plain", "fixed"])
+def test_the_next_frame_is_told_the_networks_own_confidence_whatever_results_tell(
+    make_network: MakeNetwork, step: str
+) -> None:
+    network = make_network(**REFINED)
+    first, *others = video(4)
+    told, kept, maps = [], [], []
+    for curve in ([], [[0.0, 0.25], [1.0, 0.25]]):
+        network.metadata["calibration"] = curve
+        tracker = tracker_of(network, step)
+        tracker.step(first, labelled(first, 1, 2, 0))
+        results = [tracker.step(frame) for frame in others]
+        assert tracker._memory.last is not None
+        told.append(results[-1].confidence)
+        kept.append(tracker._memory.last.confidence)
+        maps.append(np.stack([result.label_map for result in results]))
+        assert results[-1].own_confidence == kept[-1]
+    assert kept[0] == kept[1] == told[0]
+    assert {i: value for i, value in told[1].items() if value} == {
+        i: 0.25 for i, value in told[0].items() if value
+    }
+    assert max(told[0].values()) > 0
+    np.testing.assert_array_equal(*maps)

@@ -48,6 +48,8 @@ class Answer(Generic[ArrayT, FeaturesT]):
     descriptors: FrameDescriptors[ArrayT]
     """Under frame number 0"""
     confidence: dict[int, float]
+    own: dict[int, float]
+    """The network's own confidence; 0 of a lost object"""
     winners: Winners
     """(h/4, w/4), before any object was taken to be lost"""
     labels: NDArray[np.uint8] | NDArray[np.uint16]

@@ -45,11 +45,17 @@ class Result:
     _given: Given[Untyped] | None = field(default=None, repr=False)
     _runtime: AnyRuntime | None = field(default=None, repr=False)
     _carried: IdMap | None = field(default=None, repr=False)
+    _own: dict[int, float] | None = field(default=None, repr=False)
 
     @property
     def carried(self) -> IdMap:
         """The label map (H, W) that the next frame looks back at; see ``TrackerOptions.merge``."""
         return self.label_map if self._carried is None else self._carried
+
+    @property
+    def own_confidence(self) -> dict[int, float]:
+        """The network's own, by id, as it starts; the next frame is told this, as in training."""
+        return self.confidence if self._own is None else self._own
 
     def __getstate__(self) -> dict[str, object]:
         """The fields, and that there was more: a network does not travel with each result."""

@@ -193,7 +193,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         carried = None if answer.carried is None else geometry.placed(answer.carried)
         return Result(
             index, geometry.placed(answer.labels), answer.shown.ids, answer.confidence, visible,
-            (), answer.shown, geometry, None, self.runtime, carried,
+            (), answer.shown, geometry, None, self.runtime, carried, answer.own,
         )  # fmt: skip
 
     def encode(
@@ -210,13 +210,13 @@ class Stages(Generic[ArrayT, FeaturesT]):
         descriptors: FrameDescriptors[ArrayT],
         given: Given[ArrayT] | None,
         geometry: Geometry,
-    ) -> tuple[Logits[ArrayT] | None, dict[int, float]]:
+    ) -> tuple[Logits[ArrayT] | None, dict[int, float], dict[int, float]]:
         """Logits (K + O, h/4, w/4) as shown, and the confidence of each object; 0 for a lost one.
 
-        What is fed back to the network stays as it gave it.
+        Also the network's own confidence. What is fed back to the network stays as it gave it.
         """
         if logits is None:
-            return None, {}
+            return None, {}, {}
         options, runtime, memory = self.options, self.runtime, self.memory
         if options.object_bias:
             bias = [0.0] * logits.backgrounds + [options.object_bias] * len(logits.ids)
@@ -248,7 +248,9 @@ class Stages(Generic[ArrayT, FeaturesT]):
         )
         shifts = plane_shifts(logits.backgrounds, confidence, lost_get_no_pixel=options.doubts)
         shown = logits if shifts is None else runtime.shift(logits, shifts)
-        return shown, dict(zip(logits.ids, confidence, strict=True))
+        told = dict(zip(logits.ids, confidence, strict=True))
+        found = {i: value if told[i] else 0.0 for i, value in zip(logits.ids, own, strict=True)}
+        return shown, told, found
 
     def result(
         self,
@@ -258,7 +260,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         geometry: Geometry,
     ) -> Result:
         """What ``step`` gives; the label map (H, W) is at the frame's size."""
-        logits, confidence = self.judge(logits, descriptors, given, geometry)
+        logits, confidence, own = self.judge(logits, descriptors, given, geometry)
         ids = tuple(descriptors.objects)
         sure = dict.fromkeys(given.masks if given else (), 1.0)
         values = dict.fromkeys(ids, 0.0) | confidence | sure
@@ -270,6 +272,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
             descriptors.index, geometry.placed(labels), ids, values,
             {i: value > 0 for i, value in values.items()}, given.warnings if given else (),
             logits, geometry, given, self.runtime, carried,
+            dict.fromkeys(ids, 0.0) | own | sure,
         )  # fmt: skip
 
     def labels(
@@ -332,4 +335,4 @@ class Stages(Generic[ArrayT, FeaturesT]):
     def remember_small(self, grey: NDArray[np.uint8] | None, result: Result) -> None:
         """Keep a frame, small (h, w), and its label map (H, W): the next one looks back at it."""
         if grey is not None:
-            self.memory.last = LastFrame.of(grey, result.carried, result.confidence)
+            self.memory.last = LastFrame.of(grey, result.carried, result.own_confidence)

@@ -73,6 +73,8 @@ class Found(NamedTuple):
     """(G, C)"""
     confidence: Tensor
     """(O,)"""
+    own: Tensor
+    """(O,), the network's own; 0 of a lost object"""
     winners: Tensor
     """(h/4, w/4), before any object was taken to be lost"""
 
@@ -128,8 +130,9 @@ def passage(
     confidence = judged(sure, curve, told.least, like)
     hidden = (confidence <= 0) & (told.lost_get_no_pixel > 0)
     shown = _with_objects(biased, k, biased[k:] + (hidden * LOST)[:, None, None])
+    own = torch.where(confidence > 0, sure, 0.0)
     return Found(
-        pyramid, keys, shown, found, described.background[0], confidence, winners(biased, k)
+        pyramid, keys, shown, found, described.background[0], confidence, own, winners(biased, k)
     )
 
 

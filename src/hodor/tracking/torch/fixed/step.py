@@ -139,11 +139,11 @@ class _Passage:
         keys = None if found.keys is None else found.keys.clone()
         features = Features(found.pyramid, image, keys)
         cells = (found.winners.shape[0], found.winners.shape[1])
-        maps, winners, confidence = _unpacked(
+        maps, winners, (confidence, own) = _unpacked(
             coming.array(), asked.ids, geometry, 1 + merging, cells
         )
         carried = maps[0] if merging else None
-        return Answer(features, shown, descriptors, confidence, winners, maps[-1], carried)
+        return Answer(features, shown, descriptors, confidence, own, winners, maps[-1], carried)
 
     def _packed_output(self, ids: tuple[int, ...], geometry: Geometry, *, merging: bool) -> Tensor:
         """Label maps, winners and confidences as bytes, so that one copy brings all of them.
@@ -161,7 +161,7 @@ class _Passage:
             if merging:
                 values = merged(found.shown, background)
                 maps.append(dense_labels(values, 1, numbers, geometry))
-            each = [*maps, found.winners, found.confidence]
+            each = [*maps, found.winners, found.confidence, found.own]
             return torch.cat([one.flatten().view(torch.uint8) for one in each])
 
         key = (geometry.crop_size, geometry.inner, kind, merging)
@@ -176,8 +176,8 @@ def _unpacked(
     geometry: Geometry,
     count: int,
     cells: tuple[int, int],
-) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], Winners, dict[int, float]]:
-    """Label maps (count, H', W'), winners (h/4, w/4), confidence by id, from their bytes."""
+) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], Winners, list[dict[int, float]]]:
+    """Label maps (count, H', W'), winners (h/4, w/4), both confidences by id, from their bytes."""
     kind = label_kind(ids)
     height, width = geometry.crop_size
     size = count * height * width * (1 if kind is np.uint8 else 4)
@@ -186,9 +186,9 @@ def _unpacked(
     rest = packed[size:].tobytes()  # which may begin at any byte
     area = cells[0] * cells[1]
     winners = np.frombuffer(rest, np.int32, area).reshape(cells)
-    sure = np.frombuffer(rest, np.float32, len(ids), 4 * area)
-    confidence = {i: float(value) for i, value in zip(ids, sure, strict=True)}
-    return maps, winners, confidence
+    sure = np.frombuffer(rest, np.float32, offset=4 * area).reshape(2, -1)  # of a room's objects
+    each = [dict(zip(ids, values.tolist(), strict=False)) for values in sure]
+    return maps, winners, each
 
 
 def _kept(
