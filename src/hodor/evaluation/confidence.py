@@ -14,7 +14,8 @@ from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence, read_result
 Confidence = Mapping[str, Mapping[int, Sequence[float]]]
 """Sequence name -> object id -> confidence in each frame, in [0, 1]; NaN before it was given."""
 
-KNOTS = 12  # of a calibration curve: with ten thousand masks, each rests on some hundreds
+KNOTS = 12  # of a calibration curve: with four thousand masks, each rests on some hundreds
+LEAST_SURE = (0.005, 0.01, 0.02, 0.04)  # shares of masks: among the first are those that are wrong
 
 
 class Judged(NamedTuple):
@@ -119,11 +120,13 @@ def reliability(judged: Sequence[Judged], *, bins: int = 10) -> Reliability:
 def calibration_curve(judged: Sequence[Judged]) -> list[tuple[float, float]]:
     """Confidence -> expected J as points of a rising line, for a model's file.
 
-    Masks that were found are sorted by confidence and cut into ``KNOTS`` groups of equal size; a
-    point is a group's mean confidence and mean J, no lower than that of the group before.
+    Masks that were found are sorted by confidence and cut into ``KNOTS`` groups of equal size, the
+    first of these once more by ``LEAST_SURE``; a point is a group's mean confidence and mean J, no
+    lower than that of the group before.
     """
     found = sorted((one.confidence, one.j) for one in judged if one.found)
-    groups = np.array_split(np.array(found), KNOTS)
+    ends = [round(share * len(found)) for share in (*LEAST_SURE, *np.arange(1, KNOTS) / KNOTS)]
+    groups = np.split(np.array(found).reshape(-1, 2), ends)
     means = np.array([group.mean(0) for group in groups if len(group)])
     rising = np.maximum.accumulate(means[:, 1])
     return [
