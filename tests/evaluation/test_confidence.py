@@ -83,4 +83,4 @@ def test_the_few_masks_that_are_wrong_have_points_of_their_own() -> None:
     told = np.interp([0.5, 0.8, 0.95], curve[:, 0], curve[:, 1])
     np.testing.assert_allclose(told, [0.1, 0.6, 0.9], atol=0.01)
     few = calibration_curve([seen(0.4, 0.2), seen(0.9, 0.8)])
-    assert few == [(0.4, 0.2), (0.9, 0.8)]
+    assert few == [(0.0, 0.0), (0.4, 0.2), (0.9, 0.8)]

@@ -122,16 +122,15 @@ def calibration_curve(judged: Sequence[Judged]) -> list[tuple[float, float]]:
 
     Masks that were found are sorted by confidence and cut into ``KNOTS`` groups of equal size, the
     first of these once more by ``LEAST_SURE``; a point is a group's mean confidence and mean J, no
-    lower than that of the group before.
+    lower than that of the group before. The line begins at 0, where there is nothing to expect.
     """
     found = sorted((one.confidence, one.j) for one in judged if one.found)
     ends = [round(share * len(found)) for share in (*LEAST_SURE, *np.arange(1, KNOTS) / KNOTS)]
     groups = np.split(np.array(found).reshape(-1, 2), ends)
     means = np.array([group.mean(0) for group in groups if len(group)])
     rising = np.maximum.accumulate(means[:, 1])
-    return [
-        (round(float(c), 4), round(float(j), 4)) for c, j in zip(means[:, 0], rising, strict=True)
-    ]
+    points = zip(means[:, 0].tolist(), rising.tolist(), strict=True)
+    return [(0.0, 0.0), *((round(c, 4), round(j, 4)) for c, j in points)]
 
 
 def reliability_table(result: Reliability) -> Table:
