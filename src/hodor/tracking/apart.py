@@ -36,6 +36,8 @@ class Places(NamedTuple):
 
     numbers: NDArray[np.int32]
     """(h/4, w/4), 0 where no object wins"""
+    cells: NDArray[np.intp]
+    """(O, places): how many cells each object wins in each; none in the first, 0"""
     homes: tuple[int, ...]
     """The place of each of O objects, or ``NOWHERE``"""
 
@@ -72,10 +74,17 @@ def places_of(winners: Winners, objects: int, before: NDArray[np.float32] | None
     """
     count, found = cv2.connectedComponents((winners > 0).astype(np.uint8), connectivity=8)
     numbers = np.asarray(found, np.int32)
-    cells, weights = _in_places(winners, numbers, (1 + objects, count), before)
-    fullest = np.where(weights.any(1), weights.argmax(1), cells.argmax(1))
+    y, x = np.nonzero(winners)
+    shape = (1 + objects, count)
+    keys = np.ravel_multi_index((winners[y, x], numbers[y, x]), shape)
+    cells = np.bincount(keys, minlength=shape[0] * count).reshape(shape)[1:]
+    fullest = cells.argmax(1)
+    if before is not None:
+        held = before[winners[y, x] - 1, y, x]
+        weights = np.bincount(keys, held, shape[0] * count).reshape(shape)[1:]
+        fullest = np.where(weights.any(1), weights.argmax(1), fullest)
     homes = np.where(cells.any(1), fullest, NOWHERE)
-    return Places(numbers, tuple(homes.tolist()))
+    return Places(numbers, cells, tuple(homes.tolist()))
 
 
 def pieces_elsewhere(winners: Winners, carried: NDArray[np.float32]) -> list[Piece]:
@@ -89,14 +98,12 @@ def pieces_elsewhere(winners: Winners, carried: NDArray[np.float32]) -> list[Pie
     """
     objects = len(carried)
     places = places_of(winners, objects, carried)
-    count = 1 + int(places.numbers.max(initial=0))
-    if count <= 2:
+    if places.cells.shape[1] <= 2:
         return []
-    cells, _ = _in_places(winners, places.numbers, (1 + objects, count), None)
     was = np.where(carried.max(0) > MOSTLY, carried.argmax(0) + 1, 0).astype(np.int32)
     last = places_of(was, objects, carried)
     found = []
-    for of, place in np.argwhere(cells > 0).tolist():
+    for of, place in np.argwhere(places.cells).tolist():
         if place == places.homes[of]:
             continue
         piece = (winners == of + 1) & (places.numbers == place)
@@ -133,23 +140,3 @@ def handed_over(pieces: Sequence[Piece], matched: NDArray[np.float32] | None) ->
         if alike.max() >= ALIKE:
             found.append(HandedOver(piece.cells, piece.of, piece.others[int(alike.argmax())]))
     return found
-
-
-def _in_places(
-    winners: Winners,
-    numbers: NDArray[np.int32],
-    shape: tuple[int, int],
-    before: NDArray[np.float32] | None,
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """How many cells each object wins in each place, and how much of ``before`` these hold.
-
-    Both (O, places), with nothing in the first place, where no object wins.
-    """
-    y, x = np.nonzero(winners)
-    keys = winners[y, x] * shape[1] + numbers[y, x]
-    size = shape[0] * shape[1]
-    cells = np.bincount(keys, minlength=size).reshape(shape)[1:]
-    if before is None:
-        return cells, np.zeros(cells.shape)
-    held = before[winners[y, x] - 1, y, x]
-    return cells, np.bincount(keys, held, size).reshape(shape)[1:].astype(np.float64)

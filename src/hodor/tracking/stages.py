@@ -124,7 +124,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
 
         carried: where objects were, (O, h/4, w/4).
         """
-        if not self.options.keep_apart or len(logits.ids) < 2:
+        if not self._keeps_apart(len(logits.ids)):
             return logits
         pieces = pieces_elsewhere(self.runtime.winners(logits), carried.masks)
         if not pieces:
@@ -172,12 +172,17 @@ class Stages(Generic[ArrayT, FeaturesT]):
             return None
         return answer
 
+    def _keeps_apart(self, objects: int) -> bool:
+        """Whether so many objects are kept apart: a network that matches knows what looks alike."""
+        matches = self.runtime.config.match_channels > 0
+        return self.options.keep_apart and matches and objects > 1
+
     def _may_be_confused(
         self, answer: Answer[ArrayT, FeaturesT], carried: CarriedMasks | None
     ) -> bool:
         """Whether an object may be in the place of its double, or be doubted for its looks."""
         count = len(answer.confidence)
-        if not self.options.keep_apart or count < 2 or carried is None:
+        if not self._keeps_apart(count) or carried is None:
             return False
         if pieces_elsewhere(answer.winners, carried.masks):
             return True
@@ -224,7 +229,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         predicted = doubtful(logits.ids, given.masks if given else ())
         asked = predicted if options.compares else []
         homes: Sequence[int] | None = None
-        if options.keep_apart and options.min_matched > 0 and len(logits.ids) > 1:
+        if self._keeps_apart(len(logits.ids)) and options.min_matched > 0:
             homes = places_of(runtime.winners(logits), len(logits.ids)).homes
         own, likely, similarities = runtime.evidence(
             logits,

@@ -192,8 +192,8 @@ class OnnxRuntime(Runtime[Floats, Features]):
         if logits.matched is None:
             return [1.0] * len(logits.ids)
         h, w = geometry.cells
-        best = logits.values[:, :h, :w].argmax(0)
-        wins = [best == plane for plane in range(logits.backgrounds, len(logits.values))]
+        best = self.winners(logits)[:h, :w]
+        wins = [best == number for number in range(1, 1 + len(logits.ids))]
         likely = likeliest(logits.matched, homes)
         matched = likely.repeat(2, 1).repeat(2, 2)[:, :h, :w]  # (O, h/8, w/8) before
         return [

@@ -9,10 +9,16 @@ from torch.nn import functional as F
 from hodor.model.matching import likeliest
 
 
+def winners(values: Tensor, background: int) -> Tensor:
+    """Who wins each cell of (K + O, y, x), as ``hodor.tracking.apart.Winners``: (y, x)."""
+    # argmax takes five times as long on a CPU
+    return (values.max(0).indices - (background - 1)).clamp(min=0).to(torch.int32)
+
+
 def wins(planes: Tensor, background: int) -> Tensor:
     """Cells that each object wins, (O, y, x) of 0 and 1, from (K + O, y, x)."""
-    best = planes.max(0).indices  # argmax takes five times as long on a CPU
-    numbers = torch.arange(background, len(planes), device=best.device)
+    best = winners(planes, background)
+    numbers = torch.arange(1, 1 + len(planes) - background, device=best.device)
     return (best == numbers[:, None, None]).to(planes.dtype)
 
 
@@ -54,12 +60,6 @@ def greatest(values: Sequence[float], given: Sequence[Sequence[Tensor]]) -> list
     """For each object the greatest of its ``cosines`` (n,)."""
     each = iter(values)
     return [max(next(each) for _ in those) for those in given]
-
-
-def winners(values: Tensor, background: int) -> Tensor:
-    """Who wins each cell of (K + O, y, x), as ``hodor.tracking.apart.Winners``: (y, x)."""
-    # argmax takes five times as long on a CPU
-    return (values.max(0).indices - (background - 1)).clamp(min=0).to(torch.int32)
 
 
 def lowered_outside(objects: Tensor, limits: Tensor, amount: float) -> Tensor:
