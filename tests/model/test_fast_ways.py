@@ -342,3 +342,19 @@ def test_masked_attention_in_inference(masking: str, inside: bool) -> None:
         with torch.autocast("cpu", torch.bfloat16):
             half = attention(*inputs, masks)
     assert (half - plain).abs().mean() < 0.02 * plain.abs().mean() + 0.01
+
+
+def test_depthwise_convolutions_learn_in_float32_under_autocast() -> None:
+    backbone = network_of(backbone="mobilenetv2_035").backbone
+    convs = [m for m in backbone.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
+    assert convs
+    for conv in (convs[0], copy.deepcopy(convs[-1])):
+        x = torch.randn(2, conv.in_channels, 12, 20).bfloat16()
+        with torch.autocast("cpu", torch.bfloat16):
+            y = conv(x)
+        assert y.dtype == torch.bfloat16
+        grown = torch.randn_like(y)
+        (found,) = torch.autograd.grad(y, conv.weight, grown)
+        exact = type(conv).forward(conv, x.float())
+        torch.testing.assert_close(y, exact.bfloat16())
+        torch.testing.assert_close(found, torch.autograd.grad(exact, conv.weight, grown.float())[0])

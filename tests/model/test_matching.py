@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from hodor.errors import WeightsError
 from hodor.model import (
@@ -17,6 +18,7 @@ from hodor.model import (
     inference_copy,
     matching,
     quick_matching,
+    reading,
 )
 from hodor.model.matching import Matched, Matcher, likeliest, masks_told, places_of
 from hodor.model.quick_matching import QuickMatcher
@@ -387,3 +389,70 @@ def test_objects_are_several_where_masks_of_more_than_one_are_remembered(
         for told in ([given, last], [one, one], [one, other]):
             network.refine(image, pyramid, logits, prior, keys, EVERYWHERE, told)
     assert asked == [[True]] * 2 + [[False]] * 2 + [[True]] * 2
+
+
+@pytest.mark.parametrize("nearby", [False, True])
+@pytest.mark.parametrize("at_once", [1, 100, 10_000])
+def test_gradients_by_lines_are_those_of_the_softmax(
+    nearby: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "AT_ONCE_ON_CPU", at_once)
+    g = torch.Generator().manual_seed(5)
+    (clips, c, y, x), j, objects = (2, 8, 5, 6), 20, 3
+    matcher = Matcher(4, 4, c).double()
+    ours, theirs = (
+        F.normalize(torch.randn(*size, generator=g, dtype=torch.float64), dim=1).requires_grad_()
+        for size in ((clips, c, y, x), (clips, c, j))
+    )
+    masks = torch.rand(clips, objects, j, generator=g, dtype=torch.float64)
+    valid = (torch.rand(clips, objects, j, generator=g) > 0.6).double()
+    places = places_of((y, x), ours).expand(clips, -1, -1, -1)
+    where = torch.rand(clips, 2, j, generator=g, dtype=torch.float64) if nearby else None
+    remembered = Remembered(theirs, masks, valid, where)
+
+    sharpness = matcher.sharpness.exp()
+    scores = (ours.flatten(2).transpose(1, 2) * sharpness) @ theirs
+    silent = valid.amax(1, keepdim=True) == 0
+    assert silent.any()
+    scores = scores.masked_fill(silent, -1e4)
+    likeness = scores.amax(2) / sharpness
+    if where is not None:
+        far = (places.flatten(2)[:, :, :, None] - where[:, :, None]).square() / (
+            2 * matching.NEAR**2
+        )
+        scores = scores - far.clamp(max=-matching.FARTHEST).sum(1)
+    weights = scores.softmax(2)
+    inside = (masks * valid) @ weights.transpose(1, 2)
+    exact = (inside / (valid @ weights.transpose(1, 2)).clamp(min=matching.LEAST)).view(
+        clips, objects, y, x
+    )
+
+    found = matcher.read(ours, places, remembered)
+    assert torch.is_grad_enabled()
+    torch.testing.assert_close(found.masks, exact)
+    torch.testing.assert_close(found.likeness.flatten(1), likeness)
+    learned = (ours, theirs, matcher.sharpness)
+    factors = torch.rand(exact.shape, generator=g, dtype=torch.float64)
+    wanted = torch.autograd.grad((exact * factors).sum() + likeness.square().sum(), learned)
+    got = torch.autograd.grad(
+        (found.masks * factors).sum() + found.likeness.square().sum(), learned
+    )
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_what_is_kept_for_the_gradients_does_not_grow_with_pairs_of_places() -> None:
+    matcher = Matcher(4, 4, 8)
+    keys = F.normalize(torch.randn(1, 8, 16, 24), dim=1).requires_grad_()
+    j = 16 * 24
+    remembered = Remembered(keys.detach().flatten(2), torch.rand(1, 1, j), torch.ones(1, 1, j))
+    kept: list[int] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        matcher(keys, places_of((16, 24), keys), remembered)
+    assert kept
+    assert sum(kept) < j * j

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -161,17 +160,6 @@ def test_missing_data_is_told_before_the_first_step(tmp_path: Path) -> None:
     recipe = load_recipe(recipe_file(tmp_path, recipe_values(tmp_path / "nowhere")))
     with pytest.raises(DataError, match="no such folder"):
         train(recipe, tmp_path / "run")
-
-
-@pytest.mark.parametrize(("channels", "refused"), [(24, True), (32, False), (0, False)])
-def test_a_precision_with_wrong_gradients_is_refused(
-    channels: int, refused: bool, two_images: Path, tmp_path: Path
-) -> None:
-    values = recipe_values(two_images)
-    values["model"]["refiner_channels"] = channels
-    recipe = load_recipe(recipe_file(tmp_path, values), ["precision=bf16"])
-    with pytest.raises(RecipeError, match="set precision: fp32") if refused else nullcontext():
-        start(recipe, torch.device("cpu"))
 
 
 def test_one_annotated_frame_per_video_is_enough_to_learn_from(

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from hodor.model.attention import at_least_float32
 from hodor.model.pyramid import Pyramid
+from hodor.model.reading import Near, read_by_lines
 
 SHARPNESS = 16.0  # s before any training
 LEAST = 1e-6  # of what a place listens to, below which nothing is known
@@ -179,16 +180,22 @@ class Matcher(nn.Module):
         """
         b, _l, x, c = lines.shape
         sharpness = self.sharpness.exp()
+        ours = lines.reshape(b, -1, c) * sharpness
+        near: Near | None = None
+        if remembered.places is not None:
+            across = nearness(rows, remembered.places[:, 0])  # (B, l, J)
+            along = nearness(columns, remembered.places[:, 1])  # (B, x, J)
+            near = Near(across, along)
+        if torch.is_grad_enabled() and ours.requires_grad:
+            read, greatest = read_by_lines(ours, remembered.keys, values, unheard, near)
+            return read, greatest / sharpness
         # No tensors of a step are larger: sums are made in place where no gradient is asked.
         add = torch.add if torch.is_grad_enabled() else Tensor.add_
-        products = (lines.reshape(b, -1, c) * sharpness) @ remembered.keys  # (B, l x, J)
-        scores = add(at_least_float32(products), unheard)
+        scores = add(at_least_float32(ours @ remembered.keys), unheard)  # (B, l x, J)
         likeness = scores.amax(2) / sharpness
-        if remembered.places is not None:
-            across = nearness(rows, remembered.places[:, 0])[:, :, None]  # (B, l, 1, J)
-            along = nearness(columns, remembered.places[:, 1])[:, None]  # (B, 1, x, J)
-            nearby = add(scores.view(b, -1, x, scores.shape[2]), across)
-            scores = add(nearby, along).view_as(scores)
+        if near is not None:
+            nearby = add(scores.view(b, -1, x, scores.shape[2]), near.across[:, :, None])
+            scores = add(nearby, near.along[:, None]).view_as(scores)
         return scores.softmax(2) @ values, likeness
 
 

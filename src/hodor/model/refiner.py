@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hodor.model.learning import CHANNELS, learned_in_float32
 from hodor.model.matching import Matched, greatest_of_others
 
 STEM_CHANNELS = (16, 24)  # at strides 2 and 4: edges and colours, no more
@@ -121,8 +122,9 @@ class Refiner(nn.Module):
             own = own + self.matched(found.flatten(0, 1))  # (B, O, 4 * kinds, y, x) before
         own = own.unflatten(0, (b, o))  # (B, O, C, y, x)
         x = F.relu(own + shared[:, None]).flatten(0, 1)  # (B * O, C, y, x)
+        exact = x.shape[1] % CHANNELS == 0
         for conv in self.body:
-            x = x + F.relu(conv(x))
+            x = x + F.relu(conv(x) if exact else learned_in_float32(conv, x))
         correction = self.out(x).unflatten(0, (b, o))[:, :, 0]  # (B, O, 1, y, x) to (B, O, y, x)
         correction = correction.to(logits.dtype)
         k = logits.shape[1] - o

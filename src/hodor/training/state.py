@@ -30,7 +30,6 @@ MAY_CHANGE = (
     "pictures_every",
     "cache_gb",
 )
-BF16_CHANNELS = 16  # what channels must be a multiple of
 
 
 @dataclass
@@ -58,9 +57,7 @@ def start(recipe: Recipe, device: torch.device, *, resumed: bool = False) -> Run
 
     Raises:
         WeightsError: ``initial`` names what is not there or does not fit.
-        RecipeError: the precision is none for this network on this device.
     """
-    _check_precision(recipe, device)
     torch.manual_seed(recipe.seed)
     network = Hodor(recipe.model)
     if not resumed:
@@ -78,21 +75,6 @@ def start(recipe: Recipe, device: torch.device, *, resumed: bool = False) -> Run
         compiled=running.compile,
     )
     return Run(recipe, network, model, optimiser, average)
-
-
-def _check_precision(recipe: Recipe, device: torch.device) -> None:
-    """Refuse gradients that PyTorch gets wrong.
-
-    oneDNN's bfloat16 gradients of dilated convolutions are off by half, or not numbers, where
-    channels are no multiple of 16 (PyTorch 2.14, AVX-512 BF16).
-    """
-    channels = recipe.model.refiner_channels
-    if device.type == "cpu" and recipe.precision == "bf16" and channels % BF16_CHANNELS:
-        raise RecipeError(
-            f"precision is bf16, and model.refiner_channels {channels}: on a CPU PyTorch computes "
-            f"wrong gradients for that, unless it is a multiple of {BF16_CHANNELS}; set "
-            "precision: fp32"
-        )
 
 
 def _fill(network: Hodor, recipe: Recipe) -> None:

@@ -1,6 +1,7 @@
 """Any timm model with features at strides 4 to 16 or 32."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import timm
@@ -11,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hodor.errors import WeightsError
 from hodor.model.backbones.base import Backbone, check_weights
+from hodor.model.learning import learned_in_float32
 
 
 class TimmBackbone(Backbone):
@@ -31,6 +33,10 @@ class TimmBackbone(Backbone):
         self.body, self.channels = _timm_features(name, [4, 8, 16, 32][: 3 + (coarsest == 32)])
         if fold:
             fold_batch_norms(self.body)
+        for module in self.body.modules():
+            if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+                plain = partial(type(module).forward, module)
+                module.forward = partial(learned_in_float32, plain)  # type: ignore[method-assign]
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Features of ``images`` (B, 3, h, w) at strides 4, 8, 16 (, 32): each (B, C_i, ., .)."""
