@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple
+from typing import Generic, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from hodor.tracking.geometry import KEYS_STRIDE, Geometry
 from hodor.tracking.logits import ArrayT
-from hodor.types import IdMap
+from hodor.types import IdMap, Untyped
 
 MAX_GIVEN = 4  # frames with given masks kept as maps: the first and the latest
 MAX_FOUND = 2  # frames kept by ``keep_every``: the one that is matched, and the one that is next
 FOUND_WEIGHT = 0.1  # of what was found, against what was given: it may be wrong (docs, Runs)
+NEAR_CELLS = 4  # so many places around an object all are kept
+ALIKE = 0.5  # least cosine with a place of an object for which a place far from it is kept
+BLOCK = 2  # rows and columns of a block, of whose other places one is kept (docs, Runs)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,14 @@ class KeyFrame(Generic[ArrayT]):
     """(2, J), from ``Geometry.places``"""
     weight: float = 1.0
     """In (0, 1]: how much what it says counts against what other frames say"""
+    stands_for: NDArray[np.float32] | None = None
+    """(J,): of how many places each speaks, of neighbours that were left out too; None: of one"""
+
+    @property
+    def counts(self) -> NDArray[np.float32]:
+        """How much each place counts: (J,)."""
+        ones = np.ones(self.places.shape[1], np.float32)
+        return (ones if self.stands_for is None else self.stands_for) * np.float32(self.weight)
 
     @classmethod
     def of(
@@ -58,6 +69,37 @@ class KeyFrame(Generic[ArrayT]):
         kept = {i: m for i, m in self.masks.items() if i not in gone}
         return replace(self, masks=kept)
 
+    def thinned(self, size: tuple[int, int], looks: NDArray[np.float32]) -> "KeyFrame[ArrayT]":
+        """The same with fewer places: background unlike the objects has one that speaks for four.
+
+        Args:
+            size: rows and columns of the places, even numbers.
+            looks: the keys (C, J), of length 1.
+        """
+        if self.stands_for is not None or not self.masks:
+            return self
+        covered = np.stack(list(self.masks.values())).max(0)
+        side = 2 * NEAR_CELLS + 1
+        shown = (covered > 0).astype(np.uint8).reshape(size)
+        whole = cv2.dilate(shown, np.ones((side, side), np.uint8)) > 0
+        objects = looks[:, covered > min(0.5, covered.max() / 2)]
+        if objects.size:  # what could be taken for one has to be known well
+            whole |= (looks.T @ objects).max(1).reshape(size) > ALIKE
+        speaks = np.zeros(size, bool)
+        speaks[BLOCK // 2 :: BLOCK, BLOCK // 2 :: BLOCK] = True
+        rows, columns = (np.arange(n) // BLOCK for n in size)
+        block = rows[:, None] * size[1] + columns
+        spoken_for = np.bincount(block[~whole], minlength=size[0] * size[1])[block]
+        stands_for = whole + speaks * spoken_for
+        kept = np.flatnonzero(stands_for)
+        return replace(
+            self,
+            keys=cast(Untyped, self.keys)[:, kept],
+            masks={i: m[kept] for i, m in self.masks.items()},
+            places=self.places[:, kept],
+            stands_for=stands_for.ravel()[kept].astype(np.float32),
+        )
+
 
 class RememberedPlaces(NamedTuple, Generic[ArrayT]):
     """Remembered frames of one kind, as a runtime takes them; see ``hodor.model.Remembered``."""
@@ -67,7 +109,8 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
     masks: NDArray[np.float32]
     """(O, J of all frames)"""
     valid: NDArray[np.float32]
-    """(O, J of all frames), the weight of a frame that says something of an object, else 0"""
+    """(O, J of all frames): how much places count where their frame says something of an object,
+    else 0"""
     places: NDArray[np.float32] | None
     """(2, J of all frames); None: near and far are alike"""
 
@@ -100,8 +143,8 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
         for frame in told:
             blank = np.zeros(frame.places.shape[1], np.float32)
             masks.append(np.stack([frame.masks.get(i, blank) for i in ids]))
-            known = np.array([frame.weight * (i in frame.masks) for i in ids], np.float32)
-            valid.append(np.broadcast_to(known[:, None], masks[-1].shape))
+            known = np.array([i in frame.masks for i in ids], np.float32)
+            valid.append(known[:, None] * frame.counts)
         return cls(
             [frame.keys for frame in told],
             np.concatenate(masks, 1),

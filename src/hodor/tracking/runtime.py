@@ -111,6 +111,11 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
     def keys(self, features: FeaturesT) -> ArrayT | None:
         """By what other frames are matched with this one: (C, J); None: it does not match."""
 
+    @property
+    def takes_any_places(self) -> bool:
+        """Whether matching takes no longer with more places."""
+        return False
+
     @abstractmethod
     def refine(
         self,

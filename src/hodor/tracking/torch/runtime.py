@@ -130,6 +130,11 @@ class TorchRuntime(Runtime[Tensor, Features]):
         return None if features.keys is None else features.keys[0].flatten(1)
 
     @property
+    def takes_any_places(self) -> bool:
+        """See ``Runtime``: a GPU waits for its kernels to be launched, not for them."""
+        return self.device.type != "cpu"
+
+    @property
     def takes_at_once(self) -> bool:
         """See ``Runtime``."""
         return self._fixed is not None
