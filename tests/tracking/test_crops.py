@@ -10,7 +10,7 @@ import pytest
 from hodor.errors import HodorError
 from hodor.model import Hodor
 from hodor.tracking import Geometry, Tracker, TrackerOptions
-from hodor.tracking.boxes import Crop, LastBox, crop_around
+from hodor.tracking.boxes import AROUND, LENGTHS, Crop, LastBox, crop_around
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -68,6 +68,59 @@ def test_the_networks_size_is_the_same_for_every_view() -> None:
         assert (geometry.inner, geometry.padded) == (whole.inner, whole.padded)
         sizes.add(geometry.crop_size)
     assert 3 < len(sizes) <= 16
+
+
+WIDE = Geometry((480, 960), Crop(120, 100, 240, 480), (320, 640), (320, 640))
+
+
+def test_a_view_is_narrowed_to_what_lies_around_its_boxes() -> None:
+    box = LastBox(0.3, 0.4, 0.4, 0.6)  # 96 pixels wide and high
+    narrow = WIDE.narrowed([box])
+    assert narrow.inner == narrow.padded == (320, 384)
+    assert (narrow.crop.top, narrow.crop.height, narrow.crop.width) == (120, 240, 288)
+    # As large as before, and around the box as far as it is asked.
+    assert narrow.inner[1] / narrow.crop.width == WIDE.inner[1] / WIDE.crop.width
+    around = AROUND * (240 + 96)
+    assert narrow.crop.left <= 288 - around
+    assert narrow.crop.left + narrow.crop.width >= 384 + around
+    assert narrow.inner[1] % LENGTHS == 0
+
+
+def test_a_narrowed_view_is_at_least_square_and_within_the_one_before() -> None:
+    far_left = WIDE.narrowed([LastBox(-0.3, 0.4, -0.2, 0.6)])
+    assert (far_left.inner, far_left.crop) == ((320, 320), Crop(120, 100, 240, 240))
+    far_right = WIDE.narrowed([LastBox(0.9, 0.4, 0.95, 0.6)])
+    assert far_right.crop == Crop(120, 340, 240, 240)
+    assert WIDE.narrowed([LastBox(0.15, 0.4, 0.5, 0.6)]) == WIDE
+
+
+def test_a_high_view_is_narrowed_in_its_height() -> None:
+    high = Geometry((960, 480), Crop(0, 0, 960, 480), (640, 320), (640, 320))
+    narrow = high.narrowed([LastBox(0.4, 0.1, 0.6, 0.15)])
+    assert narrow.crop == Crop(0, 0, 480, 480)
+    assert narrow.inner == (320, 320)
+
+
+def test_what_moves_fast_has_a_wider_view_where_it_goes() -> None:
+    before, now = LastBox(0.2, 0.4, 0.25, 0.6), LastBox(0.28, 0.4, 0.34, 0.6)
+    ahead = now.moving_on(before)
+    np.testing.assert_allclose(ahead, (0.28, 0.4, 0.43, 0.6, 0))
+    assert WIDE.narrowed([now, ahead]).crop.width > WIDE.narrowed([now]).crop.width
+
+
+def test_frames_with_given_masks_and_those_on_gpus_are_seen_as_before(
+    make_tracker: MakeTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = make_tracker(crop_margin=0.05, size=64)
+    frame = np.random.default_rng(0).integers(0, 255, (120, 200, 3), np.uint8)
+    mask = np.zeros((120, 200), np.uint8)
+    mask[40:90, 100:106] = 1
+    assert tracker.stages.geometry((120, 200), mask).inner == (64, 107)
+    tracker.step(frame, mask)
+    assert tracker.stages.geometry((120, 200), None).inner == (64, 64)
+    assert tracker.stages.geometry((120, 200), mask).inner == (64, 107)
+    monkeypatch.setattr(type(tracker.runtime), "time_grows_with_size", False)
+    assert tracker.stages.geometry((120, 200), None).inner == (64, 107)
 
 
 def test_a_box_goes_from_frame_to_view_and_back() -> None:

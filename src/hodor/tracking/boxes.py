@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 STEPS = 16  # sizes that a crop may have: few, so that it does not breathe with every mask
 UPSCALED = 2  # times that a crop is enlarged at most; beyond, there is nothing more to see
+AROUND = (
+    0.28  # of a view's shorter side and of a box: so much around boxes is looked at (docs, Runs)
+)
+LENGTHS = 64  # pixels that the network sees: what a narrowed view's longer side is a multiple of
 
 
 class Crop(NamedTuple):
@@ -56,6 +60,17 @@ class LastBox(NamedTuple):
         rows = _stretch(self.top * h - down, self.bottom * h + down)
         return rows, _stretch(self.left * w - across, self.right * w + across)
 
+    def moving_on(self, before: "LastBox") -> "LastBox":
+        """This box and where it will be if each side moves on as it did since the one before."""
+        across = (0.0, self.left - before.left, self.right - before.right)
+        down = (0.0, self.top - before.top, self.bottom - before.bottom)
+        return self._replace(
+            left=self.left + min(across),
+            right=self.right + max(across),
+            top=self.top + min(down),
+            bottom=self.bottom + max(down),
+        )
+
     def in_crop(self, crop: Crop, frame: tuple[int, int]) -> "LastBox":
         """This box of a frame (H, W) in shares of the crop."""
         h, w = frame
@@ -100,6 +115,36 @@ def crop_around(
         height,
         width,
     )
+
+
+def narrowed(
+    last_boxes: Iterable[LastBox], frame: tuple[int, int], crop: Crop, seen: tuple[int, int]
+) -> tuple[Crop, tuple[int, int]]:
+    """A crop without what is far from all boxes along its longer side, but no narrower than square.
+
+    Args:
+        last_boxes: in shares of the frame; at least one.
+        frame: (H, W).
+        crop: a part of it.
+        seen: height and width at which the network sees the crop.
+
+    Returns:
+        The crop, and the size at which it is seen, as large as before.
+    """
+    axis = int(seen[1] > seen[0])
+    whole = crop[2 + axis]
+    across = [box.in_crop(crop, frame).near(crop[2:], AROUND)[axis] for box in last_boxes]
+    start, stop = _span(across, whole)
+    scale = seen[axis] / whole
+    length = LENGTHS * ceil((stop - start) * scale / LENGTHS)
+    length = max(length, min(seen))
+    if length >= seen[axis]:
+        return crop, seen
+    pixels = round(length / scale)
+    first = crop[axis] + _start((start + stop) / 2, pixels, whole)
+    if axis:
+        return crop._replace(left=first, width=pixels), (seen[0], length)
+    return crop._replace(top=first, height=pixels), (length, seen[1])
 
 
 def _stretch(start: float, stop: float) -> slice:

@@ -1,12 +1,13 @@
 """The sizes that a frame goes through; ``torch.images`` and ``onnx.images`` do it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.model import SIZE_MULTIPLE
-from hodor.tracking.boxes import Crop, LastBox
+from hodor.tracking.boxes import Crop, LastBox, narrowed
 from hodor.tracking.options import TrackerOptions
 from hodor.types import AnyArray
 
@@ -44,8 +45,12 @@ class Geometry:
             h, w = (SIZE_MULTIPLE * max(1, round(side * scale / SIZE_MULTIPLE)) for side in frame)
             return cls(frame, crop or Crop.whole(frame), (h, w), (h, w), smooth_from=1.0)
         h, w = (max(1, round(side * scale)) for side in frame)
-        padded = (h + -h % SIZE_MULTIPLE, w + -w % SIZE_MULTIPLE)
-        return cls(frame, crop or Crop.whole(frame), (h, w), padded)
+        return cls(frame, crop or Crop.whole(frame), (h, w), _padded((h, w)))
+
+    def narrowed(self, boxes: Iterable[LastBox]) -> "Geometry":
+        """The same without what is far from all these boxes, in shares of the frame."""
+        crop, inner = narrowed(boxes, self.frame, self.crop, self.inner)
+        return replace(self, crop=crop, inner=inner, padded=_padded(inner))
 
     @property
     def crop_size(self) -> tuple[int, int]:
@@ -97,3 +102,8 @@ class Geometry:
     def padding(self) -> tuple[int, int]:
         """Rows below and columns to the right."""
         return self.padded[0] - self.inner[0], self.padded[1] - self.inner[1]
+
+
+def _padded(inner: tuple[int, int]) -> tuple[int, int]:
+    h, w = inner
+    return h + -h % SIZE_MULTIPLE, w + -w % SIZE_MULTIPLE

@@ -46,6 +46,8 @@ class Memory(Generic[ArrayT]):
         self.last_seen: dict[int, FrameDescriptors[ArrayT]] = {}
         self.last_boxes: dict[int, LastBox] = {}
         """In shares of the frame"""
+        self.next_boxes: dict[int, LastBox] = {}
+        """The same, and where they will be if they move on as they did"""
         self.running_confidence: dict[int, RunningConfidence] = {}
         self.last: LastFrame | None = None
         """The newest frame, for networks with a refiner"""
@@ -89,11 +91,13 @@ class Memory(Generic[ArrayT]):
             mask = small == i
             if not mask.any():
                 mask = seen == i  # a few pixels may lie between those
+            before = self.last_boxes.get(i)
             if mask.any():
-                self.last_boxes[i] = geometry.box_of(mask)
-            elif i in self.last_boxes:
-                before = self.last_boxes[i]
+                box = self.last_boxes[i] = geometry.box_of(mask)
+                self.next_boxes[i] = box if before is None else box.moving_on(before)
+            elif before is not None:
                 self.last_boxes[i] = before._replace(frames_ago=before.frames_ago + 1)
+                self.next_boxes.pop(i, None)
 
     def running_confidence_of(self, i: int) -> float:
         """With how much confidence an object is found as a rule; 0 before it was found once."""
@@ -170,6 +174,7 @@ class Memory(Generic[ArrayT]):
         for i in gone:
             self.last_seen.pop(i, None)
             self.last_boxes.pop(i, None)
+            self.next_boxes.pop(i, None)
             self.running_confidence.pop(i, None)
         if self.last is not None:
             self.last = self.last.without(gone)

@@ -112,9 +112,9 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         """By what other frames are matched with this one: (C, J); None: it does not match."""
 
     @property
-    def takes_any_places(self) -> bool:
-        """Whether matching takes no longer with more places."""
-        return False
+    def time_grows_with_size(self) -> bool:
+        """Whether a step takes longer with more pixels, and with more places to match."""
+        return True
 
     @abstractmethod
     def refine(

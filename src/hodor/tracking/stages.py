@@ -47,7 +47,13 @@ class Stages(Generic[ArrayT, FeaturesT]):
 
     def geometry(self, frame: tuple[int, int], labels: IdMap | None) -> Geometry:
         """The sizes that a frame (H, W) goes through, with given ids (H, W)."""
-        return Geometry.of(frame, self.options, self.crop(frame, labels))
+        crop = self.crop(frame, labels)
+        geometry = Geometry.of(frame, self.options, crop)
+        # Frames with given masks are remembered for good, with all that is around the objects.
+        if crop is None or labels is not None or not self.runtime.time_grows_with_size:
+            return geometry
+        memory = self.memory
+        return geometry.narrowed([*memory.last_boxes.values(), *memory.next_boxes.values()])
 
     def crop(self, frame: tuple[int, int], labels: IdMap | None) -> Crop | None:
         """The part of a frame (H, W) to look at, with given ids (H, W); None for all of it."""
@@ -339,7 +345,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
 
     def thinned(self, geometry: Geometry, frame: KeyFrame[ArrayT]) -> KeyFrame[ArrayT]:
         """A frame as it is matched for long, with fewer places (C, J) where that saves time."""
-        if self.runtime.takes_any_places:
+        if not self.runtime.time_grows_with_size:
             return frame
         rows, columns = geometry.places.shape[1:]
         return frame.thinned((rows, columns), self.runtime.to_numpy(frame.keys))

@@ -95,8 +95,9 @@ def memory_arrays(
         ("last_seen", list(memory.last_seen.values())),
     ):
         named |= _pack(kind, (frame.converted(to_numpy) for frame in frames))
-    boxes = [[float(i), *box] for i, box in memory.last_boxes.items()]
-    named["last_boxes"] = np.array(boxes, np.float64).reshape(-1, 6)
+    for name, boxes in (("last_boxes", memory.last_boxes), ("next_boxes", memory.next_boxes)):
+        numbers = [[float(i), *box] for i, box in boxes.items()]
+        named[name] = np.array(numbers, np.float64).reshape(-1, 6)
     running = [[float(i), *mean] for i, mean in memory.running_confidence.items()]
     named["running_confidence"] = np.array(running, np.float64).reshape(-1, 3)
     if memory.last is not None:
@@ -123,8 +124,9 @@ def memory_from(
     empty.recent = unpacked("recent")
     empty.references = unpacked("references")
     empty.last_seen = {next(iter(frame.objects)): frame for frame in unpacked("last_seen")}
-    for i, left, top, right, bottom, ago in arrays["last_boxes"].tolist():
-        empty.last_boxes[int(i)] = LastBox(left, top, right, bottom, int(ago))
+    empty.last_boxes = _boxes(arrays["last_boxes"])
+    if "next_boxes" in arrays:  # states of before do not have them
+        empty.next_boxes = _boxes(arrays["next_boxes"])
     for i, confidence, frames in arrays["running_confidence"].tolist():
         empty.running_confidence[int(i)] = RunningConfidence(confidence, int(frames))
     if "last.grey" in arrays:
@@ -196,6 +198,14 @@ def _pack(
         if frame.alone:
             named[f"{start}.alone"] = np.stack(list(frame.alone.values()))
     return named
+
+
+def _boxes(array: AnyArray) -> dict[int, LastBox]:
+    """By id, of (O, 6)."""
+    return {
+        int(i): LastBox(left, top, right, bottom, int(ago))
+        for i, left, top, right, bottom, ago in array.tolist()
+    }
 
 
 def _unpack(

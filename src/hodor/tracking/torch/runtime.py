@@ -130,9 +130,9 @@ class TorchRuntime(Runtime[Tensor, Features]):
         return None if features.keys is None else features.keys[0].flatten(1)
 
     @property
-    def takes_any_places(self) -> bool:
+    def time_grows_with_size(self) -> bool:
         """See ``Runtime``: a GPU waits for its kernels to be launched, not for them."""
-        return self.device.type != "cpu"
+        return self.device.type == "cpu"
 
     @property
     def takes_at_once(self) -> bool:
