@@ -15,7 +15,7 @@ from hodor.profiling.machine import PRECISIONS, describe_machine, peak_memory, v
 from hodor.profiling.operations import Counts, OperationMeter, read_meter, upload_meter
 from hodor.profiling.scenes import clip, grid_of_boxes, write_video
 from hodor.profiling.timing import Meter, by_stage, medians, seconds_meter
-from hodor.tracking import Geometry, Tracker, TrackerOptions
+from hodor.tracking import Tracker, TrackerOptions
 from hodor.types import JsonObject, PlainValues
 from hodor.video import open_source
 from hodor.weights import DEFAULT, load_model
@@ -98,9 +98,9 @@ class Stepper:
 
     @property
     def image(self) -> tuple[int, int]:
-        """Height and width of what the network sees, padding included."""
+        """Height and width of what the network sees in the next step, padding included."""
         source = (self.options.height, self.options.width)
-        return Geometry.of(source, self.tracker.options).padded
+        return self.tracker.stages.geometry(source, None).padded
 
     def gflop(self) -> dict[str, float]:
         """Operations of one step by stage, in units of 1e9."""
