@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from hodor.model import Hodor, Remembered
@@ -78,6 +79,24 @@ def test_frames_of_any_size_stand_side_by_side_each_for_the_objects_it_tells_of(
     assert told.valid.tolist() == [[1] * 6 + [0] * 2, [0] * 6 + [1] * 2]
     assert told.places.tolist() == [[0] * 6 + [1] * 2] * 2
     assert RememberedPlaces.of([one, two], [1, 2], nearby=False).places is None
+
+
+def test_what_was_found_counts_more_of_an_object_that_has_grown() -> None:
+    """It looks as it did lately rather than as it did when it was small."""
+    places = np.zeros((2, 8), np.float32)
+    keys = np.ones((4, 8), np.float32)
+
+    def covering(**counts: int) -> dict[int, NDArray[np.float32]]:
+        return {int(i[1:]): (np.arange(8) < n).astype(np.float32) for i, n in counts.items()}
+
+    first = KeyFrame(keys, covering(_1=2, _2=4, _3=2), places)
+    later = KeyFrame(keys, covering(_4=4), places)
+    found = KeyFrame(keys, covering(_1=4, _2=3, _3=8, _4=4, _5=8), places, FOUND_WEIGHT)
+    told = RememberedPlaces.of([first, later, found], [1, 2, 3, 4, 5], nearby=False)
+    # Twice as large, smaller, four times as large, as large, never given.
+    weights = [4 * FOUND_WEIGHT, FOUND_WEIGHT, 1, FOUND_WEIGHT, FOUND_WEIGHT]
+    np.testing.assert_allclose(told.valid[:, 16:], np.repeat(weights, 8).reshape(5, 8))
+    assert told.valid[:, :8].tolist() == [[1] * 8] * 3 + [[0] * 8] * 2
 
 
 def frame_with_an_object_in_the_middle(block: int) -> KeyFrame[torch.Tensor]:

@@ -16,10 +16,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 AT_ONCE = 6_000_000  # scores of one clip at a time, on a GPU
-LEAST = (
-    -50.0
-)  # log of a weight: nothing beside 1, and times a gradient no number that slows CPUs down
-AT_ONCE_ON_CPU = 400_000
+AT_ONCE_ON_CPU = 400_000  # the same; they stay in the processor's cache
+# Log of a weight: nothing beside 1, and times a gradient no denormal number, which slow CPUs down.
+LEAST = -50.0
 
 
 class Near(NamedTuple):

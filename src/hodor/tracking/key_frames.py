@@ -15,6 +15,7 @@ from hodor.types import IdMap, Untyped
 MAX_GIVEN = 4  # frames with given masks kept as maps: the first and the latest
 MAX_FOUND = 2  # frames kept by ``keep_every``: the one that is matched, and the one that is next
 FOUND_WEIGHT = 0.1  # of what was found, against what was given: it may be wrong (docs, Runs)
+GROWN = 2  # power of an object's growth in area by which what was found of it counts more
 NEAR_CELLS = 4  # so many places around an object all are kept
 ALIKE = 0.5  # least cosine with a place of an object for which a place far from it is kept
 BLOCK = 2  # rows and columns of a block, of whose other places one is kept (docs, Runs)
@@ -31,15 +32,29 @@ class KeyFrame(Generic[ArrayT]):
     places: NDArray[np.float32]
     """(2, J), from ``Geometry.places``"""
     weight: float = 1.0
-    """In (0, 1]: how much what it says counts against what other frames say"""
+    """In (0, 1]: how much what it says counts against other frames; below 1 it was found"""
     stands_for: NDArray[np.float32] | None = None
     """(J,): of how many places each speaks, of neighbours that were left out too; None: of one"""
 
     @property
     def counts(self) -> NDArray[np.float32]:
-        """How much each place counts: (J,)."""
-        ones = np.ones(self.places.shape[1], np.float32)
-        return (ones if self.stands_for is None else self.stands_for) * np.float32(self.weight)
+        """Of how many places each speaks: (J,)."""
+        if self.stands_for is None:
+            return np.ones(self.places.shape[1], np.float32)
+        return self.stands_for
+
+    @property
+    def sizes(self) -> dict[int, float]:
+        """How many places each object covers."""
+        return {i: float(mask.sum()) for i, mask in self.masks.items()}
+
+    def weight_of(self, i: int, given: float) -> float:
+        """How much what it says of object ``i`` counts, which covered ``given`` places as given.
+
+        What has grown since looks as it did more lately than when it was small.
+        """
+        grown = max(1.0, self.sizes[i] / given) if given else 1.0
+        return min(1.0, self.weight * grown**GROWN)
 
     @classmethod
     def of(
@@ -139,12 +154,16 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
         if not told:
             nothing = np.zeros((len(ids), 0), np.float32)
             return cls([], nothing, nothing, np.zeros((2, 0), np.float32) if nearby else None)
+        given: dict[int, float] = {}
+        for frame in told:
+            if frame.weight == 1:
+                given |= {i: max(size, given.get(i, 0)) for i, size in frame.sizes.items()}
         masks, valid = [], []
         for frame in told:
             blank = np.zeros(frame.places.shape[1], np.float32)
             masks.append(np.stack([frame.masks.get(i, blank) for i in ids]))
-            known = np.array([i in frame.masks for i in ids], np.float32)
-            valid.append(known[:, None] * frame.counts)
+            weights = [frame.weight_of(i, given.get(i, 0)) if i in frame.masks else 0 for i in ids]
+            valid.append(np.array(weights, np.float32)[:, None] * frame.counts)
         return cls(
             [frame.keys for frame in told],
             np.concatenate(masks, 1),

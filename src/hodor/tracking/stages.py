@@ -46,7 +46,10 @@ class Stages(Generic[ArrayT, FeaturesT]):
     options: TrackerOptions
 
     def geometry(self, frame: tuple[int, int], labels: IdMap | None) -> Geometry:
-        """The sizes that a frame (H, W) goes through, with given ids (H, W)."""
+        """The sizes that a frame (H, W) goes through, with given ids (H, W).
+
+        Where time grows with size, what is far from all objects is left out.
+        """
         crop = self.crop(frame, labels)
         geometry = Geometry.of(frame, self.options, crop)
         # Frames with given masks are remembered for good, with all that is around the objects.
