@@ -396,7 +396,7 @@ def test_objects_are_several_where_masks_of_more_than_one_are_remembered(
 def test_gradients_by_lines_are_those_of_the_softmax(
     nearby: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "AT_ONCE_ON_CPU", at_once)
+    monkeypatch.setattr(reading, "AT_ONCE", at_once)
     g = torch.Generator().manual_seed(5)
     (clips, c, y, x), j, objects = (2, 8, 5, 6), 20, 3
     matcher = Matcher(4, 4, c).double()

@@ -73,9 +73,12 @@ def test_the_networks_size_is_the_same_for_every_view() -> None:
 WIDE = Geometry((480, 960), Crop(120, 100, 240, 480), (320, 640), (320, 640))
 
 
+NEAR = TrackerOptions(crop_margin=0.05)
+
+
 def test_a_view_is_narrowed_to_what_lies_around_its_boxes() -> None:
     box = LastBox(0.3, 0.4, 0.4, 0.6)  # 96 pixels wide and high
-    narrow = WIDE.narrowed([box])
+    narrow = WIDE.narrowed([box], NEAR)
     assert narrow.inner == narrow.padded == (320, 384)
     assert (narrow.crop.top, narrow.crop.height, narrow.crop.width) == (120, 240, 288)
     # As large as before, and around the box as far as it is asked.
@@ -87,25 +90,37 @@ def test_a_view_is_narrowed_to_what_lies_around_its_boxes() -> None:
 
 
 def test_a_narrowed_view_is_at_least_square_and_within_the_one_before() -> None:
-    far_left = WIDE.narrowed([LastBox(-0.3, 0.4, -0.2, 0.6)])
+    far_left = WIDE.narrowed([LastBox(-0.3, 0.4, -0.2, 0.6)], NEAR)
     assert (far_left.inner, far_left.crop) == ((320, 320), Crop(120, 100, 240, 240))
-    far_right = WIDE.narrowed([LastBox(0.9, 0.4, 0.95, 0.6)])
+    far_right = WIDE.narrowed([LastBox(0.9, 0.4, 0.95, 0.6)], NEAR)
     assert far_right.crop == Crop(120, 340, 240, 240)
-    assert WIDE.narrowed([LastBox(0.15, 0.4, 0.5, 0.6)]) == WIDE
+    assert WIDE.narrowed([LastBox(0.15, 0.4, 0.5, 0.6)], NEAR) == WIDE
 
 
 def test_a_high_view_is_narrowed_in_its_height() -> None:
     high = Geometry((960, 480), Crop(0, 0, 960, 480), (640, 320), (640, 320))
-    narrow = high.narrowed([LastBox(0.4, 0.1, 0.6, 0.15)])
+    narrow = high.narrowed([LastBox(0.4, 0.1, 0.6, 0.15)], NEAR)
     assert narrow.crop == Crop(0, 0, 480, 480)
     assert narrow.inner == (320, 320)
+
+
+def test_what_a_wide_margin_or_search_radius_asks_for_stays_in_a_narrowed_view() -> None:
+    box = LastBox(0.3, 0.4, 0.4, 0.6)  # 96 pixels wide and high
+    wide = WIDE.narrowed([box], TrackerOptions(crop_margin=0.25)).crop
+    assert wide.left <= max(100, 288 - 0.25 * (480 + 96))
+    assert wide.left + wide.width >= 384 + 0.25 * (480 + 96)
+    far = WIDE.narrowed([box], TrackerOptions(crop_margin=0.05, search_radius=0.4)).crop
+    assert far.left <= 288 - 0.4 * (240 + 96)
+    assert far.left + far.width >= 384 + 0.4 * (240 + 96)
 
 
 def test_what_moves_fast_has_a_wider_view_where_it_goes() -> None:
     before, now = LastBox(0.2, 0.4, 0.25, 0.6), LastBox(0.28, 0.4, 0.34, 0.6)
     ahead = now.moving_on(before)
     np.testing.assert_allclose(ahead, (0.28, 0.4, 0.43, 0.6, 0))
-    assert WIDE.narrowed([now, ahead]).crop.width > WIDE.narrowed([now]).crop.width
+    again = now.moving_on(before._replace(frames_ago=1))
+    np.testing.assert_allclose(again, (0.28, 0.4, 0.385, 0.6, 0))
+    assert WIDE.narrowed([now, ahead], NEAR).crop.width > WIDE.narrowed([now], NEAR).crop.width
 
 
 def test_frames_with_given_masks_and_those_on_gpus_are_seen_as_before(

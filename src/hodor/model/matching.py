@@ -46,8 +46,8 @@ class Remembered(NamedTuple):
     masks: Tensor
     """(B, O, J) in [0, 1]"""
     valid: Tensor
-    """(B, O, J) in [0, 1]: how much what the frame says of the object counts, 0 if it says nothing;
-    nobody hears a place that says nothing of any"""
+    """(B, O, J): how much what a place says of the object counts, 0 if its frame says nothing of
+    it, over 1 if it speaks for others too; nobody hears a place that says nothing of any"""
     places: Tensor | None = None
     """(B, 2, J), rows and columns in shorter sides of the frame; None: near and far are alike"""
 
@@ -186,7 +186,8 @@ class Matcher(nn.Module):
             across = nearness(rows, remembered.places[:, 0])  # (B, l, J)
             along = nearness(columns, remembered.places[:, 1])  # (B, x, J)
             near = Near(across, along)
-        if torch.is_grad_enabled() and ours.requires_grad:
+        learns = torch.is_grad_enabled() and ours.requires_grad and not values.requires_grad
+        if learns and ours.device.type == "cpu":
             read, greatest = read_by_lines(ours, remembered.keys, values, unheard, near)
             return read, greatest / sharpness
         # No tensors of a step are larger: sums are made in place where no gradient is asked.

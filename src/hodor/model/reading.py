@@ -3,7 +3,8 @@
 ``softmax(scores) @ values`` keeps, for the gradients, several tensors of as many scores as a frame
 has pairs of places with those remembered: millions, and most of the time of a step of training
 goes into carrying them to memory and back. Here they are computed again when the gradients are
-wanted, as in FlashAttention (Dao et al. 2022), so that those at hand stay in the cache. With p the
+wanted, as in FlashAttention (Dao et al. 2022), so that those at hand stay in the cache. On GPUs,
+where that was not measured, nothing of this is used. With p the
 weights, r = p @ values and g the gradient of r::
 
     d scores_qj = p_qj (g_q . values_j - g_q . r_q)
@@ -15,8 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-AT_ONCE = 6_000_000  # scores of one clip at a time, on a GPU
-AT_ONCE_ON_CPU = 400_000  # the same; they stay in the processor's cache
+AT_ONCE = 400_000  # scores of one clip at a time; they stay in the processor's cache
 # Log of a weight: nothing beside 1, and times a gradient no denormal number, which slow CPUs down.
 LEAST = -50.0
 
@@ -84,7 +84,6 @@ class _Reading(torch.autograd.Function):
             read[clip, some] = (weights.to(ours.dtype) @ values[clip]).to(wide) / each
             total[clip, some] = (most + each.log())[:, 0]
         ctx.save_for_backward(ours, theirs, values, unheard, across, along, read, total, best)
-        ctx.mark_non_differentiable(best)
         return read, greatest
 
     @staticmethod
@@ -117,8 +116,7 @@ def _parts(ours: Tensor, theirs: Tensor, along: Tensor | None) -> list[tuple[int
     """Which places, and which lines, of which clip are read together."""
     b, n, _ = ours.shape
     x = 1 if along is None else along.shape[1]
-    most = AT_ONCE_ON_CPU if ours.device.type == "cpu" else AT_ONCE
-    lines = max(1, most // (x * max(1, theirs.shape[2])))
+    lines = max(1, AT_ONCE // (x * max(1, theirs.shape[2])))
     return [
         (clip, slice(first * x, (first + lines) * x), slice(first, first + lines))
         for clip in range(b)

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 STEPS = 16  # sizes that a crop may have: few, so that it does not breathe with every mask
 UPSCALED = 2  # times that a crop is enlarged at most; beyond, there is nothing more to see
-AROUND = (
-    0.28  # of a view's shorter side and of a box: so much around boxes is looked at (docs, Runs)
-)
-LENGTHS = 64  # pixels that the network sees: what a narrowed view's longer side is a multiple of
+# What is seen around a box, as a share of a view's shorter side and of the box (docs, Runs).
+AROUND = 0.28
+LENGTHS = 64  # pixels that the network sees: steps of the longer side of a narrowed view
 
 
 class Crop(NamedTuple):
@@ -62,8 +61,9 @@ class LastBox(NamedTuple):
 
     def moving_on(self, before: "LastBox") -> "LastBox":
         """This box and where it will be if each side moves on as it did since the one before."""
-        across = (0.0, self.left - before.left, self.right - before.right)
-        down = (0.0, self.top - before.top, self.bottom - before.bottom)
+        frames = 1 + before.frames_ago
+        across = (0.0, (self.left - before.left) / frames, (self.right - before.right) / frames)
+        down = (0.0, (self.top - before.top) / frames, (self.bottom - before.bottom) / frames)
         return self._replace(
             left=self.left + min(across),
             right=self.right + max(across),
@@ -118,7 +118,13 @@ def crop_around(
 
 
 def narrowed(
-    last_boxes: Iterable[LastBox], frame: tuple[int, int], crop: Crop, seen: tuple[int, int]
+    last_boxes: Iterable[LastBox],
+    frame: tuple[int, int],
+    crop: Crop,
+    seen: tuple[int, int],
+    *,
+    crop_margin: float,
+    search_radius: float,
 ) -> tuple[Crop, tuple[int, int]]:
     """A crop without what is far from all boxes along its longer side, but no narrower than square.
 
@@ -127,14 +133,22 @@ def narrowed(
         frame: (H, W).
         crop: a part of it.
         seen: height and width at which the network sees the crop.
+        crop_margin: as of ``crop_around``; all of it stays.
+        search_radius: as a share of the crop's shorter side and of the box; all of it stays.
 
     Returns:
         The crop, and the size at which it is seen, as large as before.
     """
     axis = int(seen[1] > seen[0])
     whole = crop[2 + axis]
-    across = [box.in_crop(crop, frame).near(crop[2:], AROUND)[axis] for box in last_boxes]
-    start, stop = _span(across, whole)
+    around = max(AROUND, search_radius)
+    reach = []
+    for box in last_boxes:
+        reach.append(box.in_crop(crop, frame).near(crop[2:], around)[axis])
+        promised = box.near(frame, crop_margin)[axis]
+        reach.append(slice(promised.start - crop[axis], promised.stop - crop[axis]))
+    start, stop = _span(reach, whole)
+    start = max(0, start)
     scale = seen[axis] / whole
     length = LENGTHS * ceil((stop - start) * scale / LENGTHS)
     length = max(length, min(seen))

@@ -37,7 +37,8 @@ class Geometry:
     ) -> "Geometry":
         """Shorter side to ``options.size``, the longer one limited; aspect kept, or nearly.
 
-        crop: of the frame's aspect, so that the network's size is the same for all; None: whole.
+        crop: of the frame's aspect, so that all have the same size, before ``narrowed``; None:
+        whole.
         """
         short, long = min(frame), max(frame)
         scale = min(options.size / short, round(options.size * options.long_side) / long)
@@ -47,9 +48,16 @@ class Geometry:
         h, w = (max(1, round(side * scale)) for side in frame)
         return cls(frame, crop or Crop.whole(frame), (h, w), _padded((h, w)))
 
-    def narrowed(self, boxes: Iterable[LastBox]) -> "Geometry":
+    def narrowed(self, boxes: Iterable[LastBox], options: TrackerOptions) -> "Geometry":
         """The same without what is far from all these boxes, in shares of the frame."""
-        crop, inner = narrowed(boxes, self.frame, self.crop, self.inner)
+        crop, inner = narrowed(
+            boxes,
+            self.frame,
+            self.crop,
+            self.inner,
+            crop_margin=options.crop_margin or 0.0,
+            search_radius=options.search_radius or 0.0,
+        )
         return replace(self, crop=crop, inner=inner, padded=_padded(inner))
 
     @property

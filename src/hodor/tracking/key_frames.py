@@ -15,7 +15,7 @@ from hodor.types import IdMap, Untyped
 MAX_GIVEN = 4  # frames with given masks kept as maps: the first and the latest
 MAX_FOUND = 2  # frames kept by ``keep_every``: the one that is matched, and the one that is next
 FOUND_WEIGHT = 0.1  # of what was found, against what was given: it may be wrong (docs, Runs)
-GROWN = 2  # power of an object's growth in area by which what was found of it counts more
+LARGER = 2  # power of the area in places, of that as given, by which what was found counts more
 NEAR_CELLS = 4  # so many places around an object all are kept
 ALIKE = 0.5  # least cosine with a place of an object for which a place far from it is kept
 BLOCK = 2  # rows and columns of a block, of whose other places one is kept (docs, Runs)
@@ -51,10 +51,10 @@ class KeyFrame(Generic[ArrayT]):
     def weight_of(self, i: int, given: float) -> float:
         """How much what it says of object ``i`` counts, which covered ``given`` places as given.
 
-        What has grown since looks as it did more lately than when it was small.
+        What is seen larger since looks as it did lately rather than as it did when it was small.
         """
-        grown = max(1.0, self.sizes[i] / given) if given else 1.0
-        return min(1.0, self.weight * grown**GROWN)
+        larger = max(1.0, self.sizes[i] / given) if given else 1.0
+        return min(1.0, self.weight * larger**LARGER)
 
     @classmethod
     def of(

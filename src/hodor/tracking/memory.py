@@ -47,7 +47,7 @@ class Memory(Generic[ArrayT]):
         self.last_boxes: dict[int, LastBox] = {}
         """In shares of the frame"""
         self.next_boxes: dict[int, LastBox] = {}
-        """The same, and where they will be if they move on as they did"""
+        """Each stretched to where it will be if it moves on as it did"""
         self.running_confidence: dict[int, RunningConfidence] = {}
         self.last: LastFrame | None = None
         """The newest frame, for networks with a refiner"""

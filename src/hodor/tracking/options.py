@@ -51,8 +51,9 @@ class TrackerOptions:
     """Keep descriptors of given masks for good, beside the window (off in the paper)."""
     keep_every: int = 0
     """Of every so many frames one is kept as a map too, with what was found there. When the next
-    one is there, it is matched like frames with given masks, at a tenth of their weight: what turns
-    round shows sides that no given mask has. Two are kept, however long the video (0: none, as in
+    one is there, it is matched like frames with given masks, at a tenth of their weight, and more
+    for an object that is seen larger than it was given: what turns round shows sides that no given
+    mask has. Two are kept, however long the video (0: none, as in
     the paper). For networks that match."""
     skip_lost: bool = False
     """Take no descriptor of an object from a frame in which it is not visible (off: paper)."""
@@ -64,8 +65,9 @@ class TrackerOptions:
     crop_margin: float | None = None
     """Look closer: the network sees the part of a frame, of its aspect, that holds the last boxes
     of all objects and this margin around each: a share of the frame's shorter side and of the box,
-    and as much again for each frame that an object stays lost. ``size`` is then that part's. None:
-    it sees the whole frame (paper)."""
+    and as much again for each frame that an object stays lost. ``size`` is then that part's. On
+    CPUs what is far from all objects is cut off its longer side. None: it sees the whole frame
+    (paper)."""
     object_bias: float = 0.0
     """Added to objects' logits where results are made, not where masks are fed back (0: paper).
     Below 0, masks are smaller."""

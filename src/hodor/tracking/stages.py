@@ -56,7 +56,8 @@ class Stages(Generic[ArrayT, FeaturesT]):
         if crop is None or labels is not None or not self.runtime.time_grows_with_size:
             return geometry
         memory = self.memory
-        return geometry.narrowed([*memory.last_boxes.values(), *memory.next_boxes.values()])
+        boxes = [*memory.last_boxes.values(), *memory.next_boxes.values()]
+        return geometry.narrowed(boxes, self.options)
 
     def crop(self, frame: tuple[int, int], labels: IdMap | None) -> Crop | None:
         """The part of a frame (H, W) to look at, with given ids (H, W); None for all of it."""

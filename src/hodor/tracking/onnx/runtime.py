@@ -52,6 +52,11 @@ class OnnxRuntime(Runtime[Floats, Features]):
         self.device_name = network.device
 
     @property
+    def time_grows_with_size(self) -> bool:
+        """See ``Runtime``: as in PyTorch, whose results these are."""
+        return self.device_name == "cpu"
+
+    @property
     def metadata(self) -> Mapping[str, Json]:
         """What the model's file said of it when it was exported."""
         return self.network.info.metadata
