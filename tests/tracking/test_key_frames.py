@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from hodor.model import Hodor, Remembered
 from hodor.model.matching import Matcher
-from hodor.tracking import Tracker, TrackerOptions, load_state, save_state
+from hodor.tracking import Tracker, TrackerOptions, key_frames, load_state, save_state
 from hodor.tracking.boxes import Crop
 from hodor.tracking.doubts import SURE, unmatched
 from hodor.tracking.geometry import Geometry
@@ -116,7 +116,10 @@ def thinned(frame: KeyFrame[torch.Tensor]) -> KeyFrame[torch.Tensor]:
     return frame.thinned((28, 32), frame.keys.numpy())
 
 
-def test_far_from_objects_one_place_of_four_speaks_for_all() -> None:
+def test_far_from_objects_one_place_of_four_speaks_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(key_frames, "STEP", 1)
     whole = frame_with_an_object_in_the_middle(1)
     frame = thinned(whole)
     assert frame.stands_for is not None
@@ -133,7 +136,22 @@ def test_far_from_objects_one_place_of_four_speaks_for_all() -> None:
     assert thinned(whole.without([5])).stands_for is None
 
 
-def test_what_could_be_taken_for_an_object_is_kept_wherever_it_is() -> None:
+def test_places_are_so_many_that_few_numbers_of_them_occur() -> None:
+    whole = frame_with_an_object_in_the_middle(1)
+    frame = thinned(whole)
+    assert frame.stands_for is not None
+    assert frame.keys.shape[1] == key_frames.STEP * 2
+    assert frame.stands_for.min() == 1
+    rows, columns = frame.places.astype(int) // 2
+    spoken_for = np.zeros((14, 16))
+    np.add.at(spoken_for, (rows, columns), frame.stands_for)
+    assert (spoken_for == 4).all()
+
+
+def test_what_could_be_taken_for_an_object_is_kept_wherever_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(key_frames, "STEP", 1)
     frame = frame_with_an_object_in_the_middle(1)
     twin = slice(3 * 32 + 2, 3 * 32 + 6)
     frame.keys[:, twin] = frame.keys[:, 14 * 32 + 15, None]

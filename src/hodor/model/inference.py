@@ -14,12 +14,15 @@ from hodor.model.network import Hodor
 from hodor.model.quick_matching import QuickMatcher
 from hodor.model.tokens import Tokens
 
+SIZES = 6  # of images for which weights are kept: a whole view and its narrower forms
+
 
 class ReadyConv(nn.Module):
     """A convolution, and the ReLU after it if there is one, in one pass where oneDNN serves.
 
     oneDNN lays weights out in blocks that suit a size of image. Here that is done once for a size,
     not at each frame: the weights of the coarse layers are larger than what they are applied to.
+    Those for the latest few sizes are kept, as views of a tracker become narrower and wider.
 
     Args:
         conv: the convolution; a subclass of ``nn.Conv2d`` keeps its own padding.
@@ -30,7 +33,7 @@ class ReadyConv(nn.Module):
         super().__init__()
         self.conv, self.relu = conv, relu
         self.own_padding = type(conv) not in (nn.Conv2d, Conv2dSame) or conv.padding_mode != "zeros"
-        self._laid_out: tuple[torch.Size, Tensor] | None = None  # the size, and weights for it
+        self._laid_out: dict[torch.Size, Tensor] = {}  # by size, the latest last
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, y, x) to (B, D, y', x')."""
@@ -52,12 +55,15 @@ class ReadyConv(nn.Module):
 
     def _weight(self, size: torch.Size) -> Tensor:
         """The weights for images of ``size``: an opaque tensor of oneDNN's."""
-        if self._laid_out is None or self._laid_out[0] != size:
+        weight = self._laid_out.pop(size, None)
+        if weight is None:
             conv = self.conv
             how = (conv.padding, conv.stride, conv.dilation, conv.groups)
             weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, *how, list(size))
-            self._laid_out = (size, weight)
-        return self._laid_out[1]
+            if len(self._laid_out) == SIZES:
+                del self._laid_out[next(iter(self._laid_out))]
+        self._laid_out[size] = weight
+        return weight
 
 
 def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:

@@ -18,6 +18,7 @@ FOUND_WEIGHT = 0.1  # of what was found, against what was given: it may be wrong
 LARGER = 2  # power of the area in places, of that as given, by which what was found counts more
 NEAR_CELLS = 4  # so many places around an object all are kept
 ALIKE = 0.5  # least cosine with a place of an object for which a place far from it is kept
+STEP = 256  # places: oneDNN prepares each number of them anew, in more time than a few cost
 BLOCK = 2  # rows and columns of a block, of whose other places one is kept (docs, Runs)
 
 
@@ -97,15 +98,19 @@ class KeyFrame(Generic[ArrayT]):
         side = 2 * NEAR_CELLS + 1
         shown = (covered > 0).astype(np.uint8).reshape(size)
         whole = cv2.dilate(shown, np.ones((side, side), np.uint8)) > 0
-        objects = looks[:, covered > min(0.5, covered.max() / 2)]
+        looks = np.ascontiguousarray(looks, np.float32)
+        objects = np.ascontiguousarray(looks[:, covered > min(0.5, covered.max() / 2)])
         if objects.size:  # what could be taken for one has to be known well
-            whole |= (looks.T @ objects).max(1).reshape(size) > ALIKE
+            # Not NumPy's product: its BLAS keeps a thread busy after it, beside PyTorch's.
+            cosines = cv2.gemm(looks, objects, 1, None, 0, flags=cv2.GEMM_1_T)
+            whole |= cosines.max(1).reshape(size) > ALIKE
         speaks = np.zeros(size, bool)
         speaks[BLOCK // 2 :: BLOCK, BLOCK // 2 :: BLOCK] = True
         rows, columns = (np.arange(n) // BLOCK for n in size)
         block = rows[:, None] * size[1] + columns
         spoken_for = np.bincount(block[~whole], minlength=size[0] * size[1])[block]
         stands_for = whole + speaks * spoken_for
+        _speak_again(stands_for)
         kept = np.flatnonzero(stands_for)
         return replace(
             self,
@@ -170,6 +175,16 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
             np.concatenate(valid, 1),
             np.concatenate([frame.places for frame in told], 1) if nearby else None,
         )
+
+
+def _speak_again(stands_for: NDArray[np.int_]) -> None:
+    """Let some that are spoken for (rows, columns) speak for themselves, up to a full ``STEP``."""
+    silent = np.argwhere(stands_for == 0)
+    missing = min(-int(np.count_nonzero(stands_for)) % STEP, len(silent))
+    chosen = silent[np.arange(missing) * len(silent) // max(1, missing)]
+    stands_for[tuple(chosen.T)] = 1
+    speakers = chosen // BLOCK * BLOCK + BLOCK // 2
+    np.subtract.at(stands_for, tuple(speakers.T), 1)
 
 
 def _covered(mask: NDArray[np.bool_], padded: tuple[int, int]) -> NDArray[np.float32]:
