@@ -102,7 +102,8 @@ class KeyFrame(Generic[ArrayT]):
         objects = np.ascontiguousarray(looks[:, covered > min(0.5, covered.max() / 2)])
         if objects.size:  # what could be taken for one has to be known well
             # Not NumPy's product: its BLAS keeps a thread busy after it, beside PyTorch's.
-            cosines = cv2.gemm(looks, objects, 1, None, 0, flags=cv2.GEMM_1_T)
+            nothing = np.empty((0, 0), np.float32)  # to be added
+            cosines = cv2.gemm(looks, objects, 1, nothing, 0, flags=cv2.GEMM_1_T)
             whole |= cosines.max(1).reshape(size) > ALIKE
         speaks = np.zeros(size, bool)
         speaks[BLOCK // 2 :: BLOCK, BLOCK // 2 :: BLOCK] = True
