@@ -23,6 +23,7 @@ from hodor.model.backbones.swin import SwinBlock
 from hodor.model.backbones.timm import TimmBackbone
 from hodor.model.decoder import compare, compare_plain
 from hodor.model.deform import CHUNK, TAPS, DeformableConv, deform_conv2d_rows
+from hodor.model.inference import SIZES as LATEST
 from hodor.model.inference import ReadyConv
 from hodor.model.linear import Activation, fused, linear, linear_plain, linear_rows
 from hodor.model.tokens import ReadyAttention
@@ -325,6 +326,11 @@ def test_a_convolution_lays_its_weights_out_once_for_a_size(
     for size in (9, 9, 20, 20):
         ready(torch.randn(1, 8, size, size))
     assert sizes == [(1, 8, 9, 9), (1, 8, 20, 20)]
+    # A tracker's views become narrower and wider: the latest few sizes are kept, no more.
+    widths = [9, 20, *range(30, 30 + LATEST - 2)]
+    for size in (*widths, *widths, 50, *reversed(widths)):
+        ready(torch.randn(1, 8, size, size))
+    assert [size[-1] for size in sizes] == [*widths, 50, 9]
 
 
 @pytest.mark.parametrize("masking", ["soft", "none", "hard"])

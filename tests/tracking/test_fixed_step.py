@@ -48,7 +48,7 @@ CLOSER = {
 
 def video(count: int) -> Iterator[Frame]:
     """Frames (72, 100, 3): bright squares that wander over noise, and a smaller part each time."""
-    noise = np.random.default_rng(6).integers(0, 90, (120, 160, 3), dtype=np.uint8)
+    noise = np.random.default_rng(3).integers(0, 90, (120, 160, 3), dtype=np.uint8)
     for t in range(count):
         frame = noise[t : t + 72, t : t + 100].copy()
         for number, colour in enumerate(((250, 30, 30), (30, 240, 60), (60, 60, 250))):

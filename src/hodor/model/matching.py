@@ -46,8 +46,8 @@ class Remembered(NamedTuple):
     masks: Tensor
     """(B, O, J) in [0, 1]"""
     valid: Tensor
-    """(B, O, J): how much what a place says of the object counts, 0 if its frame says nothing of
-    it, over 1 if it speaks for others too; nobody hears a place that says nothing of any"""
+    """(B, O, J) in [0, 1]: how much what the frame says of the object counts, 0 if it says nothing;
+    nobody hears a place that says nothing of any"""
     places: Tensor | None = None
     """(B, 2, J), rows and columns in shorter sides of the frame; None: near and far are alike"""
 

@@ -3,11 +3,12 @@
 ``softmax(scores) @ values`` keeps, for the gradients, several tensors of as many scores as a frame
 has pairs of places with those remembered: millions, and most of the time of a step of training
 goes into carrying them to memory and back. Here they are computed again when the gradients are
-wanted, as in FlashAttention (Dao et al. 2022), so that those at hand stay in the cache. On GPUs,
-where that was not measured, nothing of this is used. With p the
+wanted, as in FlashAttention (Dao et al. 2022), so that those at hand stay in the cache. With p the
 weights, r = p @ values and g the gradient of r::
 
     d scores_qj = p_qj (g_q . values_j - g_q . r_q)
+
+For CPUs: on a GPU it was not measured.
 """
 
 from typing import Any, NamedTuple

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, cast
+from typing import Generic, NamedTuple
 
 import cv2
 import numpy as np
@@ -10,16 +10,12 @@ from numpy.typing import NDArray
 
 from hodor.tracking.geometry import KEYS_STRIDE, Geometry
 from hodor.tracking.logits import ArrayT
-from hodor.types import IdMap, Untyped
+from hodor.types import IdMap
 
 MAX_GIVEN = 4  # frames with given masks kept as maps: the first and the latest
 MAX_FOUND = 2  # frames kept by ``keep_every``: the one that is matched, and the one that is next
 FOUND_WEIGHT = 0.1  # of what was found, against what was given: it may be wrong (docs, Runs)
 LARGER = 2  # power of the area in places, of that as given, by which what was found counts more
-NEAR_CELLS = 4  # so many places around an object all are kept
-ALIKE = 0.5  # least cosine with a place of an object for which a place far from it is kept
-STEP = 256  # places: oneDNN prepares each number of them anew, in more time than a few cost
-BLOCK = 2  # rows and columns of a block, of whose other places one is kept (docs, Runs)
 
 
 @dataclass(frozen=True)
@@ -34,15 +30,6 @@ class KeyFrame(Generic[ArrayT]):
     """(2, J), from ``Geometry.places``"""
     weight: float = 1.0
     """In (0, 1]: how much what it says counts against other frames; below 1 it was found"""
-    stands_for: NDArray[np.float32] | None = None
-    """(J,): of how many places each speaks, of neighbours that were left out too; None: of one"""
-
-    @property
-    def counts(self) -> NDArray[np.float32]:
-        """Of how many places each speaks: (J,)."""
-        if self.stands_for is None:
-            return np.ones(self.places.shape[1], np.float32)
-        return self.stands_for
 
     @property
     def sizes(self) -> dict[int, float]:
@@ -85,42 +72,6 @@ class KeyFrame(Generic[ArrayT]):
         kept = {i: m for i, m in self.masks.items() if i not in gone}
         return replace(self, masks=kept)
 
-    def thinned(self, size: tuple[int, int], looks: NDArray[np.float32]) -> "KeyFrame[ArrayT]":
-        """The same with fewer places: background unlike the objects has one that speaks for four.
-
-        Args:
-            size: rows and columns of the places, even numbers.
-            looks: the keys (C, J), of length 1.
-        """
-        if self.stands_for is not None or not self.masks:
-            return self
-        covered = np.stack(list(self.masks.values())).max(0)
-        side = 2 * NEAR_CELLS + 1
-        shown = (covered > 0).astype(np.uint8).reshape(size)
-        whole = cv2.dilate(shown, np.ones((side, side), np.uint8)) > 0
-        looks = np.ascontiguousarray(looks, np.float32)
-        objects = np.ascontiguousarray(looks[:, covered > min(0.5, covered.max() / 2)])
-        if objects.size:  # what could be taken for one has to be known well
-            # Not NumPy's product: its BLAS keeps a thread busy after it, beside PyTorch's.
-            nothing = np.empty((0, 0), np.float32)  # to be added
-            cosines = cv2.gemm(looks, objects, 1, nothing, 0, flags=cv2.GEMM_1_T)
-            whole |= cosines.max(1).reshape(size) > ALIKE
-        speaks = np.zeros(size, bool)
-        speaks[BLOCK // 2 :: BLOCK, BLOCK // 2 :: BLOCK] = True
-        rows, columns = (np.arange(n) // BLOCK for n in size)
-        block = rows[:, None] * size[1] + columns
-        spoken_for = np.bincount(block[~whole], minlength=size[0] * size[1])[block]
-        stands_for = whole + speaks * spoken_for
-        _speak_again(stands_for)
-        kept = np.flatnonzero(stands_for)
-        return replace(
-            self,
-            keys=cast(Untyped, self.keys)[:, kept],
-            masks={i: m[kept] for i, m in self.masks.items()},
-            places=self.places[:, kept],
-            stands_for=stands_for.ravel()[kept].astype(np.float32),
-        )
-
 
 class RememberedPlaces(NamedTuple, Generic[ArrayT]):
     """Remembered frames of one kind, as a runtime takes them; see ``hodor.model.Remembered``."""
@@ -130,8 +81,7 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
     masks: NDArray[np.float32]
     """(O, J of all frames)"""
     valid: NDArray[np.float32]
-    """(O, J of all frames): how much places count where their frame says something of an object,
-    else 0"""
+    """(O, J of all frames), how much a frame that says something of an object counts, else 0"""
     places: NDArray[np.float32] | None
     """(2, J of all frames); None: near and far are alike"""
 
@@ -168,24 +118,15 @@ class RememberedPlaces(NamedTuple, Generic[ArrayT]):
         for frame in told:
             blank = np.zeros(frame.places.shape[1], np.float32)
             masks.append(np.stack([frame.masks.get(i, blank) for i in ids]))
-            weights = [frame.weight_of(i, given.get(i, 0)) if i in frame.masks else 0 for i in ids]
-            valid.append(np.array(weights, np.float32)[:, None] * frame.counts)
+            known = [frame.weight_of(i, given.get(i, 0)) if i in frame.masks else 0 for i in ids]
+            weights = np.array(known, np.float32)[:, None]
+            valid.append(np.broadcast_to(weights, masks[-1].shape))
         return cls(
             [frame.keys for frame in told],
             np.concatenate(masks, 1),
             np.concatenate(valid, 1),
             np.concatenate([frame.places for frame in told], 1) if nearby else None,
         )
-
-
-def _speak_again(stands_for: NDArray[np.int_]) -> None:
-    """Let some that are spoken for (rows, columns) speak for themselves, up to a full ``STEP``."""
-    silent = np.argwhere(stands_for == 0)
-    missing = min(-int(np.count_nonzero(stands_for)) % STEP, len(silent))
-    chosen = silent[np.arange(missing) * len(silent) // max(1, missing)]
-    stands_for[tuple(chosen.T)] = 1
-    speakers = chosen // BLOCK * BLOCK + BLOCK // 2
-    np.subtract.at(stands_for, tuple(speakers.T), 1)
 
 
 def _covered(mask: NDArray[np.bool_], padded: tuple[int, int]) -> NDArray[np.float32]:

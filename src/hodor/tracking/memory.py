@@ -1,6 +1,6 @@
 """The tracker's memory: descriptors of past frames, and for a refiner a few frames as maps."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic, NamedTuple
 
@@ -134,19 +134,13 @@ class Memory(Generic[ArrayT]):
                 return
 
     def note_maps(
-        self,
-        index: int,
-        frame: KeyFrame[ArrayT],
-        thinned: Callable[[KeyFrame[ArrayT]], KeyFrame[ArrayT]],
-        given: Iterable[int],
-        visible: Iterable[int],
+        self, index: int, frame: KeyFrame[ArrayT], given: Iterable[int], visible: Iterable[int]
     ) -> None:
         """Take in the newest frame as a map.
 
         Args:
             index: its number.
             frame: keys (C, J), with masks (J,) of all objects.
-            thinned: makes of one that is kept for long one with fewer places.
             given: those whose masks were given: it is kept for them.
             visible: those that were found, or given.
         """
@@ -154,12 +148,11 @@ class Memory(Generic[ArrayT]):
         self.last_map = frame.without(i for i in frame.masks if i not in seen)
         every = self.options.keep_every
         if every and index % every == 0:
-            found = thinned(replace(self.last_map.without(sure), weight=FOUND_WEIGHT))
+            found = replace(self.last_map.without(sure), weight=FOUND_WEIGHT)
             self.found_maps = [*self.found_maps, found][-MAX_FOUND:]
         if not (sure and self.options.keep_reference):
             return
-        told = frame.without(i for i in frame.masks if i not in sure)
-        self.given_maps.append(thinned(told))
+        self.given_maps.append(frame.without(i for i in frame.masks if i not in sure))
         if len(self.given_maps) > MAX_GIVEN:
             del self.given_maps[1]
 

@@ -113,7 +113,7 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
 
     @property
     def time_grows_with_size(self) -> bool:
-        """Whether a step takes longer with more pixels, and with more places to match."""
+        """Whether a step takes longer with more pixels."""
         return True
 
     @abstractmethod

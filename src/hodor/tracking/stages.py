@@ -345,14 +345,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         if keys is not None:
             seen = [i for i, visible in result.visible.items() if visible]
             whole = KeyFrame.of(keys, result.carried, result.ids, geometry)
-            memory.note_maps(result.index, whole, partial(self.thinned, geometry), sure, seen)
-
-    def thinned(self, geometry: Geometry, frame: KeyFrame[ArrayT]) -> KeyFrame[ArrayT]:
-        """A frame as it is matched for long, with fewer places (C, J) where that saves time."""
-        if not self.runtime.time_grows_with_size:
-            return frame
-        rows, columns = geometry.places.shape[1:]
-        return frame.thinned((rows, columns), self.runtime.to_numpy(frame.keys))
+            memory.note_maps(result.index, whole, sure, seen)
 
     def remember_small(self, grey: NDArray[np.uint8] | None, result: Result) -> None:
         """Keep a frame, small (h, w), and its label map (H, W): the next one looks back at it."""

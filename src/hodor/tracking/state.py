@@ -149,8 +149,6 @@ def _pack_maps(
         named[f"{start}.keys"] = to_numpy(frame.keys)
         named[f"{start}.places"] = frame.places
         named[f"{start}.weight"] = np.array(frame.weight)
-        if frame.stands_for is not None:
-            named[f"{start}.stands_for"] = frame.stands_for
         named[f"{start}.ids"] = np.array(list(frame.masks), np.int64)
         if frame.masks:
             named[f"{start}.masks"] = np.stack(list(frame.masks.values()))
@@ -170,11 +168,7 @@ def _unpack_maps(
         places = np.asarray(arrays[f"{start}.places"], np.float32)
         # States of before hold given masks' frames and the last one alone.
         weight = float(arrays.get(f"{start}.weight", 1.0))
-        # States of before have whole frames.
-        stands_for = arrays.get(f"{start}.stands_for")
-        frames.append(
-            KeyFrame(keys, dict(zip(ids, masks, strict=True)), places, weight, stands_for)
-        )
+        frames.append(KeyFrame(keys, dict(zip(ids, masks, strict=True)), places, weight))
     return frames
 
 

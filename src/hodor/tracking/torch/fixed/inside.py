@@ -161,8 +161,6 @@ class Inside:
         self._given_keys.zero_()
         if told.keys:
             self._given_keys[0, :, :count] = torch.cat(told.keys, 1)
-            # Where nothing is said of any object all places are compared: these are no others.
-            self._given_keys[0, :, count:] = told.keys[0][:, :1]
         self._given_frames = (asked.ids, heard)
 
     def _fill_last(self, asked: Asked[Tensor]) -> None:
