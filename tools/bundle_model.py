@@ -5,7 +5,8 @@
 Args: a name, the run folders in order (the last one's model is taken; with --shares 1 1 2 the mean
 of the last three runs' weights, of which the last counts twice; with --mean-of small FILE the mean
 of models that are named), and a JSON file with what ``ModelInfo.metadata`` adds to the recipe:
-tracking options, scores, data and licence notes. With --corrections 0.5 half of what the refiner
+tracking options, data and licence notes. Scores are measured of what is bundled, and go into
+``scores.json`` by hand. With --corrections 0.5 half of what the refiner
 adds to logits is taken. DINOv2 is part of ``base`` alone; the others that see by it take it there.
 """
 
@@ -79,6 +80,7 @@ def bundle(
     # The recipes themselves are in the package; a run's own copy holds paths of its machine.
     recipes = [run.name for run in runs]
     described = info.metadata | about | {"name": name, "recipe": recipes}
+    described.pop("scores", None)  # of a model before this one
     path = BUNDLED / f"{name}.safetensors"
     state = mean_of(models, shares, like)
     for name_of_last in ("refiner.out.weight", "refiner.out.bias"):

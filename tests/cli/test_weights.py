@@ -11,7 +11,7 @@ import torch
 from recordings import recorded_network, released_state
 from torch import Tensor
 
-from hodor.weights import bundled_models, load_model, model_path, read_info, sha256
+from hodor.weights import bundled_models, bundled_scores, load_model, model_path, read_info, sha256
 
 pytestmark = pytest.mark.slow
 
@@ -147,6 +147,18 @@ def test_a_bundled_model_is_listed_described_and_verified(hodor: Hodor, bundled:
     assert ran.out.startswith("small: intact (")
 
 
+def test_scores_of_bundled_models_are_in_points(hodor: Hodor, bundled: Path) -> None:
+    assert hodor("weights", "list").out == "small: 1.4 MB\n"
+    measured = {"J&F": 85.4, "J": 83.2, "F": 87.5}
+    (bundled.parent / "scores.json").write_text(json.dumps({"small": measured}))
+    assert hodor("weights", "list").out == (
+        "small: 1.4 MB, J&F 85.4 on ten sequences of DAVIS 2016 val\n"
+    )
+    described = json.loads(hodor("weights", "info", "small").out)
+    assert described["scores"] == {"ten sequences of DAVIS 2016 val": measured}
+    assert "scores" not in described["metadata"]
+
+
 def test_a_damaged_model_is_noticed(hodor: Hodor, bundled: Path, tmp_path: Path) -> None:
     damaged = bytearray(bundled.read_bytes())
     damaged[-1000] ^= 1
@@ -169,3 +181,23 @@ def test_the_bundled_models_are_intact_and_described(hodor: Hodor) -> None:
         about = read_info(model_path(name)).metadata
         assert about["name"]
         assert about["tracking"]
+
+
+@pytest.mark.skipif(not bundled_models(), reason="this checkout has no bundled models yet")
+@pytest.mark.parametrize("name", bundled_models())
+def test_cards_docs_and_readme_say_the_scores_that_were_measured(name: str) -> None:
+    scores = bundled_scores(name)
+    assert scores.keys() == {"J&F", "J", "F"}
+    assert all(10 < value < 100 for value in scores.values())
+    told = [f"{scores[key]:.1f}" for key in ("J&F", "J", "F")]
+    root = Path(__file__).parents[2]
+    card = (model_path(name).parent / f"{name}.md").read_text(encoding="utf-8")
+    first = next(line for line in card.splitlines() if line.startswith("| ten sequences"))
+    assert all(number in first for number in told)
+    pages = {"docs/weights.md": f"| `{name}`", "README.md": "|"}
+    for page, beginning in pages.items():
+        text = (root / page).read_text(encoding="utf-8").splitlines()
+        assert any(
+            line.startswith("|") and beginning in line and all(number in line for number in told)
+            for line in text
+        ), page

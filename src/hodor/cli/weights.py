@@ -12,7 +12,17 @@ from hodor.cli.app import App
 from hodor.cli.lines import say
 from hodor.errors import WeightsError
 from hodor.model import Hodor, HodorConfig, convert_released
-from hodor.weights import bundled_models, model_path, read_info, save_model, sha256, verify
+from hodor.weights import (
+    bundled_models,
+    bundled_scores,
+    model_path,
+    read_info,
+    save_model,
+    sha256,
+    verify,
+)
+
+TEN = "ten sequences of DAVIS 2016 val"
 
 app = App(no_args_is_help=True, help="List, describe, check and convert models.")
 
@@ -21,13 +31,9 @@ app = App(no_args_is_help=True, help="List, describe, check and convert models."
 def list_models() -> None:
     """List the bundled models."""
     for name in bundled_models():
-        path = model_path(name)
-        metadata = read_info(path).metadata
-        score = metadata.get("scores", {}).get("davis2016-ten", {}).get("J&F")
-        told = (
-            "" if score is None else f", J&F {100 * score:.1f} on ten sequences of DAVIS 2016 val"
-        )
-        typer.echo(f"{name}: {path.stat().st_size / 1e6:.1f} MB{told}")
+        scores = bundled_scores(name)
+        told = f", J&F {scores['J&F']:.1f} on {TEN}" if scores else ""
+        typer.echo(f"{name}: {model_path(name).stat().st_size / 1e6:.1f} MB{told}")
 
 
 @app.command()
@@ -37,19 +43,19 @@ def info(model: str = typer.Argument(help="Bundled name, file or hub:ORG/REPO.")
     described = read_info(path)
     with torch.device("meta"):
         parameters = sum(p.numel() for p in Hodor(described.config).parameters())
-    typer.echo(
-        json.dumps(
-            {
-                "file": str(path),
-                "bytes": path.stat().st_size,
-                "sha256": sha256(path),
-                "parameters": parameters,
-                "config": described.config.to_dict(),
-                "metadata": described.metadata,
-            },
-            indent=1,
-        )
-    )
+    told = {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "sha256": sha256(path),
+        "parameters": parameters,
+        "config": described.config.to_dict(),
+        "metadata": described.metadata,
+    }
+    if scores := bundled_scores(model):
+        # What stands in the file was measured before it was written; these are of today.
+        told["metadata"] = {k: v for k, v in described.metadata.items() if k != "scores"}
+        told["scores"] = {TEN: scores}
+    typer.echo(json.dumps(told, indent=1))
 
 
 @app.command("verify")

@@ -1,6 +1,14 @@
 """Models as files: bundled ones, the hub, checks."""
 
-from hodor.weights.catalogue import DEFAULT, HUB, bundled_models, load_model, model_path, verify
+from hodor.weights.catalogue import (
+    DEFAULT,
+    HUB,
+    bundled_models,
+    bundled_scores,
+    load_model,
+    model_path,
+    verify,
+)
 from hodor.weights.files import ModelInfo, read_info, read_model, save_model, sha256
 
 __all__ = [
@@ -8,6 +16,7 @@ __all__ = [
     "HUB",
     "ModelInfo",
     "bundled_models",
+    "bundled_scores",
     "load_model",
     "model_path",
     "read_info",

@@ -33,6 +33,19 @@ def bundled_models() -> dict[str, str]:
     return dict(json.loads(listing.read_text())) if listing.is_file() else {}
 
 
+def bundled_scores(name: str) -> dict[str, float]:
+    """J&F, J and F in points, up to 100, of a bundled model on ten sequences of DAVIS 2016 val.
+
+    They are measured after a file is made, and again when tracking changes, so they lie beside it.
+
+    Args:
+        name: of the model; one without scores has none.
+    """
+    listing = _folder() / "scores.json"
+    every = json.loads(listing.read_text()) if listing.is_file() else {}
+    return dict(every.get(name, {}))
+
+
 def model_path(which: str) -> Path:
     """The file that a model's name, path or ``hub:ORG/REPO[@REVISION]`` stands for.
 
