@@ -77,7 +77,7 @@ def _device() -> str:
         return "PyTorch is not installed"
     import torch
 
-    threads = f"{torch.get_num_threads()} of {os.cpu_count()} threads"
+    threads = f"{torch.get_num_threads()} of {counted(os.cpu_count() or 1, 'thread')}"
     if torch.cuda.is_available():
         free, total = (part / 2**30 for part in torch.cuda.mem_get_info())
         name = torch.cuda.get_device_name()

@@ -16,7 +16,7 @@
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,6 +95,19 @@ def reason(error: BaseException) -> str:
 def counted(count: int, what: str) -> str:
     """Such as "1 frame", "2 frames"."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def objects_listed(ids: Iterable[int]) -> str:
+    """Such as "object 1", "objects 1, 2", "objects none"."""
+    listed = sorted(ids)
+    what = "object" if len(listed) == 1 else "objects"
+    return f"{what} {', '.join(map(str, listed)) or 'none'}"
+
+
+def nobody_called(unknown: int, names: Mapping[int, str], ids: Iterable[int]) -> str:
+    """That a name was given to an object that is nowhere."""
+    there = ", ".join(map(str, sorted(ids))) or "none"
+    return f"--name {unknown}={names[unknown]}: there is no object {unknown}; objects are {there}"
 
 
 @contextmanager

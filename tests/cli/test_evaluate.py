@@ -154,3 +154,47 @@ def test_a_folder_is_no_model(
     ran = hodor("evaluate", "--model", word, "--davis", davis, "--device", "cpu")
     assert ran.code == 1
     assert "hodor: model folder: holds no model; give a .safetensors file" in ran.err
+
+
+def test_a_zip_is_written_of_what_a_server_takes_alone(
+    hodor: Hodor, davis: Path, tmp_path: Path
+) -> None:
+    truth, file = davis / "Annotations/480p", tmp_path / "mine.zip"
+    part = hodor("evaluate", truth, "--davis", davis, "--sequences", "moving", "--zip", file)
+    assert (part.code, part.err.count("\n")) == (1, 1)
+    assert "--zip is for a server, which wants every sequence: no --sequences" in part.err
+    (davis / "ImageSets/2017").rename(davis / "ImageSets/2016")
+    words = ("--davis", davis, "--year", "2016")
+    for asked in (
+        ("evaluate", truth, *words, "--zip", file),
+        ("evaluate", "check-zip", file, *words),
+    ):
+        ran = hodor(*asked)
+        assert (ran.code, ran.err.count("\n")) == (1, 1)
+        assert "there is no server for DAVIS 2016" in ran.err
+    assert not file.exists()
+
+
+def test_tables_of_confidence_and_files_say_whose_they_are(
+    hodor: Hodor, davis: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    models = ("--model", f"one={tiny_model}", "--model", f"other={tiny_model}")
+    outs = [tmp_path / name for name in ("tables", "scores.json")]
+    ran = hodor(
+        "evaluate",
+        *models,
+        "--davis",
+        davis,
+        "--device",
+        "cpu",
+        "--csv",
+        outs[0],
+        "--json",
+        outs[1],
+    )
+    assert ran.code == 0, ran.err
+    for name in ("one", "other"):
+        assert f"{name}: confidence against J, x 100; calibration error" in ran.out
+    assert f"scores in {outs[0]}, {outs[1]}\n" in ran.out
+    # Of one sequence no other can be drawn.
+    assert "one sequence" in ran.out

@@ -49,6 +49,13 @@ def test_masks_become_a_table_and_a_picture_beside_them(hodor: Hodor, here: Path
     assert Path("masks-measurements.png").stat().st_size > 5000
 
 
+def test_a_name_for_an_object_that_is_nowhere_is_refused(hodor: Hodor, here: Path) -> None:
+    ran = hodor("measure", "masks", "--name", "9=cell")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "--name 9=cell: there is no object 9; objects are" in ran.err
+    assert not Path("masks-measurements.csv").exists()
+
+
 def test_an_object_that_nobody_named_is_called_by_its_number_alone(
     hodor: Hodor, here: Path
 ) -> None:

@@ -79,10 +79,12 @@ def test_the_studio_is_named_where_the_video_is_a_file_and_objects_by_their_name
 ) -> None:
     wrong = hodor(*here("video.mp4", "--colors", "3=reddish"))
     assert "'reddish' is no colour" in wrong.err
-    ran = hodor(*here("video.mp4", "--name", "3=[red] camel", "--colors", "3=red,7=#00ff88"))
+    names = ("--name", "3=[red] camel", "--name", "9=cat")
+    ran = hodor(*here("video.mp4", *names, "--colors", "3=red,7=#00ff88"))
     assert "object 3 ([red] camel): mean confidence" in ran.err
+    assert "warning: --name 9=cat: there is no object 9; objects are 3, 7" in ran.err
     summary = json.loads(Path("out/summary.json").read_text())
-    assert summary["names"] == {"3": "[red] camel"}
+    assert summary["names"] == {"3": "[red] camel"}  # of objects that are there
     assert summary["colours"] == {"3": "#ff0000", "7": "#00ff88"}
     assert summary["given"] == {"3": [0], "7": [0]}
     assert {name: Path(path).name for name, path in summary["inputs"].items() if path} == {

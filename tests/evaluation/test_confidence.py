@@ -53,7 +53,7 @@ def test_a_mask_of_something_absent_is_counted() -> None:
     missed = Judged(0.0, 1.0, found=False, present=False)
     result = reliability([seen(0.9, 0.0, present=False), missed, seen(0.9, 0.9)])
     assert (result.false_masks, result.absent) == (1, 2)
-    assert "1 masks found in 2 frames" in str(reliability_table(result).caption)
+    assert "1 mask found in 2 frames" in str(reliability_table(result, "one").caption)
 
 
 def test_certainty_falls_in_the_last_bin_and_nothing_gives_no_bins() -> None:

@@ -92,12 +92,12 @@ def test_other_settings_cannot_be_resumed(
     dataset: DavisDataset, tiny_model: Path, tmp_path: Path
 ) -> None:
     run_method(Method("copy", baseline="copy"), dataset, tmp_path / "o", Execution())
-    with pytest.raises(HodorError, match=r"other settings \(baseline differ\)"):
+    with pytest.raises(HodorError, match=r"other settings \(not the same: baseline\)"):
         run_method(
             Method("copy", baseline="flow"), dataset, tmp_path / "o", Execution(), resume=True
         )
     run_method(method(tiny_model), dataset, tmp_path / "t", Execution())
-    with pytest.raises(HodorError, match=r"other settings \(options differ\)"):
+    with pytest.raises(HodorError, match=r"other settings \(not the same: options\)"):
         run_method(method(tiny_model, window=1), dataset, tmp_path / "t", Execution(), resume=True)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.analysis.retrieval import Retrieval
+from hodor.errors import counted
 from hodor.extras import needed
 from hodor.files import whole_file
 from hodor.types import AnyArray
@@ -50,7 +51,8 @@ def retrieval_figure(found: Retrieval, path: Path, title: str) -> None:
     axis.text(0.01, found.chance + 0.015, f"guessing {found.chance:.2f}", color="gray", fontsize=8)
     axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axis.set_title(
-        f"{title}\n{found.instances} objects, mAP {found.average_precision:.2f}", fontsize=9
+        f"{title}\n{counted(found.instances, 'object')}, mAP {found.average_precision:.2f}",
+        fontsize=9,
     )
     axis.grid(alpha=0.3)
     save(figure, path)

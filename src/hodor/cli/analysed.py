@@ -49,7 +49,9 @@ def chosen_sequences(dataset: Benchmark, names: str | None) -> list[BenchmarkSeq
     by_name = {sequence.name: sequence for sequence in dataset.sequences}
     wanted = [name.strip() for name in names.split(",")]
     if unknown := [name for name in wanted if name not in by_name]:
-        raise HodorError(f"{dataset.title} has no sequence {unknown[0]}; it has {list(by_name)}")
+        raise HodorError(
+            f"{dataset.title} has no sequence {unknown[0]}; it has {', '.join(by_name)}"
+        )
     return [by_name[name] for name in wanted]
 
 

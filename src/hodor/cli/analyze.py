@@ -17,7 +17,7 @@ from hodor.cli.analysed import as_video, chosen_frames, chosen_sequences, own_vi
 from hodor.cli.app import App
 from hodor.cli.benchmarks import Named, with_benchmark
 from hodor.cli.lines import say
-from hodor.errors import HodorError
+from hodor.errors import HodorError, counted
 from hodor.evaluation import Execution, Method, read_notes, run_method, score_folder
 from hodor.files import write_json
 from hodor.tracking import References, Tracker
@@ -72,7 +72,7 @@ def export(
     with _progress("frames") as advance:
         rows = analysis.describe_videos(tracker, found, advance)
         count = analysis.write_table(out, rows, model=tracker.fingerprint, about=about)
-    say(Console(), f"{count} descriptors in {out}")
+    say(Console(), f"{counted(count, 'descriptor')} in {out}")
 
 
 @app.command()
@@ -93,9 +93,9 @@ def retrieval(
     text = ", ".join(f"{precision:.2f} at recall {level:.1f}" for level, precision in at.items())
     say(
         Console(),
-        f"{found.descriptors} descriptors of {found.instances} objects: mAP "
+        f"{counted(found.descriptors, 'descriptor')} of {counted(found.instances, 'object')}: mAP "
         f"{found.average_precision:.3f}, precision {text}; guessing gives {found.chance:.2f}\n"
-        f"picture in {out}",
+        f"picture in {_listed(out, json_file)}",
     )
 
 
@@ -254,6 +254,7 @@ def window(
     if json_file is not None:
         rows = [{"window": w, "J&F": scores[w], "frames_per_second": speeds[w]} for w in scores]
         write_json(json_file, rows)
+    say(Console(), f"picture in {_listed(out, json_file)}")
 
 
 @app.command()
@@ -293,6 +294,8 @@ def find(
             for one in found
         ]  # fmt: skip
         write_json(json_file, rows)
+    if out is not None or json_file is not None:
+        say(Console(), f"ranking in {_listed(out, json_file)}")
 
 
 def _tell(found: Sequence[analysis.Found]) -> None:
@@ -330,7 +333,12 @@ def _scatter(
     analysis.scatter_figure(points, crops, groups, out, title, most=most)
     if page is not None:
         analysis.hover_page(points, crops, objects.rows, page, title)
-    say(Console(), f"{len(points)} descriptors in {out}")
+    say(Console(), f"{counted(len(points), 'descriptor')} in {_listed(out, page)}")
+
+
+def _listed(*files: Path | None) -> str:
+    """The files that were written: "a.png, b.json"."""
+    return ", ".join(str(file) for file in files if file is not None)
 
 
 def _numbers(words: str) -> list[int]:

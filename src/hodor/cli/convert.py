@@ -16,7 +16,7 @@ from hodor.cli.intensity import IntensityOptions, with_intensity
 from hodor.cli.lines import say, say_of
 from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.names import names_of
-from hodor.errors import HodorError, counted
+from hodor.errors import HodorError, counted, nobody_called, objects_listed
 from hodor.formats import (
     FORMATS,
     Labelled,
@@ -95,7 +95,7 @@ def convert(
         tally = _Tally(called)
         with _bar(console) as bar:
             write_track(tally.counting(track, bar), out, to, WriteOptions(tolerance, files, mattes))
-    written = f"{counted(tally.frames, 'frame')}, objects {tally.listed}: {out} ({to})"
+    written = f"{counted(tally.frames, 'frame')}, {objects_listed(tally.ids)}: {out} ({to})"
     _tell(console, written, track.warnings)
 
 
@@ -158,11 +158,6 @@ class _Tally:
         self.frames = 0
         self.ids: set[int] = set()
 
-    @property
-    def listed(self) -> str:
-        """Ids of the objects, ascending."""
-        return ", ".join(map(str, sorted(self.ids))) or "none"
-
     def counting(self, track: Track, bar: Progress) -> Track:
         """The same track, counted."""
         task = bar.add_task("", total=None)
@@ -175,10 +170,7 @@ class _Tally:
                 bar.update(task, completed=self.frames)
                 yield frame
             if unknown := sorted(self._called.keys() - self.ids):
-                raise HodorError(
-                    f"--name {unknown[0]}={self._called[unknown[0]]}: there is no object "
-                    f"{unknown[0]}; objects are {self.listed}"
-                )
+                raise HodorError(nobody_called(unknown[0], self._called, self.ids))
 
         return replace(track, frames=frames)
 

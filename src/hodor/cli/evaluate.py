@@ -124,7 +124,9 @@ def score(
     ray: str | None = typer.Option(
         None, help="Run on a Ray cluster: its address, auto, or local for one made here."
     ),
-    objects: bool = typer.Option(False, help="Show every object, not only sequences."),
+    objects: bool = typer.Option(
+        False, help="Show every object, and of several methods each one's own table too."
+    ),
 ) -> None:
     """Score results, models and baselines with J and F as the DAVIS toolkit defines them.
 
@@ -143,6 +145,10 @@ def score(
     execution = Execution.of(workers, ray, shard)
     shown = bool(methods) or outputs.report is not None
     dataset = benchmark.open(all_frames=all_frames, with_frames=shown, only=sequences)
+    if outputs.zip_file is not None:
+        _check_server(dataset, "--zip")
+        if sequences:
+            raise HodorError("--zip is for a server, which wants every sequence: no --sequences")
     with _stop_told(out, methods), ExitStack() as stack:
         base = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if methods and folders and is_scored(dataset):
@@ -151,6 +157,15 @@ def score(
         if _run_all(console, dataset, methods, ours, execution, resume=resume):
             folders = _models_first(folders | ours, methods)
             _conclude(console, dataset, folders, methods, outputs, workers=workers, objects=objects)
+
+
+def _check_server(dataset: Benchmark, asked: str) -> None:
+    """Raises HodorError where nobody scores what is sent."""
+    if all(sequence.one_object for sequence in dataset.sequences):
+        raise HodorError(
+            f"{asked}: there is no server for DAVIS 2016; its annotation is public, and "
+            "hodor evaluate scores by it. --out FOLDER keeps the label maps"
+        )
 
 
 @contextmanager
@@ -182,19 +197,18 @@ def _conclude(
     if outputs.zip_file is not None:
         count = write_submission(next(iter(folders.values())), dataset, outputs.zip_file)
         check_submission(outputs.zip_file, dataset)
-        say(
-            console,
-            f"{counted(count, 'frame')} in {outputs.zip_file}; it is as the server takes it",
-        )
+        told = f"{counted(count, 'frame')} in {outputs.zip_file}; it is as the server takes it"
+        say(console, told)
         if not is_scored(dataset):
             return
     found = score_folders(list(folders.values()), dataset, workers=workers)
     scores = dict(zip(folders, found, strict=True))
     trust_ = _reliability_of(dataset, methods, folders)
     _show(console, scores, trust_, objects=objects)
-    _write(scores, trust_, dataset, outputs)
+    _write(console, scores, trust_, dataset, outputs)
     if outputs.report is not None:
         _report(outputs.report, dataset, folders, methods, scores)
+        say(console, f"report in {outputs.report}")
 
 
 @app.command("check-zip")
@@ -208,6 +222,7 @@ def check_zip(
     hodor evaluate check-zip mine.zip --youtube-vos YTVOS
     """
     dataset = benchmark.open()
+    _check_server(dataset, "check-zip")
     check_submission(file, dataset)
     frames = sum(len(sequence.wanted) for sequence in dataset.sequences)
     say(
@@ -283,8 +298,8 @@ def _run(
         run_method(method, dataset, folder, execution, resume=resume, report=report)
     notes = read_notes(dataset, folder).values()
     frames, seconds = sum(n.frames for n in notes), sum(n.seconds for n in notes)
-    speed = f"{frames / seconds:.1f} frames/s for each worker" if seconds else ""
-    say(console, f"{method.name}: {counted(frames, 'frame')} tracked at {speed}")
+    speed = f" at {frames / seconds:.1f} frames/s for each worker" if seconds else ""
+    say(console, f"{method.name}: {counted(frames, 'frame')} tracked{speed}")
 
 
 def _run_all(
@@ -301,7 +316,9 @@ def _run_all(
         _run(console, method, dataset, folders[method.name], execution, resume=resume)
     left = {name for method in methods for name in undone(dataset, folders[method.name])}
     if left:
-        say(console, f"{len(left)} sequences are left to other shards: scores come last")
+        are = "is" if len(left) == 1 else "are"
+        told = f"{counted(len(left), 'sequence')} {are} left to other shards: scores come last"
+        say(console, told)
     return not left
 
 
@@ -335,7 +352,7 @@ def _show(
         if len(scores) == 1 or objects:
             console.print(score_table(found, objects=objects, title=name))
         if name in trust_:
-            console.print(reliability_table(trust_[name]))
+            console.print(reliability_table(trust_[name], name))
     if len(scores) > 1:
         first, *others = scores
         paired = {name: compare(scores[first], scores[name]) for name in others}
@@ -343,6 +360,7 @@ def _show(
 
 
 def _write(
+    console: Console,
     scores: Mapping[str, Scores],
     trust_: Mapping[str, Reliability],
     dataset: Benchmark,
@@ -355,6 +373,9 @@ def _write(
         write_text(outputs.table2, table_2(dataset.title, scores))
     if outputs.json_file is not None:
         write_json(outputs.json_file, _as_json(scores, trust_))
+    wrote = (outputs.csv, outputs.table2, outputs.json_file)
+    if files := [str(path) for path in wrote if path is not None]:
+        say(console, f"scores in {', '.join(files)}")
 
 
 def _as_json(scores: Mapping[str, Scores], trust_: Mapping[str, Reliability]) -> JsonObject:

@@ -147,7 +147,7 @@ def show(
     console: Console, model: str, trained: Path, before: HeldOutScores, after: HeldOutScores
 ) -> None:
     """Print the scores as a table, and what to do with the model."""
-    table = Table(title=f"annotations kept aside: {counted(before.counted, 'object')} in frames")
+    table = Table(title=f"annotations kept aside: {counted(before.counted, 'mask')}")
     for column in ("model", "J&F", "J", "F"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for name, scores in ((model, before), (str(trained), after)):

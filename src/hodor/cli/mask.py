@@ -1,5 +1,6 @@
 """``hodor mask``."""
 
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.console import Console
 from hodor.cli.app import App
 from hodor.cli.intensity import IntensityOptions, with_intensity
 from hodor.cli.lines import say, say_of
-from hodor.errors import HodorError, MaskError
+from hodor.errors import HodorError, MaskError, counted
 from hodor.extras import check
 from hodor.runs import read_frame, write_first_masks
 from hodor.segmenter import prompts_of_words
@@ -71,7 +72,9 @@ def mask(
     shown, found = write_first_masks(source, prompts, out, frame=frame, intensity=levels)
     for number, score in found.scores.items():
         area = int((found.label_map == number).sum())
-        say(console, f"  object {number}: {area} pixels, expected IoU {min(score, 1):.2f}")
+        shown_score = math.floor(100 * min(score, 1)) / 100  # 0.80 is not under 0.8
+        told = f"  object {number}: {counted(area, 'pixel')}, expected IoU {shown_score:.2f}"
+        say(console, told)
     if doubtful := [number for number, score in found.scores.items() if score < DOUBTFUL]:
         say_of(console, "warning", "yellow", _advice(doubtful))
     say(console, f"masks of frame {frame} in {out}")

@@ -14,7 +14,7 @@ from hodor.cli.convert import RATE, checked_rate, read_options
 from hodor.cli.intensity import CHANNEL, SLICE, IntensityOptions
 from hodor.cli.lines import say, say_of
 from hodor.cli.names import names_of
-from hodor.errors import counted
+from hodor.errors import HodorError, counted, nobody_called
 from hodor.formats import FORMATS, Track, read_track, with_video
 from hodor.formats.track import UNNAMED
 from hodor.measuring import (
@@ -76,9 +76,13 @@ def measure_command(
         track = read_track(given, from_format, read_options(shown, rate, video))
         if shown is not None:
             track = with_video(track, shown)
-        track = replace(track, names={**track.names, **names_of(name)})
+        called = names_of(name)
+        track = replace(track, names={**track.names, **called})
         units = Units(um_per_pixel or track.um_per_pixel, track.timed)
         rows = _measured(track, units, console)
+    there = {row.object for row in rows}
+    if unknown := sorted(called.keys() - there):
+        raise HodorError(nobody_called(unknown[0], called, there))
     write_measurements(rows, table, units)
     tell(rows, units, console)
     if taken := _taken(track, um_per_pixel, rate):

@@ -26,7 +26,7 @@ from hodor.cli.matte_options import MatteOptions, with_matte_options
 from hodor.cli.track_options import Crew, Shown, Written, with_crew, with_shown, with_written
 from hodor.cli.tracker_options import with_tracker_options
 from hodor.cli.where_to_look import called, where_to_look
-from hodor.errors import HodorError, MaskError, MissingSourceError, counted
+from hodor.errors import HodorError, MaskError, MissingSourceError, counted, objects_listed
 from hodor.extras import check
 from hodor.runs import (
     ListedVideo,
@@ -342,7 +342,7 @@ def tell(console: Console, summary: Summary, out: Path, besides: Sequence[Path] 
     values = summary.to_dict()
     say(
         console,
-        f"{counted(summary.frames, 'frame')}, objects {', '.join(map(str, values['objects']))}: "
+        f"{counted(summary.frames, 'frame')}, {objects_listed(values['objects'])}: "
         f"{values['frames_per_second']:.1f} frames/s end to end on {values['device']} "
         f"({values['precision']}, size {values['options']['size']})",
     )
@@ -357,9 +357,10 @@ def tell(console: Console, summary: Summary, out: Path, besides: Sequence[Path] 
         say_of(console, "warning", "yellow", warning)
     if summary.adaptation is not None:
         came = summary.adaptation
+        steps = counted(came.steps, "step")
         say(
             console,
-            f"  the model was tuned to the given masks in {came.steps} steps: loss on clips kept "
+            f"  the model was tuned to the given masks in {steps}: loss on clips kept "
             f"aside {came.before:.3f} -> {came.after:.3f}"
             + ("" if came.better else "; that is no better, so it is used as it was"),
         )

@@ -32,8 +32,14 @@ def list_models() -> None:
     """List the bundled models."""
     for name in bundled_models():
         scores = bundled_scores(name)
+        path = model_path(name)
         told = f", J&F {scores['J&F']:.1f} on {TEN}" if scores else ""
-        typer.echo(f"{name}: {model_path(name).stat().st_size / 1e6:.1f} MB{told}")
+        about = read_info(path)
+        size = f"{path.stat().st_size / 1e6:.1f} MB"
+        if about.beside is not None:
+            size += f" beside {about.beside}"
+        use = "; non-commercial" if "non-commercial" in about.metadata.get("licence", "") else ""
+        typer.echo(f"{name}: {size}{told}{use}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from hodor.errors import counted
 from hodor.evaluation.benchmark import Benchmark, BenchmarkSequence, read_result
 
 Confidence = Mapping[str, Mapping[int, Sequence[float]]]
@@ -133,14 +134,15 @@ def calibration_curve(judged: Sequence[Judged]) -> list[tuple[float, float]]:
     return [(0.0, 0.0), *((round(c, 4), round(j, 4)) for c, j in points)]
 
 
-def reliability_table(result: Reliability) -> Table:
-    """Bins for people, values x 100."""
-    table = Table(
-        title=f"Confidence against J, x 100; calibration error {100 * result.error:.1f}",
-        caption=f"{result.false_masks} masks found in {result.absent} frames without the object"
-        if result.absent
-        else "no frame without one of its objects",
-    )
+def reliability_table(result: Reliability, name: str) -> Table:
+    """Bins of a model called ``name`` for people, values x 100."""
+    title = f"{name}: confidence against J, x 100; calibration error {100 * result.error:.1f}"
+    masks, frames = counted(result.false_masks, "mask"), counted(result.absent, "frame")
+    caption = f"{masks} found in {frames} without the object"
+    if not result.absent:
+        caption = "no frame without one of its objects"
+    # Else they are broken to the narrow columns.
+    table = Table(title=title, caption=caption, min_width=max(len(title), len(caption)))
     for column in ("confidence", "J", "masks"):
         table.add_column(column, justify="right")
     for row in result.bins:

@@ -69,6 +69,8 @@ def comparison_table(scores: Mapping[str, Scores], paired: Mapping[str, Paired])
 
 
 def _interval(paired: Paired) -> str:
+    if len(paired.differences) == 1:
+        return "one sequence"  # of which no other can be drawn
     low, high = (100 * edge for edge in paired.interval)
     return f"{low:+.1f} to {high:+.1f}"
 

@@ -191,7 +191,7 @@ def _begin(folder: Path, settings: PlainValues, *, resume: bool) -> None:
     if before is not None and before != settings:
         changed = sorted(k for k in {*before, *settings} if before.get(k) != settings.get(k))
         raise HodorError(
-            f"{folder}: was begun with other settings ({', '.join(changed)} differ); resume with "
-            "the same, or choose another folder"
+            f"{folder}: was begun with other settings (not the same: {', '.join(changed)}); "
+            "resume with the same, or choose another folder"
         )
     write_json(folder / NOTES / "run.json", settings)

@@ -76,5 +76,6 @@ def _notes(found: Measurement) -> list[str]:
         f"{100 * found.share_of_peak:.1f} % of the machine's {found.peak_gflops:.0f} GFLOP/s",
         f"peak memory {used}, {found.memory_of}",
         f"decode: a file of this size, {found.settings['codec']}",
-        f"{found.machine['name']}, {found.machine['threads']} threads",
+        "stages are medians of other steps than the whole one: they add up to it roughly",
+        f"{found.machine['name']}, {counted(int(found.machine['threads']), 'thread')}",
     ]

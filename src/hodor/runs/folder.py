@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hodor.errors import MALFORMED, HodorError, MaskError, one_line, reason
+from hodor.errors import MALFORMED, HodorError, MaskError, counted, nobody_called, one_line, reason
 from hodor.files import write_json
 from hodor.formats import FORMATS, SOFT, FormatsSink, Mattes, WriteOptions, as_label_maps, format_of
 from hodor.formats.track import UNNAMED
@@ -263,7 +263,11 @@ def _path(path: str | Path | None) -> Path | None:
 
 def _finish(run: _Inputs, source: Source, tracker: Tracker, summary: Summary) -> None:
     if isinstance(source, LiveSource) and source.dropped:
-        summary.warnings.append(f"{source.dropped} frames came too late and were dropped")
+        summary.warnings.append(f"{counted(source.dropped, 'frame')} came too late and dropped out")
+    for unknown in sorted(run.outputs.names.keys() - summary.confidence.keys()):
+        told = nobody_called(unknown, run.outputs.names, summary.confidence)
+        summary.warnings.append(told)
+        summary.names.pop(unknown, None)
     write_summary(run.out / "summary.json", summary.to_dict())
     (run.out / RUN).unlink(missing_ok=True)
     if run.outputs.save_references is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from hodor.errors import HodorError
+from hodor.errors import HodorError, counted
 from hodor.files import open_to_append, write_text
 from hodor.training.settings import Recipe
 
@@ -70,7 +70,7 @@ def versions() -> dict[str, str]:
 def _name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type} ({platform.machine()}, {torch.get_num_threads()} threads)"
+    return f"{device.type} ({platform.machine()}, {counted(torch.get_num_threads(), 'thread')})"
 
 
 def memory_gb(device: torch.device) -> float:

@@ -34,7 +34,9 @@ class ModelInfo:
 
     config: HodorConfig
     metadata: JsonObject = field(default_factory=dict)
-    """Name, recipe, scores, defaults for tracking, data and licences: plain values."""
+    """Name, recipe, defaults for tracking, data and licences: plain values."""
+    beside: str | None = None
+    """The bundled model whose DINOv2 it takes, as it holds none of its own"""
 
 
 def save_model(
@@ -129,6 +131,7 @@ def read_info(path: Path) -> ModelInfo:
     try:
         with safetensors.safe_open(path, "np") as file:
             header = file.metadata() or {}
+            tokens = any(name.startswith(TOKENS) for name in file.keys())  # noqa: SIM118, no dict
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(
             f"{path}: not a safetensors file ({one_line(error)}); a checkpoint of the authors' "
@@ -141,7 +144,9 @@ def read_info(path: Path) -> ModelInfo:
         )
     try:
         config, metadata = json.loads(header["config"]), json.loads(header["metadata"])
-        return ModelInfo(HodorConfig.from_dict(dict(config)), dict(metadata))
+        read = HodorConfig.from_dict(dict(config))
+        beside = "base" if read.tokens != "none" and not tokens else None
+        return ModelInfo(read, dict(metadata), beside)
     except MALFORMED as error:
         raise WeightsError(
             f"{path}: what it says of itself is damaged ({one_line(error)}); get the file again"
