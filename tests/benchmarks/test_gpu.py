@@ -5,15 +5,12 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
-
-SCRIPTS = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.slow
 
 
 def test_the_script_checks_labels_measures_every_row_and_writes_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPTS))
     import gpu
 
     out = tmp_path / "gpu.md"

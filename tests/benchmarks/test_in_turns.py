@@ -9,15 +9,12 @@ import pytest
 
 from hodor.evaluation import write_davis
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
-
-SCRIPTS = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.slow
 
 
 def test_variants_take_turns_and_are_compared_with_the_model_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPTS))
     import in_turns
 
     masks = np.zeros((3, 96, 160), np.uint8)

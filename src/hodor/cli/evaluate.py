@@ -86,6 +86,30 @@ with_outputs = shared_options(
     "What is written",
 )
 
+
+@dataclass(frozen=True)
+class Sharing:
+    """Who tracks and scores."""
+
+    workers: int = 1
+    shard: str | None = None
+    ray: str | None = None
+
+
+with_sharing = shared_options(
+    Sharing,
+    {
+        "workers": typer.Option(min=1, help="Processes that track and score."),
+        "shard": typer.Option(
+            help="I/N: run only the I-th of N parts, for several machines with one OUT."
+        ),
+        "ray": typer.Option(
+            help="Run on a Ray cluster: its address, auto, or local for one made here."
+        ),
+    },
+    "Processes and machines",
+)
+
 app = App(cls=Scoring)
 
 
@@ -93,6 +117,7 @@ app = App(cls=Scoring)
 @with_benchmark
 @with_tracker_options
 @with_outputs
+@with_sharing
 def score(
     results: list[str] = typer.Argument(
         None,
@@ -117,13 +142,7 @@ def score(
     ),
     resume: bool = typer.Option(False, "--resume", help="Go on with what is in OUT."),
     chosen: TrackerOverrides = TrackerOverrides(),
-    workers: int = typer.Option(1, min=1, help="Processes that track and score."),
-    shard: str | None = typer.Option(
-        None, help="I/N: run only the I-th of N parts, for several machines with one OUT."
-    ),
-    ray: str | None = typer.Option(
-        None, help="Run on a Ray cluster: its address, auto, or local for one made here."
-    ),
+    sharing: Sharing = Sharing(),
     objects: bool = typer.Option(
         False, help="Show every object, and of several methods each one's own table too."
     ),
@@ -140,23 +159,23 @@ def score(
     theirs = [_named(word) for word in results or []]
     methods = _methods(Method("", **chosen.by_name), model, baseline)
     names = [name for name, _ in theirs] + [method.name for method in methods]
-    _check_words(names, out if methods else None, outputs, resume=resume, shard=shard)
+    going_on = resume or sharing.shard is not None
+    _check_words(names, out if methods else None, outputs, going_on=going_on, part=sequences)
     folders = {name: Path(folder) for name, folder in theirs}
-    execution = Execution.of(workers, ray, shard)
+    execution = Execution.of(sharing.workers, sharing.ray, sharing.shard)
     shown = bool(methods) or outputs.report is not None
     dataset = benchmark.open(all_frames=all_frames, with_frames=shown, only=sequences)
     if outputs.zip_file is not None:
         _check_server(dataset, "--zip")
-        if sequences:
-            raise HodorError("--zip is for a server, which wants every sequence: no --sequences")
     with _stop_told(out, methods), ExitStack() as stack:
         base = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if methods and folders and is_scored(dataset):
-            check_folders(list(folders.values()), dataset, workers=workers)
+            check_folders(list(folders.values()), dataset, workers=sharing.workers)
         ours = {method.name: base / method.name for method in methods}
         if _run_all(console, dataset, methods, ours, execution, resume=resume):
             folders = _models_first(folders | ours, methods)
-            _conclude(console, dataset, folders, methods, outputs, workers=workers, objects=objects)
+            many = sharing.workers
+            _conclude(console, dataset, folders, methods, outputs, workers=many, objects=objects)
 
 
 def _check_server(dataset: Benchmark, asked: str) -> None:
@@ -255,9 +274,17 @@ def _named(word: str) -> tuple[str, str]:
 
 
 def _check_words(
-    names: Sequence[str], out: Path | None, outputs: Outputs, *, resume: bool, shard: str | None
+    names: Sequence[str], out: Path | None, outputs: Outputs, *, going_on: bool, part: str | None
 ) -> None:
-    """What can be said of the words before anything is read; ``out`` only if methods are run."""
+    """What can be said of the words before anything is read.
+
+    Args:
+        names: of results, models and baselines.
+        out: only if methods are run.
+        outputs: what is asked for.
+        going_on: whether by --resume or --shard others' results in ``out`` are gone on with.
+        part: --sequences, if not all are scored.
+    """
     if not names:
         raise HodorError(
             "evaluate: give a folder of RESULTS, --model NAME or --baseline NAME; see --help"
@@ -266,10 +293,12 @@ def _check_words(
         raise HodorError(
             f"evaluate: two methods are called {twice[0]}; give names, as in mine={twice[0]}"
         )
-    if (resume or shard) and out is None:
+    if going_on and out is None:
         raise HodorError("evaluate: --resume and --shard need --out and a model or baseline to run")
     if outputs.zip_file is not None and len(names) > 1:
         raise HodorError(f"evaluate: --zip holds one method's results, found {len(names)} methods")
+    if outputs.zip_file is not None and part:
+        raise HodorError("--zip is for a server, which wants every sequence: no --sequences")
 
 
 def _run(

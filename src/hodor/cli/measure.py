@@ -1,5 +1,6 @@
 """``hodor measure``."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
@@ -90,11 +91,16 @@ def measure_command(
     for warning in track.warnings:
         say_of(console, "warning", "yellow", warning)
     say(console, f"table in {table}")
+    _draw(rows, table.with_suffix(".png"), units, console)
+
+
+def _draw(rows: Sequence[Measurement], picture: Path, units: Units, console: Console) -> None:
+    """A curve for each object, where there is something that draws."""
     if find_spec("matplotlib") is None:
         say(console, "no picture of the curves: pip install 'hodor-vos[analysis]' draws one")
         return
-    curves_figure(rows, table.with_suffix(".png"), units)
-    say(console, f"curves in {table.with_suffix('.png')}")
+    curves_figure(rows, picture, units)
+    say(console, f"curves in {picture}")
 
 
 def _timing(source: str, fps: float | None, levels: Intensity) -> Source:
