@@ -263,7 +263,7 @@ def _path(path: str | Path | None) -> Path | None:
 
 def _finish(run: _Inputs, source: Source, tracker: Tracker, summary: Summary) -> None:
     if isinstance(source, LiveSource) and source.dropped:
-        summary.warnings.append(f"{counted(source.dropped, 'frame')} came too late and dropped out")
+        summary.warnings.append(f"dropped {counted(source.dropped, 'frame')} that came too late")
     for unknown in sorted(run.outputs.names.keys() - summary.confidence.keys()):
         told = nobody_called(unknown, run.outputs.names, summary.confidence)
         summary.warnings.append(told)
