@@ -270,8 +270,28 @@ def test_attention_is_drawn(
     hodor: Callable[..., Any], davis: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     words = ["--davis", davis, "--model", tiny_model, "--sequences", "one", "--out", tmp_path]
-    ran = hodor("analyze", "attention", *words, "--pixel", 0.2, 0.1)
+    ran = hodor("analyze", "attention", *words, "--pixel", "18,6")
     assert ran.code == 0, ran.err
     picture(tmp_path / "one.png")
-    ran = hodor("analyze", "attention", *words, "--pixel", 3, 0.1)
-    assert (ran.code, "fractions of the frame" in ran.err) == (1, True)
+    first = (tmp_path / "one.png").read_bytes()
+    ran = hodor("analyze", "attention", *words, "--pixel", 80, 50)  # as boxes and points may stand
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "one.png").read_bytes() != first
+
+
+@pytest.mark.parametrize(
+    ("pixel", "said"),
+    [
+        ("91,6", "pixel 91,6 is outside of frame 00003 of one, which has 90 x 60 pixels"),
+        ("0.2,0.1", "--pixel 0.2,0.1: give two numbers x,y in pixels of the frame"),
+        ("nan,1", "--pixel nan,1: give two numbers x,y in pixels of the frame"),
+        ("left", "--pixel left: give two numbers x,y in pixels of the frame"),
+    ],
+)
+def test_a_pixel_that_the_frame_does_not_have_is_told(
+    hodor: Callable[..., Any], davis: Path, tiny_model: Path, tmp_path: Path, pixel: str, said: str
+) -> None:
+    words = ["--davis", davis, "--model", tiny_model, "--sequences", "one", "--out", tmp_path]
+    ran = hodor("analyze", "attention", *words, "--pixel", pixel)
+    assert (ran.code, said in ran.err) == (1, True), ran.err
+    assert not list(tmp_path.glob("*.png"))

@@ -55,6 +55,20 @@ def test_options_stand_in_groups(hodor: Hodor) -> None:
     assert "--window" in tail
 
 
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (["evaluate"], "hodor evaluate [OPTIONS] [results]..."),
+        (["evaluate", "check-zip"], "hodor evaluate check-zip [OPTIONS] {file}"),
+        (["train", "recipe"], "hodor train recipe [OPTIONS] {recipe}"),
+    ],
+)
+def test_usage_has_no_word_that_users_do_not_write(
+    hodor: Hodor, words: list[str], usage: str
+) -> None:
+    assert hodor(*words, "--help").out.splitlines()[0].endswith(usage)
+
+
 def test_values_of_options_are_called_as_people_call_them(hodor: Hodor) -> None:
     said = hodor("mask", "--help").out
     for words in ("--box <text>", "--frame <number>", "--out <path>", "--slice N|max"):

@@ -62,6 +62,23 @@ def test_a_mask_of_a_later_frame_says_where_track_would_find_it(
     assert "--masks 'my masks' --out out" in ran.err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["mask", "track"])
+def test_a_box_beyond_the_frame_is_cut_and_that_is_said(
+    hodor: Hodor, tmp_path: Path, command: str
+) -> None:
+    words = [sample_clip(), "--box", "150,-20,400,600"]
+    if command == "mask":
+        ran = hodor("mask", *words, "--out", tmp_path / "first.png")
+    else:
+        ran = hodor("track", *words, "--model", "tiny", "--out", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    said = "note: the box of object 1 goes beyond the frame of 512 x 288 pixels; it was taken as "
+    assert f"{said}150,0,400,288" in ran.err
+    ran = hodor("mask", sample_clip(), "--box", "150,0,400,288", "--out", tmp_path / "second.png")
+    assert "note:" not in ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

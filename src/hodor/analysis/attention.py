@@ -157,8 +157,8 @@ def attention_figure(
 ) -> None:
     """A picture: above where descriptors look, below to whom pixels listen.
 
-    pixel: x and y as fractions of the frame, whose listening is told as bars; None for the middle
-    of the first object.
+    pixel: x and y in pixels of the frame, from its upper left corner, whose listening is told as
+    bars; None for the middle of the first object. Raises DataError where it is outside of it.
     """
     ids = list(found.looks)
     count = len(ids) + 1
@@ -190,12 +190,19 @@ def attention_figure(
 
 def _place(found: Attention, pixel: tuple[float, float] | None) -> tuple[int, int]:
     rows, columns = found.inner
+    height, width = found.label_map.shape
     if pixel is None:
         mask = found.label_map == next(iter(found.looks))
         distance = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
-        y, x = np.unravel_index(int(distance.argmax()), mask.shape)
-        pixel = (float(x) / mask.shape[1], float(y) / mask.shape[0])
-    return min(int(pixel[1] * rows), rows - 1), min(int(pixel[0] * columns), columns - 1)
+        row, column = np.unravel_index(int(distance.argmax()), mask.shape)
+        pixel = float(column), float(row)
+    x, y = pixel
+    if not (0 <= x <= width and 0 <= y <= height):
+        raise DataError(
+            f"pixel {x:g},{y:g} is outside of frame {found.frame} of {found.sequence}, which has "
+            f"{width} x {height} pixels"
+        )
+    return min(int(y / height * rows), rows - 1), min(int(x / width * columns), columns - 1)
 
 
 def _resized(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

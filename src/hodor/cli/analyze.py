@@ -1,5 +1,6 @@
 """``hodor analyze``: descriptors as data, and the paper's figures from them."""
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -155,14 +156,28 @@ def heatmaps(
         say(Console(), out / f"{sequence.name}.png")
 
 
+def _place(word: str) -> tuple[float, float]:
+    """X and y of ``x,y``."""
+    try:
+        x, y = (float(part) for part in word.split(","))
+    except ValueError:
+        x = y = math.nan
+    if not (math.isfinite(x) and math.isfinite(y)) or (0 < x < 1 and 0 < y < 1):
+        raise HodorError(
+            f"--pixel {word}: give two numbers x,y in pixels of the frame, from its upper left "
+            "corner, such as --pixel 120,80"
+        )
+    return x, y
+
+
 @app.command()
 @with_benchmark
 def attention(
     benchmark: Named = Named(),
     sequences: str | None = SEQUENCES,
     frame: str | None = typer.Option(None, help="Its name. Default: the middle one."),
-    pixel: tuple[float, float] | None = typer.Option(
-        None, help="X Y as fractions of the frame. Default: the middle of the first object."
+    pixel: str | None = typer.Option(
+        None, help="X,Y in pixels of the frame. Default: the middle of the first object."
     ),
     out: Path = typer.Option(..., help="Folder for a picture of each sequence."),
     model: str = MODEL,
@@ -173,13 +188,12 @@ def attention(
 
     hodor analyze attention --davis DAVIS --year 2016 --sequences goat --out attention
     """
-    if pixel is not None and not all(0 <= part <= 1 for part in pixel):
-        raise HodorError(f"--pixel {pixel[0]} {pixel[1]}: fractions of the frame lie in 0 to 1")
+    marked = None if pixel is None else _place(pixel)
     dataset = benchmark.open()
     tracker = Tracker.from_pretrained(model, size=size, device=device)
     for sequence in chosen_sequences(dataset, sequences):
         found = analysis.attention(tracker, as_video(sequence), frame)
-        analysis.attention_figure(found, out / f"{sequence.name}.png", pixel)
+        analysis.attention_figure(found, out / f"{sequence.name}.png", marked)
         say(Console(), out / f"{sequence.name}.png")
 
 

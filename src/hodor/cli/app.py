@@ -49,6 +49,14 @@ class Command(TyperCommand):
         options = [name for parameter in self.get_params(ctx) for name in parameter.opts]
         return super().parse_args(ctx, joined_numbers(args, options))
 
+    def format_usage(self, ctx: Untyped, formatter: Untyped) -> None:
+        """As Typer's, without a name that the group before it puts in where it is left out."""
+        left_out = ctx.parent is not None and ctx.info_name == getattr(
+            ctx.parent.command, "left_out", None
+        )
+        path = ctx.parent.command_path if left_out else ctx.command_path
+        formatter.write_usage(path, " ".join(self.collect_usage_pieces(ctx)))
+
     def format_help_text(self, ctx: Untyped, formatter: Untyped) -> None:
         """The docstring; lines of a program are left as they are."""
         parts = (self.help or "").split("\n\n")

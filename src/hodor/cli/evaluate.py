@@ -50,16 +50,16 @@ from hodor.files import write_json, write_text
 from hodor.tracking import TrackerOverrides
 from hodor.types import JsonObject, Untyped
 
-SCORE = "score"
-
 
 class Scoring(TyperGroup):
     """``hodor evaluate WORDS`` scores, unless the first word names another command."""
 
+    left_out = "score"
+
     def parse_args(self, ctx: Untyped, args: list[str]) -> list[str]:
         """Put the command's name in where it is left out."""
         if not args or args[0] not in self.commands:
-            args = [SCORE, *args]
+            args = [self.left_out, *args]
         return super().parse_args(ctx, args)
 
 
@@ -113,7 +113,7 @@ with_sharing = shared_options(
 app = App(cls=Scoring)
 
 
-@app.command(SCORE)
+@app.command(Scoring.left_out)
 @with_benchmark
 @with_tracker_options
 @with_outputs

@@ -70,6 +70,8 @@ def mask(
         given = "--out is missing" if out is None else f"--out {out}"
         raise HodorError(f"{given}: masks are written as PNG; give a name that ends in .png")
     shown, found = write_first_masks(source, prompts, out, frame=frame, intensity=levels)
+    for note in found.notes():
+        say_of(console, "note", "yellow", note)
     for number, score in found.scores.items():
         area = int((found.label_map == number).sum())
         shown_score = math.floor(100 * min(score, 1)) / 100  # 0.80 is not under 0.8

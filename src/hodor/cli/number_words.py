@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from hodor.errors import HodorError
 
-LENGTHS = {"--box": 4, "--point": 2, "--not": 2}
+LENGTHS = {"--box": 4, "--point": 2, "--not": 2, "--pixel": 2}
 """Numbers that each option takes."""
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"

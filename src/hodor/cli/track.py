@@ -190,7 +190,12 @@ def _masks_shown(source: str, shown: Shown, run: Run, *, alone: bool) -> Path:
         raise MaskError("boxes and points stand for --masks of one video; give either")
     check("onnx", "onnxruntime")
     prompts = prompts_of_words(*shown.words)
-    return masks_for_run(source, prompts, run.out, resume=run.resume, intensity=run.intensity)
+    path, found = masks_for_run(
+        source, prompts, run.out, resume=run.resume, intensity=run.intensity
+    )
+    for note in [] if found is None else found.notes():
+        say_of(Console(stderr=True), "note", "yellow", note)
+    return path
 
 
 def _several(

@@ -59,16 +59,16 @@ def masks_for_run(
     *,
     resume: bool = False,
     intensity: Intensity = AUTO,
-) -> Path:
+) -> tuple[Path, FirstMasks | None]:
     """The masks that ``track_to_folder`` is to begin with: ``first.png`` in its folder.
 
-    resume: take those that the run was begun with, if they are there.
+    resume: take those that the run was begun with, if they are there; then nothing is made.
 
     Raises:
         HodorError: as ``write_first_masks``; or the folder holds results already.
     """
     refuse_results(out, resume_run=resume)
     path = out / FIRST
-    if not (resume and path.is_file()):
-        write_first_masks(source, prompts, path, intensity=intensity)
-    return path
+    if resume and path.is_file():
+        return path, None
+    return path, write_first_masks(source, prompts, path, intensity=intensity)[1]

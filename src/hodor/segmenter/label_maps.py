@@ -1,13 +1,13 @@
 """Prompts of several objects to one label map."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hodor.errors import MaskError
-from hodor.segmenter.prompts import Prompts, check_box, check_point
+from hodor.segmenter.prompts import Box, Prompts, check_box, check_point
 from hodor.segmenter.segmenter import Segmenter
 
 HIGHEST = 255
@@ -15,10 +15,24 @@ HIGHEST = 255
 
 @dataclass(frozen=True, eq=False)
 class FirstMasks:
-    """Masks of a frame. label_map: (H, W) uint8. scores: the IoU to expect, by object."""
+    """Masks of a frame.
+
+    label_map: (H, W) uint8. scores: the IoU to expect, by object. cut: boxes that went beyond the
+    frame, as they were taken, by object.
+    """
 
     label_map: NDArray[np.uint8]
     scores: Mapping[int, float]
+    cut: Mapping[int, Box] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """What a user should know of how prompts were taken, a line each."""
+        height, width = self.label_map.shape
+        return [
+            f"the box of object {number} goes beyond the frame of {width} x {height} pixels; it "
+            f"was taken as {','.join(f'{value:g}' for value in box)}"
+            for number, box in sorted(self.cut.items())
+        ]
 
 
 def first_masks(
@@ -58,4 +72,6 @@ def first_masks(
                 f"object {number} was not found by its prompts, or lies under another object: give "
                 "it a box closer to it, or another point"
             )
-    return FirstMasks(label_map, {i: float(one.scores[one.best]) for i, one in found.items()})
+    scores = {i: float(one.scores[one.best]) for i, one in found.items()}
+    cut = {i: one.box for i, one in fitting.items() if one.box and one.box != prompts[i].box}
+    return FirstMasks(label_map, scores, cut)
