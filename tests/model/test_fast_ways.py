@@ -14,10 +14,12 @@ from hodor.model import (
     History,
     Hodor,
     HodorConfig,
+    Prior,
     deform_conv2d,
     deform_conv2d_plain,
     inference_copy,
 )
+from hodor.model import tokens as ready_tokens
 from hodor.model.attention import MaskedCrossAttention
 from hodor.model.backbones.swin import SwinBlock
 from hodor.model.backbones.timm import TimmBackbone
@@ -26,7 +28,7 @@ from hodor.model.deform import CHUNK, TAPS, DeformableConv, deform_conv2d_rows
 from hodor.model.inference import SIZES as LATEST
 from hodor.model.inference import ReadyConv
 from hodor.model.linear import Activation, fused, linear, linear_plain, linear_rows
-from hodor.model.tokens import ReadyAttention
+from hodor.model.tokens import ReadyAttention, Tokens
 
 pytestmark = pytest.mark.slow
 
@@ -214,6 +216,7 @@ NETWORKS = {
     },
     "Swin, deformable": {"backbone": "swin_tiny", "deformable": True},
 }
+REFINED = {"backbone": "mobilenetv2_035", "refiner_channels": 16}
 
 
 def network_of(**changes: object) -> Hodor:
@@ -247,9 +250,32 @@ def test_a_copy_for_inference_computes_the_same(changes: dict[str, object]) -> N
     assert not any(p.requires_grad for p in low.parameters())
 
 
+@torch.no_grad()
+def test_the_refiner_of_a_copy_for_inference_is_the_same() -> None:
+    network = network_of(**REFINED)
+    assert network.refiner is not None
+    torch.nn.init.normal_(network.refiner.out.weight, std=0.3)
+    images, logits = torch.randn(1, 3, 64, 96), torch.randn(1, 12, 16, 24)
+    prior = Prior(
+        torch.rand(1, 2, 16, 24), torch.ones(1, 2), torch.rand(1, 2), torch.rand(1, 1, 16, 24)
+    )
+    copied = inference_copy(network)
+    assert copied.refiner is not None
+    ready = [module for module in copied.refiner.modules() if isinstance(module, ReadyConv)]
+    assert sum(module.relu for module in ready) == 3 + len(network.refiner.body)
+    plain, quick = (
+        one.refine(images, one.extract(images), logits, prior) for one in (network, copied)
+    )
+    assert (plain.logits - logits).abs().mean() > 0.1
+    torch.testing.assert_close(quick.logits, plain.logits, atol=1e-4, rtol=1e-4)
+
+
 def test_tokens_of_a_copy_for_inference_are_the_same() -> None:
     matching = {"refiner_channels": 8, "match_channels": 16, "tokens": "dinov2_small"}
     network = network_of(backbone="mobilenetv2_035", **matching)
+    for name, parameter in network.named_parameters():
+        if name.endswith("gamma"):  # of the branches' scales, which begin as next to nothing
+            torch.nn.init.uniform_(parameter, 0.2, 1.0)
     images = torch.randn(1, 3, 64, 96)
     low = inference_copy(network, torch.bfloat16)
     attention = [module for module in low.modules() if isinstance(module, ReadyAttention)]
@@ -266,6 +292,25 @@ def test_tokens_of_a_copy_for_inference_are_the_same() -> None:
     assert keys.shape == (1, 32, 8, 12)
     torch.testing.assert_close(exact, keys, atol=1e-4, rtol=1e-4)
     assert ((half.float() * keys).sum(1) > 0.99).all()  # cosines
+
+
+@torch.no_grad()
+def test_codes_of_places_are_kept_for_the_latest_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = Tokens((127.5,) * 3, (127.5,) * 3).eval()
+    ready = copy.deepcopy(tokens)
+    ready.prepare_for_inference()
+    resample, sizes = ready_tokens.resample_abs_pos_embed, []
+
+    def noted(code: Tensor, size: list[int], *rest: Any, **options: Any) -> Tensor:
+        sizes.append(tuple(size))
+        return resample(code, size, *rest, **options)
+
+    monkeypatch.setattr(ready_tokens, "resample_abs_pos_embed", noted)
+    widths = list(range(3, 3 + ready_tokens.SIZES))
+    for x in (*widths, *widths, 20, widths[-1], widths[0]):
+        images = torch.randn(1, 3, 28, 14 * x)
+        torch.testing.assert_close(ready(images), tokens(images), atol=1e-4, rtol=1e-4)
+    assert sizes == [(2, x) for x in (*widths, 20, widths[0])]
 
 
 def test_a_copy_for_inference_is_lean() -> None:

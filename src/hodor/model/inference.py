@@ -12,9 +12,13 @@ from hodor.model.deform import DeformableConv
 from hodor.model.linear import fused
 from hodor.model.network import Hodor
 from hodor.model.quick_matching import QuickMatcher
+from hodor.model.refiner import Refiner
 from hodor.model.tokens import Tokens
+from hodor.model.windowed import WindowedRefiner
 
 SIZES = 6  # of images for which weights are kept: a whole view and its narrower forms
+WINDOWS = 32  # the same for a refiner's, which are small
+WIDE = 48  # channels of a refiner that is worth windows
 
 
 class ReadyConv(nn.Module):
@@ -22,7 +26,7 @@ class ReadyConv(nn.Module):
 
     oneDNN lays weights out in blocks that suit a size of image. Here that is done once for a size,
     not at each frame: the weights of the coarse layers are larger than what they are applied to.
-    Those for the latest few sizes are kept, as views of a tracker become narrower and wider.
+    Those for the latest few ``sizes`` are kept, as views of a tracker become narrower and wider.
 
     Args:
         conv: the convolution; a subclass of ``nn.Conv2d`` keeps its own padding.
@@ -31,7 +35,7 @@ class ReadyConv(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, *, relu: bool = False) -> None:
         super().__init__()
-        self.conv, self.relu = conv, relu
+        self.conv, self.relu, self.sizes = conv, relu, SIZES
         self.own_padding = type(conv) not in (nn.Conv2d, Conv2dSame) or conv.padding_mode != "zeros"
         self._laid_out: dict[torch.Size, Tensor] = {}  # by size, the latest last
 
@@ -60,7 +64,7 @@ class ReadyConv(nn.Module):
             conv = self.conv
             how = (conv.padding, conv.stride, conv.dilation, conv.groups)
             weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, *how, list(size))
-            if len(self._laid_out) == SIZES:
+            if len(self._laid_out) >= self.sizes:
                 del self._laid_out[next(iter(self._laid_out))]
         self._laid_out[size] = weight
         return weight
@@ -89,6 +93,8 @@ def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
             for parameter in module.parameters(recurse=False):
                 parameter.data = parameter.data.to(dtype)
     _make_ready(ours)
+    if ours.refiner is not None:
+        ours.refiner = _ready_refiner(ours.refiner)
     if ours.matcher is not None:
         ours.matcher = QuickMatcher(ours.matcher)
     return ours.to(memory_format=torch.channels_last)
@@ -110,3 +116,16 @@ def _make_ready(module: nn.Module) -> None:
         elif not isinstance(child, DeformableConv):  # it takes the weights themselves
             _make_ready(child)
         before = ready
+
+
+def _ready_refiner(refiner: Refiner) -> Refiner:
+    """The refiner with ReLUs joined to its convolutions, and in windows if that is worth it."""
+    for conv in refiner.body:
+        cast(ReadyConv, conv).relu = True
+    refiner.relu = nn.Identity()
+    if refiner.channels < WIDE:
+        return refiner
+    for module in refiner.modules():
+        if isinstance(module, ReadyConv):
+            module.sizes = WINDOWS
+    return WindowedRefiner(refiner)

@@ -68,6 +68,7 @@ class Refiner(nn.Module):
 
     def __init__(self, fine: int, channels: int, matched: int = 0) -> None:
         super().__init__()
+        self.channels = channels
         half, quarter = STEM_CHANNELS
         self.stem = nn.Sequential(
             nn.Conv2d(3, half, 3, 2, 1),
@@ -89,6 +90,7 @@ class Refiner(nn.Module):
         self.body = nn.ModuleList(
             nn.Conv2d(channels, channels, 3, padding=d, dilation=d) for d in DILATIONS
         )
+        self.relu: nn.Module = nn.ReLU()  # after each of them
         self.out = nn.Conv2d(channels, 1, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(cast(Tensor, self.out.bias))
@@ -113,22 +115,45 @@ class Refiner(nn.Module):
         Returns:
             (B, K + O, h/4, w/4); the first K planes are as they were.
         """
-        planes = object_planes(logits, prior)  # (B, O, 6, y, x)
-        b, o = planes.shape[:2]
-        shared = self.shared(torch.cat([f4, self.stem(images)], 1))
-        own = self.own(planes.flatten(0, 1))  # (B * O, C, y, x)
+        planes, found = self.seen(logits, prior, matched)
+        correction = self.correction(self.shared_maps(images, f4), planes, found)
+        k = logits.shape[1] - planes.shape[1]
+        return torch.cat([logits[:, :k], logits[:, k:] + correction.to(logits.dtype)], 1)
+
+    def seen(
+        self, logits: Tensor, prior: Prior, matched: Sequence[Matched]
+    ) -> tuple[Tensor, Tensor | None]:
+        """What is seen of each object: (B, O, 6, y, x), and what matching found, (B, O, M, y, x).
+
+        Args:
+            logits, prior, matched: as for ``forward``.
+        """
+        found: Tensor | None = None
         if self.matched is not None:
             found = torch.cat([matched_planes(one) for one in matched], 2)
-            own = own + self.matched(found.flatten(0, 1))  # (B, O, 4 * kinds, y, x) before
+        return object_planes(logits, prior), found
+
+    def shared_maps(self, images: Tensor, f4: Tensor) -> Tensor:
+        """What objects share of ``images`` and ``f4``, as for ``forward``: (B, C, y, x)."""
+        return cast(Tensor, self.shared(torch.cat([f4, self.stem(images)], 1)))
+
+    def correction(self, shared: Tensor, planes: Tensor, found: Tensor | None) -> Tensor:
+        """What is added to objects' logits, (B, O, y, x).
+
+        Args:
+            shared: (B, C, y, x).
+            planes, found: of the O objects, from ``seen``.
+        """
+        b, o = planes.shape[:2]
+        own = self.own(planes.flatten(0, 1))  # (B * O, C, y, x)
+        if self.matched is not None and found is not None:
+            own = own + self.matched(found.flatten(0, 1))
         own = own.unflatten(0, (b, o))  # (B, O, C, y, x)
-        x = F.relu(own + shared[:, None]).flatten(0, 1)  # (B * O, C, y, x)
+        x = F.relu(own + shared[:, None], inplace=True).flatten(0, 1)  # (B * O, C, y, x)
         exact = x.shape[1] % CHANNELS == 0
         for conv in self.body:
-            x = x + F.relu(conv(x) if exact else learned_in_float32(conv, x))
-        correction = self.out(x).unflatten(0, (b, o))[:, :, 0]  # (B, O, 1, y, x) to (B, O, y, x)
-        correction = correction.to(logits.dtype)
-        k = logits.shape[1] - o
-        return torch.cat([logits[:, :k], logits[:, k:] + correction], 1)
+            x = x + self.relu(conv(x) if exact else learned_in_float32(conv, x))
+        return cast(Tensor, self.out(x).unflatten(0, (b, o))[:, :, 0])  # (B, O, 1, y, x) before
 
 
 def object_planes(logits: Tensor, prior: Prior) -> Tensor:

@@ -1,0 +1,108 @@
+"""In inference on CPUs objects are refined where they may be, and there as in the whole map."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from hodor.model import Prior
+from hodor.model.matching import Matched
+from hodor.model.refiner import Refiner
+from hodor.model.windowed import AROUND, FEWEST, LIKELY, STEP, WindowedRefiner, windows
+
+Y, X, FINE, BACKGROUNDS = 40, 64, 16, 3
+
+
+@pytest.fixture(scope="module")
+def refiner() -> Refiner:
+    """A refiner that looks as far as any, and corrects by some logits."""
+    torch.manual_seed(0)
+    made = Refiner(FINE, 16, matched=1).eval()
+    for module in (made.out, made.matched):
+        assert isinstance(module, torch.nn.Conv2d)
+        torch.nn.init.normal_(module.weight, std=0.3)
+    return made
+
+
+def scene(places: list[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor, Prior, list[Matched]]:
+    """Objects of 4 x 4 cells, found where ``places`` are their upper left corners, else nowhere."""
+    g = torch.Generator().manual_seed(1)
+    o = len(places)
+    logits = torch.randn(1, BACKGROUNDS + o, Y, X, generator=g)
+    logits[:, BACKGROUNDS:] -= 12
+    for i, (y, x) in enumerate(places):
+        logits[0, BACKGROUNDS + i, y : y + 4, x : x + 4] += 16
+    nothing = torch.zeros(1, o, Y, X)
+    prior = Prior(nothing, torch.ones(1, o), torch.ones(1, o), torch.rand(1, 1, Y, X, generator=g))
+    matched = [
+        Matched(nothing[..., ::2, ::2].clone(), torch.ones(1, o), torch.rand(1, 1, Y // 2, X // 2))
+    ]
+    image = torch.randn(1, 3, 4 * Y, 4 * X, generator=g)
+    return image, torch.randn(1, FINE, Y, X, generator=g), logits, prior, matched
+
+
+PLACES = [(4, 4), (30, 50), (0, 60), (18, 30)]
+
+
+@torch.no_grad()
+def test_within_its_places_an_object_is_corrected_as_in_the_whole_map(refiner: Refiner) -> None:
+    given = scene(PLACES)
+    logits, quick, whole = given[2], WindowedRefiner(refiner)(*given), refiner(*given)
+    assert (whole - logits)[:, BACKGROUNDS:].abs().mean() > 0.1
+    for i, (y, x) in enumerate(PLACES):
+        here = (0, BACKGROUNDS + i, slice(y, y + 4), slice(x, x + 4))
+        torch.testing.assert_close(quick[here], whole[here])
+    assert quick[:, :BACKGROUNDS].equal(logits[:, :BACKGROUNDS])
+    assert quick[0, BACKGROUNDS, 30:, 40:].equal(logits[0, BACKGROUNDS, 30:, 40:])  # far from it
+
+
+@torch.no_grad()
+def test_few_objects_and_gradients_take_the_whole_map(refiner: Refiner) -> None:
+    few, many = scene(PLACES[: FEWEST - 1]), scene(PLACES)
+    quick = WindowedRefiner(refiner)
+    assert quick(*few).equal(refiner(*few))
+    with torch.enable_grad():
+        learned = quick(*many)
+    assert learned.equal(refiner(*many))
+
+
+@torch.no_grad()
+def test_an_object_that_is_likely_nowhere_is_not_corrected(refiner: Refiner) -> None:
+    image, f4, logits, prior, matched = scene(PLACES)
+    logits[:, BACKGROUNDS + 1] = -20.0
+    found = WindowedRefiner(refiner)(image, f4, logits, prior, matched)
+    assert found[:, BACKGROUNDS + 1].equal(logits[:, BACKGROUNDS + 1])
+    assert not found[:, BACKGROUNDS + 2].equal(logits[:, BACKGROUNDS + 2])
+
+
+def test_windows_hold_what_is_found_carried_or_matched_and_what_is_about_it() -> None:
+    _, _, logits, prior, matched = scene([(20, 24)])
+    [[found]] = windows(logits, prior, matched)
+    assert found is not None
+    rows, columns = found
+    assert rows.start <= 20 - AROUND
+    assert rows.stop == Y  # 24 + AROUND, and a multiple of STEP
+    assert (columns.start, columns.stop) == (8, 40)
+    assert columns.start % STEP == columns.stop % STEP == 0
+
+    carried = copy.deepcopy(prior)
+    carried.masks[0, 0, 0, 63] = 2 * LIKELY
+    assert windows(logits, carried, matched) == [[(slice(0, Y), slice(8, X))]]
+    assert windows(logits, carried._replace(known=torch.zeros(1, 1)), matched) == [[found]]
+
+    matched[0].masks[0, 0, 0, 31] = 2 * LIKELY
+    assert windows(logits, prior, matched) == [[(slice(0, Y), slice(8, X))]]
+    nowhere = logits.clone()
+    nowhere[:, BACKGROUNDS:] = -20
+    assert windows(nowhere, prior, []) == [[None]]
+
+
+def test_windows_of_several_clips_are_their_own() -> None:
+    one, other = scene([(0, 0)]), scene([(36, 60)])
+    both = Prior(*(torch.cat([a, b]) for a, b in zip(one[3], other[3], strict=True)))
+    [[first], [second]] = windows(torch.cat([one[2], other[2]]), both, [])
+    assert first == (slice(0, 16), slice(0, 16))
+    assert second == (slice(24, 40), slice(48, 64))
+    assert np.prod([s.stop - s.start for s in first]) < Y * X
