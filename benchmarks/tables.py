@@ -184,10 +184,10 @@ def small_ones() -> str:
 SECTIONS = {
     "A step, by stage": (
         stages,
-        "480p, 3 objects, window 7; `swin_tiny` with random weights at 512, others at "
-        "their own sizes. AMX: a Xeon with matrix units for bfloat16. There and on the H200 `small` "
-        "and `tiny` were measured before they had a refiner and matched, `small` at 256, `tiny` at "
-        "192 and on the H200 at 224.",
+        "480p, 3 objects, window 7; `swin_tiny` with random weights at 512, others at their own "
+        "sizes. AMX: a Xeon with matrix units for bfloat16. There and on the H200 `small` and "
+        "`tiny` were measured before they had a refiner and matched, `small` at 256, `tiny` at 192 "
+        "and on the H200 at 224.",
     ),
     "Objects": (lambda: ratios("objects"), "Time of a step against that with one object."),
     "Window": (
