@@ -99,15 +99,24 @@ class ReadyTransformer(nn.Module):
         return cast(Tensor, self.norm(self.blocks(tokens + self._places(y, x))))
 
     def _places(self, y: int, x: int) -> Tensor:
-        """The code of places, and of the first token: (1, 1 + y * x, C)."""
+        """The code of places, and of the first token: (1, 1 + y * x, C); kept for a few sizes.
+
+        A captured CUDA graph makes it itself: what is kept could be dropped under it.
+        """
+        if self.places.is_cuda and torch.cuda.is_current_stream_capturing():
+            return self._places_anew(y, x)
         code = self._resampled.pop((y, x), None)
         if code is None:
-            size, old = [y, x], list(cast(tuple[int, int], self.patch_embed.grid_size))
-            code = resample_abs_pos_embed(self.places, size, old, num_prefix_tokens=1)
+            code = self._places_anew(y, x)
             if len(self._resampled) == SIZES:
                 del self._resampled[next(iter(self._resampled))]
         self._resampled[y, x] = code
         return code
+
+    def _places_anew(self, y: int, x: int) -> Tensor:
+        old = list(cast(tuple[int, int], self.patch_embed.grid_size))
+        anew = resample_abs_pos_embed(self.places, [y, x], old, num_prefix_tokens=1)
+        return cast(Tensor, anew)
 
 
 class ReadyBlock(nn.Module):
