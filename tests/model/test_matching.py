@@ -337,10 +337,11 @@ def test_of_objects_that_look_the_same_each_is_as_likely_as_the_others() -> None
     torch.testing.assert_close(found[:, 0, 1], torch.tensor([1 / 3, 1.0, 0.0, 1.0]))
 
 
-def test_where_several_objects_are_followed_what_a_place_means_counts_less() -> None:
+def test_in_use_what_a_place_means_counts_less_and_least_with_several_objects() -> None:
     network = Hodor(replace(SMALL, match_channels=16, tokens="dinov2_small")).eval()
     matcher = network.matcher
     assert matcher is not None
+    matcher.sharpness.data.fill_(1.0)  # places listen to several, so that shares matter
     g = torch.Generator().manual_seed(3)
     own, meant = (
         torch.nn.functional.normalize(torch.randn(2, 16, 1, 6, generator=g), dim=1) for _ in "ab"
@@ -350,17 +351,21 @@ def test_where_several_objects_are_followed_what_a_place_means_counts_less() -> 
     def keys(share: float) -> torch.Tensor:
         return torch.cat([own * (1 - share) ** 0.5, meant * share**0.5], 1)
 
-    def found(share: float, several: torch.Tensor | None) -> torch.Tensor:
+    def found(share: float, several: torch.Tensor | None, *, learns: bool = False) -> torch.Tensor:
         matcher.share.data.fill_(share).logit_()
         told = Remembered(keys(share).flatten(2), rest, torch.ones_like(rest))
-        with torch.no_grad():
+        with torch.set_grad_enabled(learns):
             return matcher(
                 keys(share).flip(-1), NOWHERE[..., :1, :1].expand(2, 2, 1, 6), told, several
-            ).masks
+            ).masks.detach()
 
     alone, both = torch.tensor([False, True]), torch.tensor([True, True])
     torch.testing.assert_close(found(0.6, both), found(0.2, None))
-    torch.testing.assert_close(found(0.6, alone)[0], found(0.6, None)[0])
+    torch.testing.assert_close(found(0.6, alone)[0], found(0.35, None)[0])
+    assert found(0.6, alone)[0].sub(found(0.6, None)[0]).abs().max() > 1e-3
+    learned = found(0.6, alone, learns=True)
+    torch.testing.assert_close(learned[0], found(0.6, None, learns=True)[0])
+    torch.testing.assert_close(learned[1], found(0.2, None, learns=True)[1])
     torch.testing.assert_close(found(0.6, alone)[1], found(0.2, None)[1])
     torch.testing.assert_close(found(0.1, both), found(0.1, None))  # never more than was learned
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hodor.model import Prior
+from hodor.model import Hodor, HodorConfig, Prior, inference_copy
 from hodor.model.matching import Matched
 from hodor.model.refiner import Refiner
 from hodor.model.windowed import AROUND, FEWEST, LIKELY, STEP, WindowedRefiner, windows
@@ -106,3 +106,31 @@ def test_windows_of_several_clips_are_their_own() -> None:
     assert first == (slice(0, 16), slice(0, 16))
     assert second == (slice(24, 40), slice(48, 64))
     assert np.prod([s.stop - s.start for s in first]) < Y * X
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@torch.no_grad()
+def test_a_copy_for_inference_has_windows_if_its_refiner_is_wide(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    wide = {"channels": 32, "heads": 4, "refiner_channels": 48}
+    network = Hodor(HodorConfig(backbone="mobilenetv2_035", **wide)).eval()  # type: ignore[arg-type]
+    assert network.refiner is not None
+    torch.nn.init.normal_(network.refiner.out.weight, std=0.3)
+    quick, whole = (inference_copy(network, dtype, windowed=how) for how in (True, False))
+    assert isinstance(quick.refiner, WindowedRefiner)
+    assert not isinstance(whole.refiner, WindowedRefiner)
+    one, other = scene(PLACES), scene(PLACES[::-1])
+    images, _f4, logits = (torch.cat([one[i], other[i]]) for i in range(3))
+    prior = Prior(*(torch.cat([a, b]) for a, b in zip(one[3], other[3], strict=True)))
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        found, plain = (
+            copied.refine(images, copied.extract(images), logits, prior).logits
+            for copied in (quick, whole)
+        )
+    assert not found.equal(plain)
+    for clip, places in enumerate((PLACES, PLACES[::-1])):
+        for i, (y, x) in enumerate(places):
+            here = (clip, BACKGROUNDS + i, slice(y, y + 4), slice(x, x + 4))
+            torch.testing.assert_close(found[here], plain[here], atol=0.05, rtol=0.02)
+    narrow = Hodor(HodorConfig(backbone="mobilenetv2_035", **wide | {"refiner_channels": 16}))  # type: ignore[arg-type]
+    assert not isinstance(inference_copy(narrow, dtype).refiner, WindowedRefiner)

@@ -70,7 +70,9 @@ class ReadyConv(nn.Module):
         return weight
 
 
-def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
+def inference_copy(
+    network: Hodor, dtype: torch.dtype = torch.float32, *, windowed: bool = True
+) -> Hodor:
     """A network that computes what ``network`` does, without gradients and in less time.
 
     It differs by rounding, and on CPUs in that large images have fewer tokens (``MOST_ON_CPUS``).
@@ -80,6 +82,7 @@ def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
     Args:
         network: in any mode; it is not changed, and its later changes do not reach the copy.
         dtype: float32, or the lower precision to which autocast is set when the copy is used.
+        windowed: whether a wide refiner works in windows, on CPUs and for many objects.
     """
     ours = copy.deepcopy(network).requires_grad_(False).eval()
     ours.backbone.prepare_for_inference()
@@ -94,7 +97,7 @@ def inference_copy(network: Hodor, dtype: torch.dtype = torch.float32) -> Hodor:
                 parameter.data = parameter.data.to(dtype)
     _make_ready(ours)
     if ours.refiner is not None:
-        ours.refiner = _ready_refiner(ours.refiner)
+        ours.refiner = _ready_refiner(ours.refiner, windowed=windowed)
     if ours.matcher is not None:
         ours.matcher = QuickMatcher(ours.matcher)
     return ours.to(memory_format=torch.channels_last)
@@ -118,12 +121,12 @@ def _make_ready(module: nn.Module) -> None:
         before = ready
 
 
-def _ready_refiner(refiner: Refiner) -> Refiner:
+def _ready_refiner(refiner: Refiner, *, windowed: bool) -> Refiner:
     """The refiner with ReLUs joined to its convolutions, and in windows if that is worth it."""
     for conv in refiner.body:
         cast(ReadyConv, conv).relu = True
     refiner.relu = nn.Identity()
-    if refiner.channels < WIDE:
+    if not windowed or refiner.channels < WIDE:
         return refiner
     for module in refiner.modules():
         if isinstance(module, ReadyConv):

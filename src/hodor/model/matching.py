@@ -10,10 +10,10 @@ places j of remembered frames that look like it, as in the space-time memory net
     p_qo = sum_j a_qj valid_oj mask_oj / sum_j a_qj valid_oj
 
 and the refiner takes p as one more thing to go by. Tokens, where a network has them, have a share
-in the cosines that is learned; where several objects are followed it is smaller: tokens say what a
-thing is, not which of two it is. How far q is from j, in r, counts for the last
-frame alone: a look-alike elsewhere is not taken for the object. However long the video, there are
-as many maps.
+in the cosines that is learned; in use it is smaller, the more so where several objects are
+followed: tokens say what a thing is, not which of two it is. How far q is from j, in r, counts for
+the last frame alone: a look-alike elsewhere is not taken for the object. However long the video,
+there are as many maps.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,8 @@ SHARPNESS = 16.0  # s before any training
 LEAST = 1e-6  # of what a place listens to, below which nothing is known
 NEAR = 0.1  # r, in shorter sides of the frame
 FARTHEST = -20.0  # least log of nearness along an axis: CPUs are slow with the tiny numbers below
-SHARE_OF_SEVERAL = 0.2  # of tokens in the cosines, where several objects are followed (docs, Runs)
+# Of tokens in the cosines, at most, where one object is followed, and several (docs, Runs).
+SHARE_OF_ONE, SHARE_OF_SEVERAL = 0.35, 0.2
 UNHEARD = -1e4  # a score that no two keys have
 UNTOLD = -1.0  # in place of a mask of which nothing is known
 AT_ONCE = 6_000_000  # scores of places that are compared at a time: 24 MB
@@ -121,7 +122,7 @@ class Matcher(nn.Module):
             several: (B,) bool, whether more than one object is followed; None: not.
         """
         if several is not None and self.tokens is not None:
-            keys = self._of_several(keys, several)
+            keys = self._weighed(keys, several)
         return self.read(keys, places, remembered)
 
     def read(self, keys: Tensor, places: Tensor, remembered: Remembered) -> Matched:
@@ -137,7 +138,7 @@ class Matcher(nn.Module):
         if torch.is_grad_enabled() or keys.device.type != "cpu":
             values = values.contiguous()
         else:
-            # Of float32 on a CPU, products are quicker where what is multiplied lies by rows.
+            # On a CPU products are quicker where what is multiplied lies by rows.
             by_rows = remembered.keys.transpose(1, 2).contiguous()
             remembered = remembered._replace(keys=by_rows.transpose(1, 2))
         if not torch.is_grad_enabled():
@@ -152,13 +153,16 @@ class Matcher(nn.Module):
         found, known = inside / heard.clamp(min=LEAST), (valid.amax(2) > 0).to(valid.dtype)
         return Matched(found.view(b, -1, y, x), known, likeness.view(b, 1, y, x))
 
-    def _of_several(self, keys: Tensor, several: Tensor) -> Tensor:
+    def _weighed(self, keys: Tensor, several: Tensor) -> Tensor:
         """Keys (B, C, y, x) whose products with others are cosines with a smaller share of tokens.
 
-        The others stay as they are: as they are kept, for any number of objects.
+        The others stay as they are: as they are kept, for any number of objects. While the share
+        learns, it is as learned where one object is followed.
         """
         share = self.share.sigmoid()
-        less = torch.where(several, share.clamp(max=SHARE_OF_SEVERAL), share)[:, None, None, None]
+        of_one = 1.0 if torch.is_grad_enabled() else SHARE_OF_ONE
+        most = torch.where(several, SHARE_OF_SEVERAL, of_one)
+        less = torch.minimum(share, most)[:, None, None, None]
         own, meant = keys.chunk(2, 1)
         factors = (1 - less) / (1 - share), less / share
         return torch.cat([own * factors[0], meant * factors[1]], 1).to(keys.dtype)

@@ -75,7 +75,7 @@ def read_quickly(keys: Tensor, places: Tensor, remembered: Remembered, sharpness
     values = torch.cat([masks * valid, valid, torch.ones_like(valid[:, :1])], 1)
     values = values[0].T.to(torch.bfloat16).contiguous()  # (J, 2 O + 1)
     # (C, J), laid out by places: the product takes two thirds of the time that it does by channels.
-    theirs = remembered.keys[0].T.to(torch.bfloat16, memory_format=torch.contiguous_format).T
+    theirs = remembered.keys[0].T.to(torch.bfloat16).contiguous().T
     ours = keys[0].flatten(1).T * (sharpness * PER_E)
     ours = ours.to(torch.bfloat16)  # (y x, C)
     near: tuple[Tensor, Tensor] | None = None

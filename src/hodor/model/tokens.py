@@ -108,7 +108,7 @@ class ReadyTransformer(nn.Module):
         code = self._resampled.pop((y, x), None)
         if code is None:
             code = self._places_anew(y, x)
-            if len(self._resampled) == SIZES:
+            if len(self._resampled) >= SIZES:
                 del self._resampled[next(iter(self._resampled))]
         self._resampled[y, x] = code
         return code
@@ -122,8 +122,8 @@ class ReadyTransformer(nn.Module):
 class ReadyBlock(nn.Module):
     """A block of a vision transformer with few passes over its tokens.
 
-    What each branch and the queries are multiplied by is in their weights, activations and sums are
-    joined to the layers before them.
+    What each branch and the queries are multiplied by is in their weights; activations, and sums in
+    float32, are joined to the layers before them.
 
     Args:
         block: timm's, with layer scales, without masks or norms of its own within its branches.
@@ -141,9 +141,9 @@ class ReadyBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (B, N, C) to (B, N, C)."""
-        x = x + self.attention(self.norm1(x))
+        x = self.attention(self.norm1(x), plus=x)
         wide = linear(self.norm2(x), self.wide.weight, self.wide.bias, "gelu")
-        return x + linear(wide, self.narrow.weight, self.narrow.bias)
+        return linear(wide, self.narrow.weight, self.narrow.bias, plus=x)
 
 
 class ReadyAttention(nn.Module):
@@ -161,12 +161,12 @@ class ReadyAttention(nn.Module):
             cast(nn.Linear, attention.get_submodule(name)) for name in ("qkv", "proj")
         )
         self.heads = cast(int, attention.num_heads)
-        queries = torch.ones(len(self.qkv.weight))
+        queries = self.qkv.weight.new_ones(len(self.qkv.weight))
         queries[: len(queries) // 3] = cast(float, attention.scale)
         scaled(self.qkv, queries)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Tokens (B, N, C) to (B, N, C)."""
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """Tokens (B, N, C) to (B, N, C); ``plus``, of that shape, is added to the result."""
         b, n, _c = x.shape
         qkv = linear(x, self.qkv.weight, self.qkv.bias)
         q, k, v = qkv.view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (B, h, N, c)
@@ -175,7 +175,8 @@ class ReadyAttention(nn.Module):
                 heard = (q @ k.transpose(2, 3)).softmax(3) @ v
         else:
             heard = F.scaled_dot_product_attention(q, k, v, scale=1.0)
-        return linear(heard.transpose(1, 2).reshape(b, n, -1), self.proj.weight, self.proj.bias)
+        joined = heard.transpose(1, 2).reshape(b, n, -1)
+        return linear(joined, self.proj.weight, self.proj.bias, plus=plus)
 
 
 def scaled(layer: nn.Linear, by: Tensor) -> None:

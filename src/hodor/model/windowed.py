@@ -2,8 +2,8 @@
 
 A correction matters where something says that an object may be there: what the decoder found, its
 last mask carried along, or matching. So each object is refined by itself, in a window about these
-places, wider by as many cells as a correction looks around itself; within the places it is then the
-same as in the whole map, and elsewhere there is none.
+places, wider by as many cells as a correction looks around itself. At the places it is then the
+same as in the whole map, between them and the window's edge nearly so, and beyond there is none.
 """
 
 from collections.abc import Sequence

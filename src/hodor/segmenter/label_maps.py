@@ -73,5 +73,6 @@ def first_masks(
                 "it a box closer to it, or another point"
             )
     scores = {i: float(one.scores[one.best]) for i, one in found.items()}
-    cut = {i: one.box for i, one in fitting.items() if one.box and one.box != prompts[i].box}
+    boxes = {i: one.box for i, one in fitting.items() if one.box}
+    cut = {i: box for i, box in boxes.items() if box != tuple(prompts[i].box or ())}
     return FirstMasks(label_map, scores, cut)

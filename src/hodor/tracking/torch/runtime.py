@@ -81,7 +81,9 @@ class TorchRuntime(Runtime[Tensor, Features]):
         self.device_name = str(self.device)
         self.precision = str(self.dtype).removeprefix("torch.")
         self.step = step
-        self._ready = inference_copy(network, self.dtype).to(self.device)
+        # Steps at fixed shapes count what only fills a room among the objects, and read nothing.
+        plain = step == "plain"
+        self._ready = inference_copy(network, self.dtype, windowed=plain).to(self.device)
         self._uploads = Uploads(self.device)
         self._fixed: FixedStep | None = None
         if check_step(step, self.device, self.config):
