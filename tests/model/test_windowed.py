@@ -1,6 +1,7 @@
 """In inference on CPUs objects are refined where they may be, and there as in the whole map."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,10 +78,15 @@ def test_an_object_that_is_likely_nowhere_is_not_corrected(refiner: Refiner) -> 
     assert not found[:, BACKGROUNDS + 2].equal(logits[:, BACKGROUNDS + 2])
 
 
-def test_windows_hold_what_is_found_carried_or_matched_and_what_is_about_it() -> None:
+@torch.no_grad()
+def test_windows_hold_what_is_found_carried_or_matched_and_what_is_about_it(
+    refiner: Refiner,
+) -> None:
+    def windows_of(logits: Tensor, prior: Prior, matched: list[Matched]) -> Any:
+        return windows(*refiner.seen(logits, prior, matched))
+
     _, _, logits, prior, matched = scene([(20, 24)])
-    [[found]] = windows(logits, prior, matched)
-    assert found is not None
+    [[found]] = windows_of(logits, prior, matched)
     rows, columns = found
     assert rows.start <= 20 - AROUND
     assert rows.stop == Y  # 24 + AROUND, and a multiple of STEP
@@ -89,20 +95,25 @@ def test_windows_hold_what_is_found_carried_or_matched_and_what_is_about_it() ->
 
     carried = copy.deepcopy(prior)
     carried.masks[0, 0, 0, 63] = 2 * LIKELY
-    assert windows(logits, carried, matched) == [[(slice(0, Y), slice(8, X))]]
-    assert windows(logits, carried._replace(known=torch.zeros(1, 1)), matched) == [[found]]
+    assert windows_of(logits, carried, matched) == [[(slice(0, Y), slice(8, X))]]
+    unknown = carried._replace(known=torch.zeros(1, 1))
+    assert windows_of(logits, unknown, matched) == [[found]]
 
     matched[0].masks[0, 0, 0, 31] = 2 * LIKELY
-    assert windows(logits, prior, matched) == [[(slice(0, Y), slice(8, X))]]
+    assert windows_of(logits, prior, matched) == [[(slice(0, Y), slice(8, X))]]
+    untold = [matched[0]._replace(known=torch.zeros(1, 1))]
+    assert windows_of(logits, prior, untold) == [[found]]
     nowhere = logits.clone()
     nowhere[:, BACKGROUNDS:] = -20
-    assert windows(nowhere, prior, []) == [[None]]
+    assert windows_of(nowhere, prior, untold) == [[None]]
 
 
-def test_windows_of_several_clips_are_their_own() -> None:
+@torch.no_grad()
+def test_windows_of_several_clips_are_their_own(refiner: Refiner) -> None:
     one, other = scene([(0, 0)]), scene([(36, 60)])
     both = Prior(*(torch.cat([a, b]) for a, b in zip(one[3], other[3], strict=True)))
-    [[first], [second]] = windows(torch.cat([one[2], other[2]]), both, [])
+    planes, _ = refiner.seen(torch.cat([one[2], other[2]]), both, one[4])
+    [[first], [second]] = windows(planes, None)
     assert first == (slice(0, 16), slice(0, 16))
     assert second == (slice(24, 40), slice(48, 64))
     assert np.prod([s.stop - s.start for s in first]) < Y * X

@@ -5,6 +5,7 @@ DINOv2: Learning Robust Visual Features without Supervision, 2023.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import cast
 
 import timm
@@ -89,7 +90,7 @@ class ReadyTransformer(nn.Module):
         self.first = cast(nn.Parameter, body.cls_token)
         self.places = cast(nn.Parameter, body.pos_embed)
         self.blocks = nn.Sequential(*(ReadyBlock(one) for one in body.blocks))
-        self._resampled: dict[tuple[int, int], Tensor] = {}  # places by size, the latest last
+        self._kept_places = lru_cache(maxsize=SIZES)(self._places_anew)
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Tokens (B, 1 + y * x, C) of images (B, 3, 14 y, 14 x); the first is of all of them."""
@@ -105,13 +106,7 @@ class ReadyTransformer(nn.Module):
         """
         if self.places.is_cuda and torch.cuda.is_current_stream_capturing():
             return self._places_anew(y, x)
-        code = self._resampled.pop((y, x), None)
-        if code is None:
-            code = self._places_anew(y, x)
-            if len(self._resampled) >= SIZES:
-                del self._resampled[next(iter(self._resampled))]
-        self._resampled[y, x] = code
-        return code
+        return self._kept_places(y, x)
 
     def _places_anew(self, y: int, x: int) -> Tensor:
         old = list(cast(tuple[int, int], self.patch_embed.grid_size))

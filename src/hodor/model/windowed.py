@@ -6,20 +6,19 @@ places, wider by as many cells as a correction looks around itself. At the place
 same as in the whole map, between them and the window's edge nearly so, and beyond there is none.
 """
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hodor.model.matching import Matched
-from hodor.model.refiner import DILATIONS, Prior, Refiner
+from hodor.model.refiner import DILATIONS, MARGIN_UNIT, MATCHED_PLANES, Refiner
 
 LIKELY = 0.02  # of a probability, above which an object may be there
 AROUND = sum(DILATIONS) + 2  # cells that a correction looks around itself
 FEWEST = 4  # objects: with fewer, what is saved is spent on doing it one by one
-STEP = 8  # cells; few sizes of windows are many sizes less for oneDNN to prepare for
+STEP = 8  # cells, of which sides of windows are multiples: oneDNN prepares for each size anew
 
 
 class WindowedRefiner(Refiner):
@@ -33,54 +32,44 @@ class WindowedRefiner(Refiner):
         torch.nn.Module.__init__(self)
         self.__dict__.update(refiner.__dict__)
 
-    def forward(
-        self,
-        images: Tensor,
-        f4: Tensor,
-        logits: Tensor,
-        prior: Prior,
-        matched: Sequence[Matched] = (),
-    ) -> Tensor:
-        """See ``Refiner``."""
-        o = prior.masks.shape[1]
-        if o < FEWEST or torch.is_grad_enabled() or logits.device.type != "cpu":
-            return super().forward(images, f4, logits, prior, matched)
-        planes, found = self.seen(logits, prior, matched)
-        shared = self.shared_maps(images, f4)
-        refined = logits.clone()
-        objects = refined[:, logits.shape[1] - o :]
-        for b, clip in enumerate(windows(logits, prior, matched)):
-            for i, window in enumerate(clip):
+    def correction(self, shared: Tensor, planes: Tensor, found: Tensor | None) -> Tensor:
+        """See ``Refiner``; beyond an object's window nothing is added."""
+        b, o, _planes, y, x = planes.shape
+        if o < FEWEST or torch.is_grad_enabled() or planes.device.type != "cpu":
+            return super().correction(shared, planes, found)
+        corrections = shared.new_zeros(b, o, y, x)
+        for clip, its in enumerate(windows(planes, found)):
+            for i, window in enumerate(its):
                 if window is None:
                     continue
-                rows, columns = window
-                seen = (slice(b, b + 1), slice(i, i + 1), slice(None), rows, columns)
-                here = shared[b : b + 1, :, rows, columns]
-                matches = None if found is None else found[seen]
-                objects[b, i, rows, columns] += self.correction(here, planes[seen], matches)[0, 0]
-        return refined
+                alone = (slice(clip, clip + 1), slice(i, i + 1), slice(None), *window)
+                here = shared[clip, :, window[0], window[1]][None]
+                matches = None if found is None else found[alone]
+                corrected = super().correction(here, planes[alone], matches)
+                corrections[clip, i, window[0], window[1]] = corrected[0, 0]
+        return corrections
 
 
-def windows(
-    logits: Tensor, prior: Prior, matched: Sequence[Matched]
-) -> list[list[tuple[slice, slice] | None]]:
+def windows(planes: Tensor, found: Tensor | None) -> list[list[tuple[slice, slice] | None]]:
     """Rows and columns of B clips' O objects in which they are refined; None: nowhere.
 
     Args:
-        logits: (B, K + O, y, x).
-        prior, matched: of the O objects.
+        planes, found: as ``Refiner.seen`` gives them, (B, O, 6, y, x) and (B, O, M, y, x).
     """
-    o = prior.masks.shape[1]
-    found = logits.softmax(1)[:, logits.shape[1] - o :]
-    likely = torch.maximum(found, prior.masks * prior.known[..., None, None]) > LIKELY
-    for one in matched:
-        there = one.masks * one.known[..., None, None] > LIKELY  # (B, O, y / 2, x / 2)
-        likely |= there.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    likely = planes[:, :, 0] > math.log(LIKELY / (1 - LIKELY)) / MARGIN_UNIT  # (B, O, y, x)
+    likely |= _likely(planes[:, :, 1], planes[:, :, 2])
+    for kind in () if found is None else torch.split(found, MATCHED_PLANES, 2):
+        likely |= _likely(kind[:, :, 0], kind[:, :, 1])
     rows, columns = likely.any(3).numpy(), likely.any(2).numpy()  # (B, O, y) and (B, O, x)
     return [
         [_window(*one) for one in zip(*clip, strict=True)]
         for clip in zip(rows, columns, strict=True)
     ]
+
+
+def _likely(mask: Tensor, known: Tensor) -> Tensor:
+    """Where an object may be by a mask from -1 to 1, if anything is known of it."""
+    return (mask > 2 * LIKELY - 1) & (known > 0)
 
 
 def _window(rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> tuple[slice, slice] | None:
