@@ -11,8 +11,6 @@ from typing import Any
 from common import RESULTS
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-OLDER = ("amx", "h200")
-"""Machines that were at hand before ``small`` and ``tiny`` had a refiner and matched"""
 BEGIN, END = "<!-- tables: written by benchmarks/tables.py -->", "<!-- end of tables -->"
 
 
@@ -32,8 +30,7 @@ def load(pattern: str) -> dict[str, Any]:
 def label(name: str) -> str:
     """``small-bf16-cpu`` for a reader."""
     model, precision, device = name.split("-")
-    older = " without refiner" if model in ("small", "tiny") and device in OLDER else ""
-    return f"{model}{older}, {precision}, {device.upper()}"
+    return f"{model.replace('_without_', ' without ')}, {precision}, {device.upper()}"
 
 
 def stages() -> str:
