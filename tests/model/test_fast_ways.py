@@ -1,7 +1,9 @@
 """Each fast way computes what the plain way beside it computes: forward and gradients."""
 
 import copy
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -409,3 +411,26 @@ def test_depthwise_convolutions_learn_in_float32_under_autocast() -> None:
         exact = type(conv).forward(conv, x.float())
         torch.testing.assert_close(y, exact.bfloat16())
         torch.testing.assert_close(found, torch.autograd.grad(exact, conv.weight, grown.float())[0])
+
+
+@torch.no_grad()
+def test_threads_may_lay_weights_out_for_many_sizes_at_once() -> None:
+    if not fused(torch.zeros(1)):
+        pytest.skip("needs oneDNN's kernels")
+    ready = ReadyConv(torch.nn.Conv2d(1, 1, 1).requires_grad_(False))
+    ready.sizes = 1
+
+    def many(step: int) -> None:
+        with torch.inference_mode():
+            for n in range(4000):
+                ready(torch.zeros(1, 1, 1 + n * step % 7, 1))
+
+    often, before = 1e-6, sys.getswitchinterval()
+    sys.setswitchinterval(often)
+    try:
+        with ThreadPoolExecutor(5) as pool:
+            list(pool.map(many, range(1, 6)))
+    finally:
+        sys.setswitchinterval(before)
+    ready(torch.zeros(1, 1, 9, 1))
+    assert len(ready._laid_out) == 1

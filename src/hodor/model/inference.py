@@ -64,9 +64,10 @@ class ReadyConv(nn.Module):
             conv = self.conv
             how = (conv.padding, conv.stride, conv.dilation, conv.groups)
             weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, *how, list(size))
-            if len(self._laid_out) >= self.sizes:
-                del self._laid_out[next(iter(self._laid_out))]
         self._laid_out[size] = weight
+        # A list first: another thread with the same network may add and drop sizes meanwhile.
+        for old in list(self._laid_out)[: -self.sizes]:
+            self._laid_out.pop(old, None)
         return weight
 
 
