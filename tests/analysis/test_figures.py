@@ -282,15 +282,22 @@ def test_attention_is_drawn(
 @pytest.mark.parametrize(
     ("pixel", "said"),
     [
-        ("91,6", "pixel 91,6 is outside of frame 00003 of one, which has 90 x 60 pixels"),
+        ("91,6", "pixel 91,6 is outside of the frames of one, which have 90 x 60 pixels"),
         ("0.2,0.1", "--pixel 0.2,0.1: give two numbers x,y in pixels of the frame"),
         ("nan,1", "--pixel nan,1: give two numbers x,y in pixels of the frame"),
         ("left", "--pixel left: give two numbers x,y in pixels of the frame"),
     ],
 )
-def test_a_pixel_that_the_frame_does_not_have_is_told(
-    hodor: Callable[..., Any], davis: Path, tiny_model: Path, tmp_path: Path, pixel: str, said: str
+def test_a_pixel_that_the_frame_does_not_have_is_told_before_anything_is_tracked(
+    hodor: Callable[..., Any],
+    davis: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pixel: str,
+    said: str,
 ) -> None:
+    monkeypatch.setattr(Tracker, "step", None)
     words = ["--davis", davis, "--model", tiny_model, "--sequences", "one", "--out", tmp_path]
     ran = hodor("analyze", "attention", *words, "--pixel", pixel)
     assert (ran.code, said in ran.err) == (1, True), ran.err

@@ -1,6 +1,6 @@
 """Descriptors as data: tables, retrieval, projections, heat maps, finding objects again."""
 
-from hodor.analysis.attention import Attention, attention, attention_figure
+from hodor.analysis.attention import Attention, attention, attention_figure, check_pixel
 from hodor.analysis.crops import read_crops
 from hodor.analysis.export import AnalysedVideo, describe_videos
 from hodor.analysis.figures import (
@@ -27,6 +27,7 @@ __all__ = [
     "attention",
     "attention_figure",
     "by_video",
+    "check_pixel",
     "describe_videos",
     "find_in_table",
     "find_in_videos",

@@ -196,13 +196,28 @@ def _place(found: Attention, pixel: tuple[float, float] | None) -> tuple[int, in
         distance = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
         row, column = np.unravel_index(int(distance.argmax()), mask.shape)
         pixel = float(column), float(row)
+    check_pixel(pixel, (height, width), found.sequence)
     x, y = pixel
+    return min(int(y / height * rows), rows - 1), min(int(x / width * columns), columns - 1)
+
+
+def check_pixel(pixel: tuple[float, float], size: tuple[int, int], sequence: str) -> None:
+    """Whether a place can be marked, before anything is tracked for it.
+
+    Args:
+        pixel: x and y, in pixels of a frame.
+        size: height and width of the frames of ``sequence``.
+        sequence: its name.
+
+    Raises:
+        DataError: it lies outside of them.
+    """
+    (x, y), (height, width) = pixel, size
     if not (0 <= x <= width and 0 <= y <= height):
         raise DataError(
-            f"pixel {x:g},{y:g} is outside of frame {found.frame} of {found.sequence}, which has "
+            f"pixel {x:g},{y:g} is outside of the frames of {sequence}, which have "
             f"{width} x {height} pixels"
         )
-    return min(int(y / height * rows), rows - 1), min(int(x / width * columns), columns - 1)
 
 
 def _resized(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

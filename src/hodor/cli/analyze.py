@@ -189,9 +189,12 @@ def attention(
     hodor analyze attention --davis DAVIS --year 2016 --sequences goat --out attention
     """
     marked = None if pixel is None else _place(pixel)
-    dataset = benchmark.open()
+    chosen = chosen_sequences(benchmark.open(), sequences)
+    if marked is not None:
+        for sequence in chosen:
+            analysis.check_pixel(marked, sequence.size, sequence.name)
     tracker = Tracker.from_pretrained(model, size=size, device=device)
-    for sequence in chosen_sequences(dataset, sequences):
+    for sequence in chosen:
         found = analysis.attention(tracker, as_video(sequence), frame)
         analysis.attention_figure(found, out / f"{sequence.name}.png", marked)
         say(Console(), out / f"{sequence.name}.png")
