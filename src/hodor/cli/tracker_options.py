@@ -87,6 +87,14 @@ OPTIONS = {
             "no",
         ),
     ),
+    "thin_parts": typer.Option(
+        "--thin-parts/--no-thin-parts",
+        help=_by_model(
+            "Follow what of a given mask is too thin for the network, such as ropes, by its "
+            "colour and contrast.",
+            "no",
+        ),
+    ),
     "device": typer.Option(help="auto, cpu, cuda or mps."),
     "precision": typer.Option(
         help="auto, fp32 or bf16; auto is bf16 where the processor has it natively."

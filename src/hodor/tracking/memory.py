@@ -13,6 +13,7 @@ from hodor.tracking.key_frames import FOUND_WEIGHT, MAX_FOUND, MAX_GIVEN, KeyFra
 from hodor.tracking.logits import ArrayT
 from hodor.tracking.options import TrackerOptions
 from hodor.tracking.prior import LastFrame
+from hodor.tracking.thin_parts import ThinParts
 from hodor.types import IdMap
 
 RUNNING_FRAMES = 10
@@ -49,6 +50,8 @@ class Memory(Generic[ArrayT]):
         self.next_boxes: dict[int, LastBox] = {}
         """Each stretched to where it will be if it moves on as it did"""
         self.running_confidence: dict[int, RunningConfidence] = {}
+        self.thin_parts: dict[int, ThinParts] = {}
+        """Of objects that have some"""
         self.last: LastFrame | None = None
         """The newest frame, for networks with a refiner"""
         self.given_maps: list[KeyFrame[ArrayT]] = []
@@ -169,6 +172,7 @@ class Memory(Generic[ArrayT]):
             self.last_boxes.pop(i, None)
             self.next_boxes.pop(i, None)
             self.running_confidence.pop(i, None)
+            self.thin_parts.pop(i, None)
         if self.last is not None:
             self.last = self.last.without(gone)
         if self.last_map is not None:

@@ -100,6 +100,10 @@ class TrackerOptions:
     What an object wins apart from where it was, together with another that looks like it, is that
     one's; and that it looks even more like one that is elsewhere is no doubt for ``min_matched``.
     For networks that match."""
+    thin_parts: bool = False
+    """Follow what of a given mask is narrower than a cell of the network, such as ropes, pixel by
+    pixel, where colour and contrast tell it from what is around it (off: paper). It is shown; the
+    network does not see it."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""
@@ -233,6 +237,7 @@ class OptionChanges(TypedDict, total=False):
     min_similarity: float | Literal["off"] | None
     min_matched: float | Literal["off"] | None
     keep_apart: bool | None
+    thin_parts: bool | None
     decode_new: bool | None
     long_side: float | None
     fit: Fit | None
@@ -260,6 +265,7 @@ class TrackerOverrides:
     min_similarity: float | None = None
     min_matched: float | None = None
     keep_apart: bool | None = None
+    thin_parts: bool | None = None
     device: str = "auto"
     precision: str = "auto"
     step: str = "plain"

@@ -1,7 +1,7 @@
 """What a tracker says of one frame."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ class Result:
     _runtime: AnyRuntime | None = field(default=None, repr=False)
     _carried: IdMap | None = field(default=None, repr=False)
     _own: dict[int, float] | None = field(default=None, repr=False)
+    _more: dict[int, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
 
     @property
     def carried(self) -> IdMap:
@@ -60,7 +61,20 @@ class Result:
     def __getstate__(self) -> dict[str, object]:
         """The fields, and that there was more: a network does not travel with each result."""
         left_behind = {"_logits": None, "_given": None, "_runtime": None, "_carried": None}
-        return self.__dict__ | left_behind
+        return self.__dict__ | left_behind | {"_more": {}}
+
+    def with_more(self, masks: Mapping[int, NDArray[np.bool_]]) -> "Result":
+        """The same where objects have pixels (H, W) that were background, by id.
+
+        The next frame looks back at it as it was.
+        """
+        labels, more = self.label_map.copy(), {}
+        for i, mask in masks.items():
+            more[i] = mask & (labels == 0)
+            labels[more[i]] = i
+        if not any(mask.any() for mask in more.values()):
+            return self
+        return replace(self, label_map=labels, _carried=self.carried, _more=more)
 
     def mask(self, object_id: int) -> NDArray[np.bool_]:
         """Where an object is: (H, W).
@@ -85,6 +99,9 @@ class Result:
         objects = self._geometry.placed(p[backgrounds_of(len(p), self.ids) :])
         # Tiny given masks can share a pixel of the network.
         objects = objects / objects.sum(0, keepdims=True).clip(min=1)
+        for i, mask in self._more.items():
+            objects[:, mask] = 0
+            objects[self.ids.index(i), mask] = 1
         # What a given mask takes from its object falls to the background.
         behind = (1 - objects.sum(0, keepdims=True)).clip(min=0)
         return np.concatenate([behind, objects])

@@ -33,6 +33,7 @@ from hodor.tracking.options import TrackerOptions
 from hodor.tracking.prior import CarriedMasks, LastFrame, carried_masks
 from hodor.tracking.result import Result, label_map_of
 from hodor.tracking.runtime import FeaturesT, Runtime
+from hodor.tracking.thin_parts import ThinParts
 from hodor.types import IdMap
 from hodor.video import small_grey
 
@@ -346,6 +347,38 @@ class Stages(Generic[ArrayT, FeaturesT]):
             seen = [i for i, visible in result.visible.items() if visible]
             whole = KeyFrame.of(keys, result.carried, result.ids, geometry)
             memory.note_maps(result.index, whole, sure, seen)
+
+    def with_thin_parts(
+        self,
+        frame: NDArray[np.uint8],
+        result: Result,
+        given: Given[ArrayT] | None,
+        geometry: Geometry,
+    ) -> tuple[Result, dict[int, ThinParts]]:
+        """The result with what objects have that is too thin for the network; and that, by id.
+
+        Args:
+            frame: (H, W, 3).
+            result: of the network, its label map (H, W).
+            given: masks (h, w) that the user gave for it; None: there are none.
+            geometry: of the frame.
+        """
+        if not self.options.thin_parts:
+            return result, {}
+        parts: dict[int, ThinParts] = {}
+        found: dict[int, NDArray[np.bool_]] = {}
+        for i in result.ids:
+            if given is not None and i in given.masks:
+                own = ThinParts.of(frame, result.mask(i), geometry)
+                if own is not None:
+                    parts[i] = own
+            elif i in self.memory.thin_parts:
+                parts[i], found[i] = self.memory.thin_parts[i].followed(frame, result.mask(i))
+        return result.with_more(found), parts
+
+    def remember_thin_parts(self, parts: dict[int, ThinParts]) -> None:
+        """Keep what ``with_thin_parts`` found."""
+        self.memory.thin_parts = parts
 
     def remember_small(self, grey: NDArray[np.uint8] | None, result: Result) -> None:
         """Keep a frame, small (h, w), and its label map (H, W): the next one looks back at it."""

@@ -21,6 +21,7 @@ from hodor.tracking.memory import Memory, RunningConfidence
 from hodor.tracking.options import NEVER_OFF, TrackerOptions
 from hodor.tracking.prior import LastFrame
 from hodor.tracking.runtime import FeaturesT, Runtime
+from hodor.tracking.thin_parts import FEATURES, ThinParts
 from hodor.types import AnyArray, JsonObject
 
 STATE_FORMAT = "hodor-state-3"
@@ -100,6 +101,7 @@ def memory_arrays(
         named[name] = np.array(numbers, np.float64).reshape(-1, 6)
     running = [[float(i), *mean] for i, mean in memory.running_confidence.items()]
     named["running_confidence"] = np.array(running, np.float64).reshape(-1, 3)
+    named |= _pack_thin_parts(memory.thin_parts)
     if memory.last is not None:
         named["last.grey"], named["last.labels"] = memory.last.grey, memory.last.labels
         seen = [[float(i), value] for i, value in memory.last.confidence.items()]
@@ -129,6 +131,7 @@ def memory_from(
         empty.next_boxes = _boxes(arrays["next_boxes"])
     for i, confidence, frames in arrays["running_confidence"].tolist():
         empty.running_confidence[int(i)] = RunningConfidence(confidence, int(frames))
+    empty.thin_parts = _unpack_thin_parts(arrays)
     if "last.grey" in arrays:
         seen = {int(i): value for i, value in arrays["last.confidence"].tolist()}
         empty.last = LastFrame(arrays["last.grey"], arrays["last.labels"], seen)
@@ -170,6 +173,33 @@ def _unpack_maps(
         weight = float(arrays.get(f"{start}.weight", 1.0))
         frames.append(KeyFrame(keys, dict(zip(ids, masks, strict=True)), places, weight))
     return frames
+
+
+def _pack_thin_parts(parts: Mapping[int, ThinParts]) -> dict[str, AnyArray]:
+    named: dict[str, AnyArray] = {}
+    for number, (i, one) in enumerate(parts.items()):
+        start = f"thin_parts.{number:03d}"
+        named[f"{start}.id"] = np.array(i)
+        named[f"{start}.size"] = np.array(one.place.shape)
+        named[f"{start}.place"] = np.packbits(one.place)
+        numbers = [*one.middle, one.cell, one.share, one.threshold]
+        named[f"{start}.numbers"] = np.array(numbers, np.float64)
+        named[f"{start}.scale"], named[f"{start}.weights"] = one.scale, one.weights
+    return named
+
+
+def _unpack_thin_parts(arrays: Mapping[str, AnyArray]) -> dict[int, ThinParts]:
+    parts = {}
+    for start in _starts("thin_parts", arrays):
+        h, w = arrays[f"{start}.size"].tolist()
+        place = np.unpackbits(arrays[f"{start}.place"])[: h * w].reshape(h, w).view(np.bool_)
+        down, across, cell, share, threshold = arrays[f"{start}.numbers"].tolist()
+        scale = arrays[f"{start}.scale"].reshape(2, FEATURES)
+        weights = arrays[f"{start}.weights"].reshape(2 * FEATURES + 1)
+        parts[int(arrays[f"{start}.id"])] = ThinParts(
+            place, (down, across), cell, share, scale, weights, threshold
+        )
+    return parts
 
 
 def _starts(kind: str, arrays: Mapping[str, AnyArray]) -> list[str]:

@@ -187,6 +187,8 @@ class Tracker:
                 descriptors = stages.encode(features, logits, given).at(self._next)
                 result = stages.result(descriptors, logits, given, geometry)
             stages.remember(features, descriptors, result, given, geometry)
+        result, thin_parts = stages.with_thin_parts(frame, result, given, geometry)
+        stages.remember_thin_parts(thin_parts)
         return result
 
     @property
