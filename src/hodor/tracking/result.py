@@ -68,12 +68,12 @@ class Result:
 
         The next frame looks back at it as it was.
         """
+        if not any(mask.any() for mask in masks.values()):
+            return self
         labels, more = self.label_map.copy(), {}
         for i, mask in masks.items():
             more[i] = mask & (labels == 0)
             labels[more[i]] = i
-        if not any(mask.any() for mask in more.values()):
-            return self
         return replace(self, label_map=labels, _carried=self.carried, _more=more)
 
     def mask(self, object_id: int) -> NDArray[np.bool_]:

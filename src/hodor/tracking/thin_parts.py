@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hodor.tracking.geometry import STRIDE, Geometry
 
-CELL = 6.0  # pixels of a cell, at most: larger pictures are made smaller, for time and state
+CELL = 9.0  # pixels of a cell, at most: larger pictures are made smaller, for time and state
 LONG, STILL_LONG = 4.0, 3.0  # cells that a part spans where it is given, and where it is found
 REACH = 2.0  # cells that a part may move from frame to frame beside what its object moves
 AROUND = 4.0  # cells around a given part that it is learned from
@@ -73,9 +73,9 @@ class ThinParts:
         body = _opened(whole, cell)
         thin = _long(whole & ~_wider(body, 1), LONG * cell)
         share = float(thin.sum() / max(1, whole.sum()))
-        if share < SHARE:
-            return None
         around = _wider(thin, AROUND * cell) & ~_wider(whole, 1)
+        if share < SHARE or not around.any():
+            return None
         here = _features(_picture(frame, size))
         values = np.concatenate([here[thin], here[around]])
         true = np.arange(len(values)) < thin.sum()
