@@ -10,13 +10,17 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from hodor.evaluation import DavisDataset, read_label_map
+
+Picture = NDArray[np.uint8]
 
 SHOWN = {  # sequence: frame, and the crop's left, top and right sides in shares of the frame
     "camel": (88, (0.12, 0.1, 0.62)),
     "bmx-trees": (61, (0.1, 0.25, 0.7)),
 }
+ROPES = "kite-walk", 24, (0.25, 0.0, 0.8)  # likewise, with thin parts and without
 HEIGHT = 220
 SHOWN_OF_TINY = (12, 52)  # frames of the sample clip
 IMAGES = Path(__file__).parents[1] / "docs/images"
@@ -28,19 +32,41 @@ def of_small(results: Path, davis: Path) -> None:
     for sequence in DavisDataset(davis, 2016).sequences:
         if sequence.name not in SHOWN:
             continue
-        index, (left, top, right) = SHOWN[sequence.name]
+        index, sides = SHOWN[sequence.name]
         name = sequence.names[index]
-        frame = cv2.imread(str(sequence.frame_paths[index]))
-        found = read_label_map(results / sequence.name / f"{name}.png") > 0
-        frame[found] = frame[found] // 2 + np.array([0, 0, 127], np.uint8)
+        frame = in_red(sequence.frame_paths[index], results / sequence.name / f"{name}.png")
         truth = sequence.label_map(name).astype(np.uint8)
         lines, _ = cv2.findContours(truth, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(frame, lines, -1, (0, 255, 0), 2)
-        h, w = truth.shape
-        crop = frame[int(top * h) :, int(left * w) : int(right * w)]
-        wide = round(crop.shape[1] * HEIGHT / crop.shape[0])
-        tiles.append(cv2.resize(crop, (wide, HEIGHT), interpolation=cv2.INTER_AREA))
+        tiles.append(cropped(frame, sides))
     cv2.imwrite(str(IMAGES / "failures.jpg"), np.hstack(tiles), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def of_ropes(frames: Path, runs: list[Path]) -> None:
+    """The same frame as each of the runs' label maps have it, side by side."""
+    _, index, sides = ROPES
+    name = f"{index:05d}"
+    tiles = [
+        cropped(in_red(frames / f"{name}.jpg", run / "labels" / f"{name}.png"), sides)
+        for run in runs
+    ]
+    cv2.imwrite(str(IMAGES / "ropes.jpg"), np.hstack(tiles), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def in_red(frame: Path, label_map: Path) -> Picture:
+    """A frame (H, W, 3) in BGR with what was found in it in red."""
+    picture = np.asarray(cv2.imread(str(frame)), np.uint8)
+    found = read_label_map(label_map) > 0
+    picture[found] = picture[found] // 2 + np.array([0, 0, 127], np.uint8)
+    return picture
+
+
+def cropped(picture: Picture, sides: tuple[float, float, float]) -> Picture:
+    """The part between left, top and right sides, in shares of the frame, at ``HEIGHT``."""
+    (left, top, right), (h, w) = sides, picture.shape[:2]
+    crop = picture[int(top * h) :, int(left * w) : int(right * w)]
+    wide = round(crop.shape[1] * HEIGHT / crop.shape[0])
+    return np.asarray(cv2.resize(crop, (wide, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def of_tiny(overlay: Path) -> None:

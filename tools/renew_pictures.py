@@ -13,6 +13,7 @@
 | studio | studio-click.png, -draw, -track, -correct, -export | docs/guides/studio.md |
 | tiny | failures-tiny.jpg | tiny's card |
 | failures | failures.jpg (needs --davis) | small's card |
+| ropes | ropes.jpg (needs --davis, and choose480 beside it) | docs/runs.md |
 
 Not of these: finetune.png, which is of a run of its own (docs/guides/fine-tune.md
 has its commands), and performance.svg (benchmarks/plots.py). Look at each: captions say what
@@ -132,8 +133,23 @@ def failures(work: Path, davis: Path | None) -> None:
     of_small(work / "results", davis)
 
 
+def ropes(work: Path, davis: Path | None) -> None:
+    """A frame of a kite's lines, without thin parts and with them."""
+    from failures import ROPES, of_ropes
+
+    if davis is None:
+        print("ropes.jpg stays as it is: give --davis for it")
+        return
+    parts = (davis.parent / "choose480" / part / "480p" for part in ("JPEGImages", "Annotations"))
+    frames, masks = (part / ROPES[0] for part in parts)
+    runs = [work / "without", work / "with"]
+    for run_, how in zip(runs, ("--no-thin-parts", "--thin-parts"), strict=True):
+        hodor("track", frames, "--masks", masks / "00000.png", "--out", run_, how)
+    of_ropes(frames, runs)
+
+
 PICTURES: dict[str, Callable[[Path, Path | None], None]] = {
-    one.__name__: one for one in (demo, grid, measurements, report, studio, tiny, failures)
+    one.__name__: one for one in (demo, grid, measurements, report, studio, tiny, failures, ropes)
 }
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from hodor import Tracker
 from hodor.errors import WeightsError
+from hodor.runs.soft_masks import soft_masks
 from hodor.tracking import Geometry, TrackerOptions, load_state, save_state
-from hodor.tracking.thin_parts import ThinParts
+from hodor.tracking.thin_parts import ThinParts, followed_together
 
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -46,6 +47,9 @@ def scene(
     )
 
 
+NO_OTHERS = np.zeros(SIZE, np.bool_)
+
+
 def given(picture: Picture, mask: Mask) -> ThinParts | None:
     """The thin parts of a mask that is given for a frame that ``small`` would see whole."""
     geometry = Geometry.of((mask.shape[0], mask.shape[1]), TrackerOptions(size=192))
@@ -65,7 +69,7 @@ def test_ropes_are_followed_as_their_object_moves() -> None:
     for t in range(1, 16):
         assert parts is not None
         picture, body, ropes = scene(t)
-        parts, found = parts.followed(picture, body)
+        parts, found = parts.followed(picture, body, NO_OTHERS)
         right, complete = near(found, ropes)
         assert (right > 0.85, complete > 0.75) == (True, True), (t, right, complete)
 
@@ -76,20 +80,82 @@ def test_ropes_that_are_gone_are_not_found_and_are_found_when_they_are_back() ->
     assert parts is not None
     for t in (1, 2, 3):
         picture, body, _ = scene(t, rope=None)
-        parts, found = parts.followed(picture, body)
+        parts, found = parts.followed(picture, body, NO_OTHERS)
         assert found.sum() < 0.1 * ropes.sum()
     picture, body, ropes = scene(4)
-    assert near(parts.followed(picture, body)[1], ropes)[1] > 0.7
+    assert near(parts.followed(picture, body, NO_OTHERS)[1], ropes)[1] > 0.7
+
+
+def test_one_of_two_that_is_hidden_for_a_moment_is_found_again() -> None:
+    def scene_without_one(t: int) -> tuple[Picture, Mask, Mask]:
+        picture, body, ropes = scene(t)
+        cut = np.zeros(SIZE, np.uint8)
+        cv2.line(cut, (150 + 4 * t, 140 - t), (60 + 4 * t, 0), 1, 9)
+        gone = (cut > 0) & ropes & ~body
+        picture[gone] = SEA
+        return picture, body, ropes & ~gone
+
+    picture, body, ropes = scene(0)
+    parts = given(picture, body | ropes)
+    for t, make in enumerate((scene_without_one, scene_without_one, scene, scene), 1):
+        assert parts is not None
+        picture, body, ropes = make(t)
+        parts, found = parts.followed(picture, body, NO_OTHERS)
+        assert near(found, ropes)[1] > 0.7, t
+
+
+def test_ropes_that_leave_the_picture_are_found_when_they_come_back() -> None:
+    def moved(shift: int) -> tuple[Picture, Mask, Mask]:
+        picture, body, ropes = scene(0)
+        width = SIZE[1]
+        where = np.arange(width) - shift
+        inside = (where >= 0) & (where < width)
+        picture = picture[:, where % width]
+        return picture, body[:, where % width] & inside, ropes[:, where % width] & inside
+
+    picture, body, ropes = moved(0)
+    parts = given(picture, body | ropes)
+    away = [*range(-20, -221, -20), *range(-200, -19, 20), *[0] * 8]
+    for shift in away:  # what comes in at the picture's side is found bit by bit
+        assert parts is not None
+        picture, body, ropes = moved(shift)
+        parts, found = parts.followed(picture, body, NO_OTHERS)
+    assert near(found, ropes)[1] > 0.7
+
+
+def test_those_of_two_objects_that_come_near_each_other_stay_theirs() -> None:
+    def two(gap: int) -> tuple[Picture, dict[int, Mask], dict[int, Mask]]:
+        picture = np.full((*SIZE, 3), SEA, np.uint8)
+        picture += np.random.default_rng(gap).integers(0, 6, picture.shape, np.uint8)
+        bodies, ropes = {}, {}
+        for i, x in ((1, 200 - gap // 2), (2, 200 + gap // 2)):
+            body, rope = np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8)
+            cv2.ellipse(body, (x, 190), (min(12, gap // 2), 25), 0, 0, 360, 1, -1)
+            cv2.line(rope, (x, 165), (x, 20), 1, 2)
+            bodies[i], ropes[i] = body > 0, (rope > 0) & (body == 0)
+            picture[bodies[i]], picture[ropes[i]] = BODY, ROPE
+        return picture, bodies, ropes
+
+    picture, bodies, ropes = two(60)
+    parts = {i: given(picture, bodies[i] | ropes[i]) for i in bodies}
+    for gap in (*range(56, 11, -4), *range(12, 61, 4)):
+        picture, bodies, ropes = two(gap)
+        labels = bodies[1] + 2 * bodies[2].astype(np.uint8)
+        known = {i: one for i, one in parts.items() if one is not None}
+        parts, found = followed_together(known, picture, labels)
+    for i in bodies:
+        right, complete = near(found[i], ropes[i])
+        assert (right > 0.95, complete > 0.9) == (True, True), (i, right, complete)
 
 
 def test_an_object_out_of_sight_shows_none_and_keeps_what_they_look_like() -> None:
     picture, body, ropes = scene(0)
     parts = given(picture, body | ropes)
     assert parts is not None
-    parts, found = parts.followed(scene(1)[0], np.zeros(SIZE, np.bool_))
+    parts, found = parts.followed(scene(1)[0], NO_OTHERS, NO_OTHERS)
     assert not found.any()
     picture, body, ropes = scene(8)  # it comes back elsewhere, and they with it
-    assert near(parts.followed(picture, body)[1], ropes)[1] > 0.7
+    assert near(parts.followed(picture, body, NO_OTHERS)[1], ropes)[1] > 0.7
 
 
 def test_where_ever_more_looks_alike_none_is_shown_until_it_is_gone() -> None:
@@ -100,10 +166,10 @@ def test_where_ever_more_looks_alike_none_is_shown_until_it_is_gone() -> None:
         picture, body, _ = scene(t)
         for x in range(-60, SIZE[1], 8):
             cv2.line(picture, (x, 0), (x + 60, SIZE[0]), ROPE, 1)
-        parts, found = parts.followed(picture, body)
+        parts, found = parts.followed(picture, body, NO_OTHERS)
     assert not found.any()
     picture, body, ropes = scene(7)
-    right, complete = near(parts.followed(picture, body)[1], ropes)
+    right, complete = near(parts.followed(picture, body, NO_OTHERS)[1], ropes)
     assert (right > 0.85, complete > 0.75) == (True, True), (right, complete)
 
 
@@ -115,6 +181,11 @@ def test_what_is_no_thin_part_is_left_to_the_network() -> None:
     # Nothing tells them from what is around: neither colour nor contrast.
     picture, body, ropes = scene(0, rope=None)
     assert given(picture, body | ropes) is None
+    # Nothing but a rope: there is nothing by which it would be followed.
+    picture, body, ropes = scene(0)
+    assert given(picture, ropes) is None
+    flat = np.zeros_like(picture)
+    assert given(flat, body | ropes) is None
     # A few pixels more than the network's do not matter.
     few = ropes & (np.arange(SIZE[0])[:, None] > 105)
     picture, body, _ = scene(0)
@@ -129,7 +200,7 @@ def test_large_frames_are_looked_at_smaller_and_frames_may_change_size() -> None
     assert parts.place.shape[0] < 0.5 * large[0]
     for t, size in ((1, large), (2, SIZE), (3, large)):
         picture, body, ropes = scene(t, size=size)
-        parts, found = parts.followed(picture, body)
+        parts, found = parts.followed(picture, body, np.zeros(size, np.bool_))
         assert found.shape == size
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
         assert found[cv2.dilate(ropes.astype(np.uint8), disc) > 0].sum() > 0.9 * found.sum() > 0
@@ -165,6 +236,8 @@ def test_a_tracker_shows_them_and_the_network_does_not_see_them(pretrained: Trac
         assert soft[more].min() == 1
         assert behind[more].max() == 0
         np.testing.assert_array_equal(soft[~more], plain[t].soft_masks()[1][~more])
+        opaque = soft_masks(shown[t], (1,), None)[1]
+        assert opaque[more].min() == 1
 
 
 def test_a_tracker_goes_on_with_them_from_a_saved_state(
@@ -182,12 +255,38 @@ def test_a_tracker_goes_on_with_them_from_a_saved_state(
         np.testing.assert_array_equal(copied.step(scene(t)[0]).label_map, wanted)
 
 
+def test_a_step_that_breaks_off_over_them_can_be_taken_again(
+    pretrained: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, _ = followed(pretrained, 2, thin_parts=True)
+    other = copy.deepcopy(tracker)
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    picture = scene(2)[0]
+    with monkeypatch.context() as patched:
+        patched.setattr(ThinParts, "followed", full)
+        with pytest.raises(MemoryError):
+            tracker.step(picture)
+    for t in (2, 3):
+        again = tracker.step(scene(t)[0])
+        np.testing.assert_array_equal(again.label_map, other.step(scene(t)[0]).label_map)
+    assert tracker.state_dict()["memory"].keys() == other.state_dict()["memory"].keys()
+
+
 def test_a_state_whose_thin_parts_are_damaged_is_told_when_it_is_read(
     pretrained: Tracker, tmp_path: Path
 ) -> None:
     state = followed(pretrained, 1, thin_parts=True)[0].state_dict()
-    for name, wrong in (("weights", np.zeros(5)), ("place", np.zeros(3, np.uint8))):
-        memory = state["memory"] | {f"thin_parts.000.{name}": wrong}
+    wrong = {
+        "weights": np.zeros(5),
+        "numbers": np.full(7, np.nan),
+        "size": np.array([0, 10]),
+        "place": np.array([[1 << 40], [1]]),
+    }
+    for name, value in wrong.items():
+        memory = state["memory"] | {f"thin_parts.000.{name}": value}
         save_state(tmp_path / "state.safetensors", {**state, "memory": memory}, {})
         with pytest.raises(WeightsError, match="damaged"):
             load_state(tmp_path / "state.safetensors")

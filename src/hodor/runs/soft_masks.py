@@ -23,7 +23,8 @@ def soft_masks(result: Result, known: Sequence[int], given: LabelMap | None) -> 
     """Opacity (H, W) in [0, 1] of each object that has a mask in a frame, by id.
 
     It is the share of an object against its strongest rival, a half where the label map has
-    its edge; cleared far from the mask and where it is next to nothing. A given mask is as it is.
+    its edge; cleared far from the mask and where it is next to nothing. A given mask is as it is,
+    and thin parts are opaque.
 
     Args:
         result: of the frame.
@@ -43,6 +44,9 @@ def soft_masks(result: Result, known: Sequence[int], given: LabelMap | None) -> 
             rivals = [background, *(plane for j, plane in objects.items() if j not in (i, *told))]
             share = objects[i] / (objects[i] + np.maximum.reduce(rivals)).clip(min=1e-12)
             found[i] = _cleared(share, seen[i])
+    for i, thin in result.thin_parts.items():
+        for j in sought:
+            found[j][thin] = i == j
     for i in told:
         for j in sought:
             found[j] *= 1 - found.get(i, 0)

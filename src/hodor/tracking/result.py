@@ -46,7 +46,7 @@ class Result:
     _runtime: AnyRuntime | None = field(default=None, repr=False)
     _carried: IdMap | None = field(default=None, repr=False)
     _own: dict[int, float] | None = field(default=None, repr=False)
-    _more: dict[int, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+    _thin_parts: dict[int, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
 
     @property
     def carried(self) -> IdMap:
@@ -58,12 +58,20 @@ class Result:
         """The network's own, by id, as it starts; the next frame is told this, as in training."""
         return self.confidence if self._own is None else self._own
 
+    @property
+    def thin_parts(self) -> dict[int, NDArray[np.bool_]]:
+        """By id, pixels (H, W) that an object has beside what the network found of it.
+
+        See ``TrackerOptions.thin_parts``. None are left in a result that was pickled.
+        """
+        return self._thin_parts
+
     def __getstate__(self) -> dict[str, object]:
         """The fields, and that there was more: a network does not travel with each result."""
         left_behind = {"_logits": None, "_given": None, "_runtime": None, "_carried": None}
-        return self.__dict__ | left_behind | {"_more": {}}
+        return self.__dict__ | left_behind | {"_thin_parts": {}}
 
-    def with_more(self, masks: Mapping[int, NDArray[np.bool_]]) -> "Result":
+    def with_thin_parts(self, masks: Mapping[int, NDArray[np.bool_]]) -> "Result":
         """The same where objects have pixels (H, W) that were background, by id.
 
         The next frame looks back at it as it was.
@@ -74,7 +82,7 @@ class Result:
         for i, mask in masks.items():
             more[i] = mask & (labels == 0)
             labels[more[i]] = i
-        return replace(self, label_map=labels, _carried=self.carried, _more=more)
+        return replace(self, label_map=labels, _carried=self.carried, _thin_parts=more)
 
     def mask(self, object_id: int) -> NDArray[np.bool_]:
         """Where an object is: (H, W).
@@ -99,7 +107,7 @@ class Result:
         objects = self._geometry.placed(p[backgrounds_of(len(p), self.ids) :])
         # Tiny given masks can share a pixel of the network.
         objects = objects / objects.sum(0, keepdims=True).clip(min=1)
-        for i, mask in self._more.items():
+        for i, mask in self.thin_parts.items():
             objects[:, mask] = 0
             objects[self.ids.index(i), mask] = 1
         # What a given mask takes from its object falls to the background.

@@ -33,7 +33,7 @@ from hodor.tracking.options import TrackerOptions
 from hodor.tracking.prior import CarriedMasks, LastFrame, carried_masks
 from hodor.tracking.result import Result, label_map_of
 from hodor.tracking.runtime import FeaturesT, Runtime
-from hodor.tracking.thin_parts import ThinParts
+from hodor.tracking.thin_parts import ThinParts, followed_together
 from hodor.types import IdMap
 from hodor.video import small_grey
 
@@ -365,16 +365,12 @@ class Stages(Generic[ArrayT, FeaturesT]):
         """
         if not self.options.thin_parts:
             return result, {}
-        parts: dict[int, ThinParts] = {}
-        found: dict[int, NDArray[np.bool_]] = {}
-        for i in result.ids:
-            if given is not None and i in given.masks:
-                own = ThinParts.of(frame, result.mask(i), geometry)
-                if own is not None:
-                    parts[i] = own
-            elif i in self.memory.thin_parts:
-                parts[i], found[i] = self.memory.thin_parts[i].followed(frame, result.mask(i))
-        return result.with_more(found), parts
+        sure = given.masks if given else {}
+        new = {i: ThinParts.of(frame, result.mask(i), geometry) for i in sure}
+        parts = {i: one for i, one in new.items() if one is not None}
+        known = {i: one for i, one in self.memory.thin_parts.items() if i not in sure}
+        followed, found = followed_together(known, frame, result.label_map)
+        return result.with_thin_parts(found), parts | followed
 
     def remember_thin_parts(self, parts: dict[int, ThinParts]) -> None:
         """Keep what ``with_thin_parts`` found."""

@@ -181,8 +181,10 @@ def _pack_thin_parts(parts: Mapping[int, ThinParts]) -> dict[str, AnyArray]:
         start = f"thin_parts.{number:03d}"
         named[f"{start}.id"] = np.array(i)
         named[f"{start}.size"] = np.array(one.place.shape)
-        named[f"{start}.place"] = np.packbits(one.place)
-        numbers = [*one.middle, one.cell, one.share, one.threshold]
+        for name, places in (("place", one.place), ("first", one.first)):
+            pixels = np.flatnonzero(places)  # few of all
+            named[f"{start}.{name}"] = np.stack([pixels, places.ravel()[pixels]])
+        numbers = [*one.middle, *one.first_middle, one.cell, one.share, one.threshold]
         named[f"{start}.numbers"] = np.array(numbers, np.float64)
         named[f"{start}.scale"], named[f"{start}.weights"] = one.scale, one.weights
     return named
@@ -191,13 +193,18 @@ def _pack_thin_parts(parts: Mapping[int, ThinParts]) -> dict[str, AnyArray]:
 def _unpack_thin_parts(arrays: Mapping[str, AnyArray]) -> dict[int, ThinParts]:
     parts = {}
     for start in _starts("thin_parts", arrays):
-        h, w = arrays[f"{start}.size"].tolist()
-        place = np.unpackbits(arrays[f"{start}.place"])[: h * w].reshape(h, w).view(np.bool_)
-        down, across, cell, share, threshold = arrays[f"{start}.numbers"].tolist()
+        size, numbers = arrays[f"{start}.size"].tolist(), arrays[f"{start}.numbers"].tolist()
         scale = arrays[f"{start}.scale"].reshape(2, FEATURES)
         weights = arrays[f"{start}.weights"].reshape(2 * FEATURES + 1)
+        if not np.isfinite([*numbers, *scale.ravel(), *weights]).all():
+            raise ValueError(f"{start} has numbers that are not finite")
+        place, first = np.zeros((2, *size), np.uint8)
+        for name, places in (("place", place), ("first", first)):
+            pixels, values = arrays[f"{start}.{name}"]
+            places.ravel()[pixels] = values
+        y, x, first_y, first_x, cell, share, threshold = numbers
         parts[int(arrays[f"{start}.id"])] = ThinParts(
-            place, (down, across), cell, share, scale, weights, threshold
+            place, (y, x), cell, share, first, (first_y, first_x), scale, weights, threshold
         )
     return parts
 

@@ -9,6 +9,7 @@ object moved. Where it does not tell even the given pixels from those around, or
 nothing is done.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -17,37 +18,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hodor.tracking.geometry import STRIDE, Geometry
+from hodor.types import IdMap
 
 CELL = 9.0  # pixels of a cell, at most: larger pictures are made smaller, for time and state
 LONG, STILL_LONG = 4.0, 3.0  # cells that a part spans where it is given, and where it is found
 REACH = 2.0  # cells that a part may move from frame to frame beside what its object moves
 AROUND = 4.0  # cells around a given part that it is learned from
-SHARE = 0.02  # of a given mask: fewer thin pixels are not worth the time
+SHARE = 0.02  # of what else a given mask has: fewer thin pixels are not worth the time
 TOLD_APART = 0.6  # F1 of the given pixels and those around, below which nothing is followed
 DOUBT = 1.0  # how far below the threshold a pixel may be that touches one above it, in logits
-MOST = 2.0  # times the given share of the object's mask: more is something else that looks alike
+LEAST, MOST = 0.25, 2.2  # times the given share: less or more is something else that looks alike
+SEEN = 32.0  # pixels around a place that its features are made of: four of the widest sigma
 LEAST_SHARE = 0.3  # of a pixel that is in a mask at another size: what is thin must not vanish
 FEATURES = 13  # of a pixel
+HIDDEN = 4  # frames that a piece is remembered without being found
+FARTHEST = 5.0  # deviations from the mean that a feature counts
 RIDGE = 3.0  # of the regression, in pixels
 STEPS = 12  # of Newton's method: it has converged by then
 SAMPLES = 20_000  # pixels that are learned from at most
 
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Places = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class ThinParts:
     """The thin parts of one object: how they look, and where they were last."""
 
-    place: Mask
-    """(h, w), at the size at which they are looked for"""
+    place: Places
+    """(h, w), at the size at which they are looked for: for how many more frames each pixel is
+    remembered without being found; 0 elsewhere"""
     middle: tuple[float, float]
     """Of what else there was of the object, down and across, in shares of the frame"""
     cell: float
     """Side of one of the network's cells in its pixels, where the mask was given"""
     share: float
-    """Of the given mask's pixels"""
+    """How many pixels they had where the mask was given, in those of what else it had"""
+    first: Places
+    """(h, w), their place there"""
+    first_middle: tuple[float, float]
     scale: NDArray[np.float64]
     """(2, F): mean and deviation of ``FEATURES``"""
     weights: NDArray[np.float64]
@@ -72,9 +82,9 @@ class ThinParts:
         whole, cell = _resized(mask, size), cell * times
         body = _opened(whole, cell)
         thin = _long(whole & ~_wider(body, 1), LONG * cell)
-        share = float(thin.sum() / max(1, whole.sum()))
         around = _wider(thin, AROUND * cell) & ~_wider(whole, 1)
-        if share < SHARE or not around.any():
+        share = float(thin.sum() / max(1, body.sum()))
+        if share < SHARE or not body.any() or not around.any():
             return None
         here = _features(_picture(frame, size))
         values = np.concatenate([here[thin], here[around]])
@@ -87,43 +97,95 @@ class ThinParts:
         threshold, told_apart = _best_threshold(_terms(values, scale) @ weights, true)
         if told_apart < TOLD_APART:
             return None
-        return cls(thin, _middle(body), cell, share, scale, weights, threshold)
+        middle, place = _middle(body), thin.astype(np.uint8) * np.uint8(HIDDEN)
+        return cls(place, middle, cell, share, place, middle, scale, weights, threshold)
 
-    def followed(self, frame: Picture, mask: Mask) -> "tuple[ThinParts, Mask]":
+    def _patience(self, place: Places, found: Mask) -> Places:
+        """Where they are from now on: as found, and what may be hidden, for a while.
+
+        Args:
+            place: (h, w), as ``expected``.
+            found: (h, w).
+        """
+        hidden = (place > 0) & ~_wider(found, REACH * self.cell)
+        return np.where(found, HIDDEN, np.where(hidden, place - 1, 0)).astype(np.uint8)
+
+    def expected(self, body: Mask) -> Places:
+        """Where they should be, (h, w), if they moved as what else there is of the object.
+
+        As they were last; where that is out of the frame, as they were given.
+
+        Args:
+            body: (h, w), not empty.
+        """
+        middle = _middle(body)
+        moved = _moved(self.place, self.middle, middle)
+        return moved if moved.any() else _moved(self.first, self.first_middle, middle)
+
+    def followed(
+        self, frame: Picture, mask: Mask, others: Mask, rivals: Sequence[Mask] = ()
+    ) -> "tuple[ThinParts, Mask]":
         """The parts in another frame: as they are from then on, and their pixels (H, W).
 
         Args:
             frame: (H, W, 3) RGB, of any size.
             mask: (H, W) of what the network found of the object there.
+            others: (H, W) of what it found of other objects.
+            rivals: (H, W) each, where thin parts of other objects are expected: what is nearer to
+                those is not looked at.
         """
         size = self.place.shape
         body = _resized(mask, size)
         if not body.any():
             return self, np.zeros(mask.shape, np.bool_)
-        middle = _middle(body)
-        expected = _moved(self.place, self.middle, middle)
-        searched = _wider(expected, REACH * self.cell)
+        place = self.expected(body)
+        searched = _wider(place > 0, REACH * self.cell) & ~_resized(others, size)
+        for rival in rivals:
+            searched &= _distance(place > 0) <= _distance(_resized(rival, size))
         found = self._found(_picture(frame, size), searched, body)
-        if found.sum() > MOST * self.share * (body.sum() + found.sum()):
-            return replace(self, place=expected, middle=middle), np.zeros(mask.shape, np.bool_)
-        # With nothing there they may be hidden: they are looked for where they would be.
-        place = found if found.any() else expected
-        return replace(self, place=place, middle=middle), _resized(found, mask.shape)
+        told = LEAST <= found.sum() / (self.share * body.sum()) <= MOST
+        last = self._patience(place, found if told else np.zeros_like(found))
+        parts = replace(self, place=last, middle=_middle(body))
+        return parts, _resized(found, mask.shape) if told else np.zeros(mask.shape, np.bool_)
 
     def _found(self, picture: Picture, searched: Mask, body: Mask) -> Mask:
         """What looks like them, (h, w), where it is searched for: in thin, long pieces."""
         found = np.zeros_like(searched)
         if not searched.any():
             return found
-        y, x = _box(searched, AROUND * self.cell)
+        y, x = _box(searched, SEEN)
         inside = searched[y, x]
         logits = np.full(inside.shape, -np.inf)
         logits[inside] = _terms(_features(picture[y, x])[inside], self.scale) @ self.weights
-        sure = logits > self.threshold
-        pieces = _touching(logits > self.threshold - DOUBT, sure) & _wider(sure, 1)
+        sure = logits >= self.threshold
+        pieces = _touching(logits >= self.threshold - DOUBT, sure) & _wider(sure, 1)
         thick = _opened(pieces | _narrower(body[y, x], 2), self.cell)
         found[y, x] = _long(pieces & ~_wider(thick, 1), STILL_LONG * self.cell)
-        return found & ~_narrower(body, 1)
+        return found & ~body
+
+
+def followed_together(
+    known: Mapping[int, ThinParts], frame: Picture, labels: IdMap
+) -> tuple[dict[int, ThinParts], dict[int, Mask]]:
+    """The thin parts of all objects that have some in another frame; see ``ThinParts.followed``.
+
+    Args:
+        known: by id.
+        frame: (H, W, 3) RGB.
+        labels: (H, W), what the network found.
+    """
+    masks = {i: np.asarray(labels == i) for i in known}
+    expected = {
+        i: _resized(one.expected(body) > 0, masks[i].shape)
+        for i, one in known.items()
+        if len(known) > 1 and (body := _resized(masks[i], one.place.shape)).any()
+    }
+    parts, found = {}, {}
+    for i, one in known.items():
+        rivals = [place for j, place in expected.items() if j != i]
+        others = np.asarray((labels != 0) & ~masks[i])
+        parts[i], found[i] = one.followed(frame, masks[i], others, rivals)
+    return parts, found
 
 
 def _features(picture: Picture) -> NDArray[np.float32]:
@@ -144,7 +206,7 @@ def _features(picture: Picture) -> NDArray[np.float32]:
 
 def _terms(values: NDArray[np.float32], scale: NDArray[np.float64]) -> NDArray[np.float64]:
     """What the regression adds up for each of n pixels, (n, 2 F + 1), from features (n, F)."""
-    even = (values - scale[0]) / scale[1]
+    even = ((values - scale[0]) / scale[1]).clip(-FARTHEST, FARTHEST)
     return np.concatenate([even, even**2, np.ones_like(even[:, :1])], 1)
 
 
@@ -165,8 +227,10 @@ def _best_threshold(logits: NDArray[np.float64], true: Mask) -> tuple[float, flo
     order = np.argsort(-logits, kind="stable")
     right = np.cumsum(true[order])
     f1 = 2 * right / (np.arange(1, len(true) + 1) + true.sum())
-    best = int(f1.argmax())
-    return float(logits[order[best]]), float(f1[best])
+    falling = logits[order]
+    last = np.append(falling[:-1] > falling[1:], True)  # of those that are equal
+    best = int(np.where(last, f1, 0).argmax())
+    return float(falling[best]), float(f1[best])
 
 
 def _picture(frame: Picture, size: tuple[int, ...]) -> Picture:
@@ -225,19 +289,24 @@ def _touching(mask: Mask, sure: Mask) -> Mask:
 
 
 def _middle(mask: Mask) -> tuple[float, float]:
-    """Centre of a mask (h, w), down and across, in shares of the sides; the picture's of none."""
+    """Centre of a mask (h, w) that is not empty, down and across, in shares of the sides."""
     m = cv2.moments(mask.view(np.uint8), binaryImage=True)
-    if not m["m00"]:
-        return 0.5, 0.5
     return m["m01"] / m["m00"] / mask.shape[0], m["m10"] / m["m00"] / mask.shape[1]
 
 
-def _moved(mask: Mask, start: tuple[float, float], end: tuple[float, float]) -> Mask:
-    """A mask (h, w) moved as a place moves, in shares of its sides."""
+def _moved(mask: Places, start: tuple[float, float], end: tuple[float, float]) -> Places:
+    """Places (h, w) moved as a place moves, in shares of its sides."""
     h, w = mask.shape
     shift = np.array([[1, 0, (end[1] - start[1]) * w], [0, 1, (end[0] - start[0]) * h]])
-    moved = cv2.warpAffine(mask.view(np.uint8), shift, (w, h), flags=cv2.INTER_NEAREST)
-    return np.asarray(moved, np.uint8).view(np.bool_)
+    moved = cv2.warpAffine(mask, shift, (w, h), flags=cv2.INTER_NEAREST)
+    return np.asarray(moved, np.uint8)
+
+
+def _distance(mask: Mask) -> NDArray[np.float32]:
+    """How far each pixel (h, w) is from a mask; far from an empty one."""
+    nowhere = np.ones(mask.shape, np.uint8)
+    nowhere[mask] = 0
+    return np.asarray(cv2.distanceTransform(nowhere, cv2.DIST_L2, 3), np.float32)
 
 
 def _box(mask: Mask, margin: float) -> tuple[slice, slice]:

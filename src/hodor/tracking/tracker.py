@@ -186,9 +186,9 @@ class Tracker:
                 logits = stages.refine(features, logits, grey, geometry)
                 descriptors = stages.encode(features, logits, given).at(self._next)
                 result = stages.result(descriptors, logits, given, geometry)
+            result, thin_parts = stages.with_thin_parts(frame, result, given, geometry)
             stages.remember(features, descriptors, result, given, geometry)
-        result, thin_parts = stages.with_thin_parts(frame, result, given, geometry)
-        stages.remember_thin_parts(thin_parts)
+            stages.remember_thin_parts(thin_parts)
         return result
 
     @property
