@@ -173,6 +173,24 @@ def test_where_ever_more_looks_alike_none_is_shown_until_it_is_gone() -> None:
     assert (right > 0.85, complete > 0.75) == (True, True), (right, complete)
 
 
+def test_what_the_network_finds_by_itself_is_left_to_it() -> None:
+    picture, body, ropes = scene(0)
+    parts = given(picture, body | ropes)
+    assert parts is not None
+    picture, body, ropes = scene(1)
+    left, found = parts.followed(picture, body | (ropes & (np.arange(SIZE[1]) > 95)), NO_OTHERS)
+    assert left is None
+    assert not found.any()
+    # Once they were lost it may find a piece now and then.
+    lost, _ = parts.followed(picture, body, NO_OTHERS)
+    assert lost is not None
+    picture, body, ropes = scene(2)
+    mask = body | (ropes & (np.arange(SIZE[1]) > 95))
+    left, found = lost.followed(picture, mask, NO_OTHERS)
+    assert left is not None
+    assert near(found | mask, ropes)[1] > 0.7
+
+
 def test_what_is_no_thin_part_is_left_to_the_network() -> None:
     picture, body, ropes = scene(0)
     assert given(picture, body | ropes) is not None
@@ -281,7 +299,7 @@ def test_a_state_whose_thin_parts_are_damaged_is_told_when_it_is_read(
     state = followed(pretrained, 1, thin_parts=True)[0].state_dict()
     wrong = {
         "weights": np.zeros(5),
-        "numbers": np.full(7, np.nan),
+        "numbers": np.full(8, np.nan),
         "size": np.array([0, 10]),
         "place": np.array([[1 << 40], [1]]),
     }

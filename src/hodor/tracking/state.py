@@ -184,7 +184,7 @@ def _pack_thin_parts(parts: Mapping[int, ThinParts]) -> dict[str, AnyArray]:
         for name, places in (("place", one.place), ("first", one.first)):
             pixels = np.flatnonzero(places)  # few of all
             named[f"{start}.{name}"] = np.stack([pixels, places.ravel()[pixels]])
-        numbers = [*one.middle, *one.first_middle, one.cell, one.share, one.threshold]
+        numbers = [*one.middle, *one.first_middle, one.cell, one.share, one.threshold, one.lost]
         named[f"{start}.numbers"] = np.array(numbers, np.float64)
         named[f"{start}.scale"], named[f"{start}.weights"] = one.scale, one.weights
     return named
@@ -202,9 +202,18 @@ def _unpack_thin_parts(arrays: Mapping[str, AnyArray]) -> dict[int, ThinParts]:
         for name, places in (("place", place), ("first", first)):
             pixels, values = arrays[f"{start}.{name}"]
             places.ravel()[pixels] = values
-        y, x, first_y, first_x, cell, share, threshold = numbers
+        y, x, first_y, first_x, cell, share, threshold, lost = numbers
         parts[int(arrays[f"{start}.id"])] = ThinParts(
-            place, (y, x), cell, share, first, (first_y, first_x), scale, weights, threshold
+            place,
+            (y, x),
+            cell,
+            share,
+            first,
+            (first_y, first_x),
+            scale,
+            weights,
+            threshold,
+            lost=bool(lost),
         )
     return parts
 

@@ -6,7 +6,7 @@ themselves, pixel by pixel. Of a given mask they are what a disc of a cell's wid
 into. A logistic regression on colour, contrast and ridges learns their pixels from those around
 them, in that frame; in later ones it is asked near the place that they had last, moved as the
 object moved. Where it does not tell even the given pixels from those around, or there are few,
-nothing is done.
+or the network finds some of them by itself, nothing is done.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ LONG, STILL_LONG = 4.0, 3.0  # cells that a part spans where it is given, and wh
 REACH = 2.0  # cells that a part may move from frame to frame beside what its object moves
 AROUND = 4.0  # cells around a given part that it is learned from
 SHARE = 0.02  # of what else a given mask has: fewer thin pixels are not worth the time
+FOUND_ANYWAY = 0.15  # share of them that the network may find itself; of ropes it finds up to 0.1
 TOLD_APART = 0.6  # F1 of the given pixels and those around, below which nothing is followed
 DOUBT = 1.0  # how far below the threshold a pixel may be that touches one above it, in logits
 LEAST, MOST = 0.25, 2.2  # times the given share: less or more is something else that looks alike
@@ -64,6 +65,8 @@ class ThinParts:
     """(2 F + 1,) of the features, their squares and 1"""
     threshold: float
     """A pixel's logit from which it is taken for thin"""
+    lost: bool = False
+    """Whether the network was seen to lose them"""
 
     @classmethod
     def of(cls, frame: Picture, mask: Mask, geometry: Geometry) -> Self | None:
@@ -124,8 +127,11 @@ class ThinParts:
 
     def followed(
         self, frame: Picture, mask: Mask, others: Mask, rivals: Sequence[Mask] = ()
-    ) -> "tuple[ThinParts, Mask]":
+    ) -> "tuple[ThinParts | None, Mask]":
         """The parts in another frame: as they are from then on, and their pixels (H, W).
+
+        None of the parts are left if the network itself finds some of them in the first frame after
+        that in which they were given: then they are not too thin for it.
 
         Args:
             frame: (H, W, 3) RGB, of any size.
@@ -136,17 +142,21 @@ class ThinParts:
         """
         size = self.place.shape
         body = _resized(mask, size)
+        nothing = np.zeros(mask.shape, np.bool_)
         if not body.any():
-            return self, np.zeros(mask.shape, np.bool_)
+            return self, nothing
         place = self.expected(body)
-        searched = _wider(place > 0, REACH * self.cell) & ~_resized(others, size)
+        there = place > 0
+        if not self.lost and (there & _wider(body, 1)).sum() > FOUND_ANYWAY * there.sum():
+            return None, nothing
+        searched = _wider(there, REACH * self.cell) & ~_resized(others, size)
         for rival in rivals:
-            searched &= _distance(place > 0) <= _distance(_resized(rival, size))
+            searched &= _distance(there) <= _distance(_resized(rival, size))
         found = self._found(_picture(frame, size), searched, body)
         told = LEAST <= found.sum() / (self.share * body.sum()) <= MOST
         last = self._patience(place, found if told else np.zeros_like(found))
-        parts = replace(self, place=last, middle=_middle(body))
-        return parts, _resized(found, mask.shape) if told else np.zeros(mask.shape, np.bool_)
+        parts = replace(self, place=last, middle=_middle(body), lost=True)
+        return parts, _resized(found, mask.shape) if told else nothing
 
     def _found(self, picture: Picture, searched: Mask, body: Mask) -> Mask:
         """What looks like them, (h, w), where it is searched for: in thin, long pieces."""
@@ -180,11 +190,14 @@ def followed_together(
         for i, one in known.items()
         if len(known) > 1 and (body := _resized(masks[i], one.place.shape)).any()
     }
-    parts, found = {}, {}
+    parts: dict[int, ThinParts] = {}
+    found: dict[int, Mask] = {}
     for i, one in known.items():
         rivals = [place for j, place in expected.items() if j != i]
         others = np.asarray((labels != 0) & ~masks[i])
-        parts[i], found[i] = one.followed(frame, masks[i], others, rivals)
+        left, found[i] = one.followed(frame, masks[i], others, rivals)
+        if left is not None:
+            parts[i] = left
     return parts, found
 
 
