@@ -56,6 +56,14 @@ def given(picture: Picture, mask: Mask) -> ThinParts | None:
     return ThinParts.of(picture, mask, geometry)
 
 
+def at_first() -> ThinParts:
+    """The thin parts of ``scene`` as they are given."""
+    picture, body, ropes = scene(0)
+    parts = given(picture, body | ropes)
+    assert parts is not None
+    return parts
+
+
 def near(found: Mask, true: Mask) -> tuple[float, float]:
     """Shares of what was found that is right, and of what is there that was found, by 2 pixels."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
@@ -64,8 +72,7 @@ def near(found: Mask, true: Mask) -> tuple[float, float]:
 
 
 def test_ropes_are_followed_as_their_object_moves() -> None:
-    picture, body, ropes = scene(0)
-    parts = given(picture, body | ropes)
+    parts: ThinParts | None = at_first()
     for t in range(1, 16):
         assert parts is not None
         picture, body, ropes = scene(t)
@@ -75,11 +82,9 @@ def test_ropes_are_followed_as_their_object_moves() -> None:
 
 
 def test_ropes_that_are_gone_are_not_found_and_are_found_when_they_are_back() -> None:
-    picture, body, ropes = scene(0)
-    parts = given(picture, body | ropes)
-    assert parts is not None
+    parts = at_first()
     for t in (1, 2, 3):
-        picture, body, _ = scene(t, rope=None)
+        picture, body, ropes = scene(t, rope=None)
         parts, found = parts.followed(picture, body, NO_OTHERS)
         assert found.sum() < 0.1 * ropes.sum()
     picture, body, ropes = scene(4)
@@ -95,8 +100,7 @@ def test_one_of_two_that_is_hidden_for_a_moment_is_found_again() -> None:
         picture[gone] = SEA
         return picture, body, ropes & ~gone
 
-    picture, body, ropes = scene(0)
-    parts = given(picture, body | ropes)
+    parts: ThinParts | None = at_first()
     for t, make in enumerate((scene_without_one, scene_without_one, scene, scene), 1):
         assert parts is not None
         picture, body, ropes = make(t)
@@ -149,9 +153,7 @@ def test_those_of_two_objects_that_come_near_each_other_stay_theirs() -> None:
 
 
 def test_an_object_out_of_sight_shows_none_and_keeps_what_they_look_like() -> None:
-    picture, body, ropes = scene(0)
-    parts = given(picture, body | ropes)
-    assert parts is not None
+    parts = at_first()
     parts, found = parts.followed(scene(1)[0], NO_OTHERS, NO_OTHERS)
     assert not found.any()
     picture, body, ropes = scene(8)  # it comes back elsewhere, and they with it
@@ -159,8 +161,7 @@ def test_an_object_out_of_sight_shows_none_and_keeps_what_they_look_like() -> No
 
 
 def test_where_ever_more_looks_alike_none_is_shown_until_it_is_gone() -> None:
-    picture, body, ropes = scene(0)
-    parts = given(picture, body | ropes)
+    parts: ThinParts | None = at_first()
     for t in range(1, 7):
         assert parts is not None
         picture, body, _ = scene(t)
@@ -174,9 +175,7 @@ def test_where_ever_more_looks_alike_none_is_shown_until_it_is_gone() -> None:
 
 
 def test_what_the_network_finds_by_itself_is_left_to_it() -> None:
-    picture, body, ropes = scene(0)
-    parts = given(picture, body | ropes)
-    assert parts is not None
+    parts = at_first()
     picture, body, ropes = scene(1)
     left, found = parts.followed(picture, body | (ropes & (np.arange(SIZE[1]) > 95)), NO_OTHERS)
     assert left is None
@@ -301,9 +300,10 @@ def test_a_state_whose_thin_parts_are_damaged_is_told_when_it_is_read(
         "weights": np.zeros(5),
         "numbers": np.full(8, np.nan),
         "size": np.array([0, 10]),
+        "scale": np.zeros((2, 3)),
         "place": np.array([[1 << 40], [1]]),
     }
-    for name, value in wrong.items():
+    for name, value in [*wrong.items(), ("size", np.array([1 << 30, 1 << 30]))]:
         memory = state["memory"] | {f"thin_parts.000.{name}": value}
         save_state(tmp_path / "state.safetensors", {**state, "memory": memory}, {})
         with pytest.raises(WeightsError, match="damaged"):

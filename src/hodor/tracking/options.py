@@ -102,8 +102,8 @@ class TrackerOptions:
     For networks that match."""
     thin_parts: bool = False
     """Follow what of a given mask is narrower than a cell of the network, such as ropes, pixel by
-    pixel, where colour and contrast tell it from what is around it (off: paper). It is shown; the
-    network does not see it."""
+    pixel, where colour and contrast tell it from what is around it and the network loses it (off:
+    paper). It is shown; the network does not see it."""
     decode_new: bool = False
     """Let a new object take part in decoding the frame that its mask comes with (as released).
     Without it, its mask is set in afterwards, and nothing else changes in that frame."""

@@ -50,7 +50,10 @@ class Result:
 
     @property
     def carried(self) -> IdMap:
-        """The label map (H, W) that the next frame looks back at; see ``TrackerOptions.merge``."""
+        """The label map (H, W) that the next frame looks back at, as the network alone found it.
+
+        See ``TrackerOptions.merge`` and ``thin_parts``.
+        """
         return self.label_map if self._carried is None else self._carried
 
     @property
@@ -95,6 +98,8 @@ class Result:
 
     def soft_masks(self) -> NDArray[np.float32]:
         """Probabilities (1 + O, H, W): background, then ``ids`` in order. Computed when asked.
+
+        Thin parts have 1.
 
         Raises:
             HodorError: the result was pickled.

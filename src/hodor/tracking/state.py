@@ -25,6 +25,7 @@ from hodor.tracking.thin_parts import FEATURES, ThinParts
 from hodor.types import AnyArray, JsonObject
 
 STATE_FORMAT = "hodor-state-3"
+LARGEST = 2**28  # pixels of what a saved place may be in: a damaged size must not take all memory
 REFERENCES_FORMAT = "hodor-references-1"
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -193,12 +194,12 @@ def _pack_thin_parts(parts: Mapping[int, ThinParts]) -> dict[str, AnyArray]:
 def _unpack_thin_parts(arrays: Mapping[str, AnyArray]) -> dict[int, ThinParts]:
     parts = {}
     for start in _starts("thin_parts", arrays):
-        size, numbers = arrays[f"{start}.size"].tolist(), arrays[f"{start}.numbers"].tolist()
+        (h, w), numbers = arrays[f"{start}.size"].tolist(), arrays[f"{start}.numbers"].tolist()
         scale = arrays[f"{start}.scale"].reshape(2, FEATURES)
         weights = arrays[f"{start}.weights"].reshape(2 * FEATURES + 1)
-        if not np.isfinite([*numbers, *scale.ravel(), *weights]).all():
-            raise ValueError(f"{start} has numbers that are not finite")
-        place, first = np.zeros((2, *size), np.uint8)
+        if not np.isfinite([*numbers, *scale.ravel(), *weights]).all() or not 0 < h * w <= LARGEST:
+            raise ValueError(f"{start} has numbers that cannot be")
+        place, first = np.zeros((2, h, w), np.uint8)
         for name, places in (("place", place), ("first", first)):
             pixels, values = arrays[f"{start}.{name}"]
             places.ravel()[pixels] = values
