@@ -13,7 +13,7 @@ from hodor.model import Hodor
 from hodor.tracking import Tracker, TrackerOptions, load_state, save_state
 from hodor.tracking.boxes import Crop
 from hodor.tracking.geometry import Geometry
-from hodor.tracking.prior import LABELS, LastFrame, _middles, carried_masks
+from hodor.tracking.prior import LABELS, LastFrame, _middles, carried_masks, looked_back
 from hodor.video import look_back, small_grey
 from hodor.video.motion import SIDE
 
@@ -44,7 +44,7 @@ def test_a_mask_is_carried_into_the_part_of_the_frame_that_is_looked_at(crop: Cr
     labels[200:300, 250:400] = 5
     geometry = Geometry.of(FRAME, TrackerOptions(size=192), crop)
     last = LastFrame.of(small_grey(before), labels, {5: 0.75})
-    found = carried_masks(last, small_grey(now), (5, 9), geometry)
+    found = carried_masks(last, looked_back(last, small_grey(now), geometry), (5, 9), geometry)
     truth = cells_of(np.roll(labels, (6, 10), (0, 1)) == 5, crop, geometry)
     ours = found.masks[0, : truth.shape[0], : truth.shape[1]] > 0.5
     assert (ours & truth).sum() / (ours | truth).sum() > 0.93
@@ -68,7 +68,7 @@ def test_many_masks_are_carried_in_one_go_as_each_is_alone(size: tuple[int, int]
         cells = (geometry.padded[0] // 4, geometry.padded[1] // 4)
         grey = small_grey(now)
         at = look_back(grey, last.grey, *_middles(cells, grey.shape, geometry))
-        found = carried_masks(last, grey, ids, geometry)
+        found = carried_masks(last, looked_back(last, grey, geometry), ids, geometry)
         alone = [last.mask(i) for i in ids]
         truth = np.stack([at.take(mask) for mask in alone])
         # Before 5.0 OpenCV's own places are of a 32nd of a pixel.
@@ -81,7 +81,8 @@ def test_objects_outside_of_what_is_looked_at_are_known_and_carried_nowhere() ->
     labels[:40, :40] = 5
     geometry = Geometry.of(FRAME, TrackerOptions(size=192), Crop(240, 320, 240, 320))
     grey = small_grey(ground())
-    found = carried_masks(LastFrame.of(grey, labels, {5: 0.5}), grey, (5, 9), geometry)
+    last = LastFrame.of(grey, labels, {5: 0.5})
+    found = carried_masks(last, looked_back(last, grey, geometry), (5, 9), geometry)
     assert not found.masks.any()
     assert found.masks.shape[0] == 2
     assert found.known.tolist() == [1.0, 0.0]
@@ -95,7 +96,9 @@ def test_without_a_frame_before_of_the_same_size_nothing_is_known(size: Any) -> 
             small_grey(ground().transpose(1, 0, 2)), np.ones(size, np.uint8), {1: 1}
         )
     geometry = Geometry.of(FRAME, TrackerOptions(size=192))
-    found = carried_masks(last, small_grey(ground()), (1,), geometry)
+    at = looked_back(last, small_grey(ground()), geometry)
+    assert at is None
+    found = carried_masks(last, at, (1,), geometry)
     assert not found.known.any()
     assert not found.masks.any()
 

@@ -84,24 +84,31 @@ class Matcher(nn.Module):
             self.tokens = nn.Conv2d(tokens, channels, 1)
             self.share = nn.Parameter(torch.zeros(()))  # of tokens in the cosines, before a sigmoid
 
-    def keys(self, pyramid: Pyramid, tokens: Tensor | None = None) -> Tensor:
+    def keys(
+        self, pyramid: Pyramid, tokens: Tensor | None = None, meant: Tensor | None = None
+    ) -> Tensor:
         """Keys (B, C, h/8, w/8) of a frame, of length 1.
+
+        The second half of the channels is what tokens say, where a network has them.
 
         Args:
             pyramid: of the frame.
             tokens: (B, D, y, x) of the frame, at any size.
+            meant: (B, C / 2, h/8, w/8), in place of tokens: that half of another frame's keys,
+                brought to this frame's places; its lengths do not count.
         """
         fine = F.normalize(F.avg_pool2d(pyramid.f4, 2), dim=1)
         coarse = F.normalize(pyramid.f8, dim=1)
         own = F.normalize(self.project(torch.cat([coarse, fine], 1)), dim=1)
-        if self.tokens is None or tokens is None:
+        if self.tokens is not None and tokens is not None:
+            meant = F.interpolate(
+                self.tokens(F.normalize(tokens, dim=1)),
+                size=own.shape[-2:],
+                mode="bilinear",
+                align_corners=False,
+            )
+        if meant is None:
             return own
-        meant = F.interpolate(
-            self.tokens(F.normalize(tokens, dim=1)),
-            size=own.shape[-2:],
-            mode="bilinear",
-            align_corners=False,
-        )
         share = self.share.sigmoid()
         weighed = [own * (1 - share).sqrt(), F.normalize(meant, dim=1) * share.sqrt()]
         return torch.cat(weighed, 1)

@@ -152,17 +152,18 @@ class Hodor(nn.Module):
         ahead = ahead.view(b, o, *ahead.shape[-2:])
         return torch.cat([torch.zeros_like(ahead[:, :1]), ahead], 1)
 
-    def keys(self, images: Tensor, pyramid: Pyramid) -> Tensor | None:
+    def keys(self, images: Tensor, pyramid: Pyramid, meant: Tensor | None = None) -> Tensor | None:
         """By what other frames are matched with these: (B, C, h/8, w/8); None: no matching.
 
         Args:
             images: (B, 3, h, w), normalised.
             pyramid: of them.
+            meant: in place of the images' tokens, see ``Matcher.keys``.
         """
         if self.matcher is None:
             return None
-        tokens = None if self.tokens is None else self.tokens(images)
-        return self.matcher.keys(pyramid, tokens)
+        tokens = None if self.tokens is None or meant is not None else self.tokens(images)
+        return self.matcher.keys(pyramid, tokens, meant)
 
     def refine(
         self,

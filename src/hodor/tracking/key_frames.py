@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hodor.tracking.geometry import KEYS_STRIDE, Geometry
 from hodor.tracking.logits import ArrayT
 from hodor.types import IdMap
+from hodor.video import Carried
 
 MAX_GIVEN = 4  # frames with given masks kept as maps: the first and the latest
 MAX_FOUND = 2  # frames kept by ``keep_every``: the one that is matched, and the one that is next
@@ -30,6 +31,12 @@ class KeyFrame(Generic[ArrayT]):
     """(2, J), from ``Geometry.places``"""
     weight: float = 1.0
     """In (0, 1]: how much what it says counts against other frames; below 1 it was found"""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """How many places there are down and across."""
+        down = int(np.count_nonzero(self.places[1] == self.places[1, 0]))
+        return down, self.places.shape[1] // down
 
     @property
     def sizes(self) -> dict[int, float]:
@@ -71,6 +78,38 @@ class KeyFrame(Generic[ArrayT]):
         gone = set(ids)
         kept = {i: m for i, m in self.masks.items() if i not in gone}
         return replace(self, masks=kept)
+
+
+class EarlierKeys(NamedTuple, Generic[ArrayT]):
+    """The keys of the frame before, and where a new frame's places were in them."""
+
+    keys: ArrayT
+    """(C, J)"""
+    size: tuple[int, int]
+    """(y, x) of the grid that its J places are"""
+    rows: NDArray[np.float32]
+    """(h/8, w/8), in places of that grid, 0 in the middle of the first"""
+    columns: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, before: KeyFrame[ArrayT], at: Carried, geometry: Geometry) -> "EarlierKeys[ArrayT]":
+        """What is known of a frame before it is looked at.
+
+        Args:
+            before: the frame before, with keys (C, J).
+            at: where the cells of the new frame's logits, (h/4, w/4), were in it.
+            geometry: of the new frame.
+        """
+        y, x = before.grid
+        short = min(geometry.frame)
+        there = []
+        for axis, seen, step in ((0, at.y, x), (1, at.x, 1)):
+            first, second = (float(one) for one in before.places[axis, [0, step]])
+            h, w = seen.shape
+            middles = seen.reshape(h // 2, 2, w // 2, 2).mean((1, 3))  # of four cells each
+            frame = (middles + 0.5) * geometry.frame[axis] / at.size[axis] / short
+            there.append(((frame - first) / (second - first)).astype(np.float32))
+        return cls(before.keys, (y, x), *there)
 
 
 class RememberedPlaces(NamedTuple, Generic[ArrayT]):

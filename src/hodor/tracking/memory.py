@@ -72,6 +72,11 @@ class Memory(Generic[ArrayT]):
         frames = [*self.recent, *self.references, *self.last_seen.values()]
         return sorted({i for frame in frames for i in frame.objects})
 
+    @property
+    def newest(self) -> int | None:
+        """Number of the newest frame that is remembered."""
+        return self.recent[-1].index if self.recent else None
+
     def push(self, frame: FrameDescriptors[ArrayT]) -> None:
         """Remember one more frame, (C,) an object; what leaves the window is forgotten.
 

@@ -90,23 +90,36 @@ class CarriedMasks(NamedTuple):
     """(h/4, w/4) in [0, 1]"""
 
 
+def looked_back(
+    last: LastFrame | None, grey: NDArray[np.uint8], geometry: Geometry
+) -> Carried | None:
+    """Where the cells of a new frame's logits, (h/4, w/4), were in the frame before.
+
+    Args:
+        last: the frame before; None, or of another size: it is not known.
+        grey: (h, w) of the new frame, from ``small_grey``.
+        geometry: of the new frame.
+    """
+    if last is None or last.grey.shape != grey.shape:
+        return None
+    return look_back(grey, last.grey, *_middles(_cells(geometry), grey.shape, geometry))
+
+
 def carried_masks(
-    last: LastFrame | None, grey: NDArray[np.uint8], ids: Sequence[int], geometry: Geometry
+    last: LastFrame | None, at: Carried | None, ids: Sequence[int], geometry: Geometry
 ) -> CarriedMasks:
     """Carry the last masks to a new frame.
 
     Args:
-        last: the frame before; None, or of another size: nothing is known.
-        grey: (h, w) of the new frame, from ``small_grey``.
+        last: the frame before.
+        at: where the new frame's cells were in it, from ``looked_back``; None: nothing is known.
         ids: of the O objects.
         geometry: of the new frame.
     """
-    cells = (geometry.padded[0] // STRIDE, geometry.padded[1] // STRIDE)
-    if last is None or last.grey.shape != grey.shape:
-        nothing = np.zeros(len(ids), np.float32)
-        blank = np.zeros(cells, np.float32)
-        return CarriedMasks(np.zeros((len(ids), *cells), np.float32), nothing, nothing, blank)
-    at = look_back(grey, last.grey, *_middles(cells, grey.shape, geometry))
+    if last is None or at is None:
+        nothing, blank = np.zeros(len(ids), np.float32), np.zeros(_cells(geometry), np.float32)
+        masks = np.zeros((len(ids), *blank.shape), np.float32)
+        return CarriedMasks(masks, nothing, nothing, blank)
     masks = _taken(last, at, ids)
     known = np.any(masks, axis=(1, 2))
     return CarriedMasks(
@@ -115,6 +128,20 @@ def carried_masks(
         np.array([last.confidence.get(i, 0.0) for i in ids], np.float32),
         at.change,
     )
+
+
+def change_of_objects(last: LastFrame, at: Carried) -> float:
+    """By how much objects' pixels have changed since the frame before, in [0, 1].
+
+    The mean over all objects' masks, carried along; 1 where none is in sight.
+
+    Args:
+        last: the frame before.
+        at: where the new frame's cells were in it, (h/4, w/4).
+    """
+    masks = at.take(last.all_masks())
+    covered = float(masks.sum())
+    return float((at.change * masks).sum()) / covered if covered else 1.0
 
 
 def _taken(last: LastFrame, at: Carried, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -172,6 +199,10 @@ def _resizing(kept: int, small: int) -> _Mixture:
     most = int(np.count_nonzero(matrix, 1).max())
     pixels = np.argsort(matrix == 0, 1, kind="stable")[:, :most]
     return _Mixture(pixels, np.take_along_axis(matrix, pixels, 1))
+
+
+def _cells(geometry: Geometry) -> tuple[int, int]:
+    return geometry.padded[0] // STRIDE, geometry.padded[1] // STRIDE
 
 
 def _middles(

@@ -19,7 +19,7 @@ from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
-from hodor.tracking.key_frames import RememberedPlaces
+from hodor.tracking.key_frames import EarlierKeys, RememberedPlaces
 from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.prior import CarriedMasks
 from hodor.types import Json
@@ -73,9 +73,22 @@ class Runtime(ABC, Generic[ArrayT, FeaturesT]):
         """Around the frames of one video: who computes in common is waited for there."""
         return nullcontext()
 
+    @property
+    def tokens_every(self) -> int:
+        """In one of how many frames tokens are worked out; between they are carried along."""
+        return 1
+
     @abstractmethod
-    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> FeaturesT:
-        """What the network sees in the crop of a frame (H, W, 3)."""
+    def extract(
+        self,
+        frame: NDArray[np.uint8],
+        geometry: Geometry,
+        earlier: EarlierKeys[ArrayT] | None = None,
+    ) -> FeaturesT:
+        """What the network sees in the crop of a frame (H, W, 3).
+
+        earlier: if given, what tokens say is taken from there.
+        """
 
     def expect(self, frame: NDArray[np.uint8]) -> None:
         """A frame (H, W, 3) that is to be stepped soon: what can be begun is, from any thread.

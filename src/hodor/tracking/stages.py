@@ -26,16 +26,26 @@ from hodor.tracking.doubts import (
 )
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
-from hodor.tracking.key_frames import KeyFrame, RememberedPlaces
+from hodor.tracking.key_frames import EarlierKeys, KeyFrame, RememberedPlaces
 from hodor.tracking.logits import ArrayT, Logits
 from hodor.tracking.memory import Memory
 from hodor.tracking.options import TrackerOptions
-from hodor.tracking.prior import CarriedMasks, LastFrame, carried_masks
+from hodor.tracking.prior import (
+    CarriedMasks,
+    LastFrame,
+    carried_masks,
+    change_of_objects,
+    looked_back,
+)
 from hodor.tracking.result import Result, label_map_of
 from hodor.tracking.runtime import FeaturesT, Runtime
 from hodor.tracking.thin_parts import ThinParts, followed_together
 from hodor.types import IdMap
-from hodor.video import small_grey
+from hodor.video import Carried, small_grey
+
+# Share of grey levels by which objects may change while tokens are taken from the frame before:
+# who crouches, spins or comes out of hiding is looked at anew (docs, Runs).
+MOST_CHANGE = 0.3
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,36 @@ class Stages(Generic[ArrayT, FeaturesT]):
         """A frame (H, W, 3) small, (h, w), as a refiner looks at it; None: there is no refiner."""
         return small_grey(frame) if self.runtime.config.refiner_channels else None
 
+    def look_back(self, grey: NDArray[np.uint8] | None, geometry: Geometry) -> Carried | None:
+        """Where the cells of logits, (h/4, w/4), were in the frame before; None: not known.
+
+        grey: the frame small, (h, w), from ``grey``.
+        """
+        if grey is None or not self.memory.ids:
+            return None
+        return looked_back(self.memory.last, grey, geometry)
+
+    def extract(
+        self, frame: NDArray[np.uint8], index: int, at: Carried | None, geometry: Geometry
+    ) -> FeaturesT:
+        """What the network sees in a frame.
+
+        Tokens are taken from the frame before where that is asked and objects look as they did.
+
+        Args:
+            frame: (H, W, 3).
+            index: its number.
+            at: where its cells were in the frame before, from ``look_back``; None: not known, or
+                nothing may be taken from there.
+            geometry: of the frame.
+        """
+        memory, earlier = self.memory, None
+        if index % self.runtime.tokens_every and at and memory.last and memory.last_map:
+            follows = memory.newest == index - 1
+            if follows and change_of_objects(memory.last, at) < MOST_CHANGE:
+                earlier = EarlierKeys.of(memory.last_map, at, geometry)
+        return self.runtime.extract(frame, geometry, earlier)
+
     def given(self, labels: IdMap | None, geometry: Geometry) -> Given[ArrayT] | None:
         """Given masks, from ids (H, W), at the network's size."""
         if labels is None:
@@ -109,16 +149,16 @@ class Stages(Generic[ArrayT, FeaturesT]):
         self,
         features: FeaturesT,
         logits: Logits[ArrayT] | None,
-        grey: NDArray[np.uint8] | None,
+        at: Carried | None,
         geometry: Geometry,
     ) -> Logits[ArrayT] | None:
         """Logits corrected from pixels and from the last masks; all that follows is made of them.
 
-        grey: the frame small, (h, w), from ``grey``.
+        at: where the cells of logits, (h/4, w/4), were in the frame before, from ``look_back``.
         """
-        if logits is None or grey is None:
+        if logits is None or not self.runtime.config.refiner_channels:
             return logits
-        carried = carried_masks(self.memory.last, grey, logits.ids, geometry)
+        carried = carried_masks(self.memory.last, at, logits.ids, geometry)
         memory, keys = self.memory, self.runtime.keys(features)
         remembered = []
         if keys is not None:
@@ -147,7 +187,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
         self,
         frame: NDArray[np.uint8],
         given: Given[ArrayT] | None,
-        grey: NDArray[np.uint8] | None,
+        at: Carried | None,
         geometry: Geometry,
     ) -> Answer[ArrayT, FeaturesT] | None:
         """All of this in one go, where the runtime does that; None: the stages, one by one.
@@ -155,14 +195,16 @@ class Stages(Generic[ArrayT, FeaturesT]):
         Args:
             frame: (H, W, 3).
             given: masks (h, w); a frame that has any goes by stages.
-            grey: see ``refine``.
+            at: see ``refine``.
             geometry: of the frame.
         """
         memory, options = self.memory, self.options
         if not self.runtime.takes_at_once or given is not None or not memory.ids:
             return None
         ids, radius = tuple(memory.ids), options.search_radius
-        carried = None if grey is None else carried_masks(memory.last, grey, ids, geometry)
+        carried = None
+        if self.runtime.config.refiner_channels:
+            carried = carried_masks(memory.last, at, ids, geometry)
         areas: list[Area | None] = [None] * len(ids)
         if radius is not None:
             areas = search_areas(ids, memory.last_boxes, geometry, radius)

@@ -176,14 +176,15 @@ class Tracker:
         geometry = stages.geometry((frame.shape[0], frame.shape[1]), labels)
         with self.runtime.running():
             given = stages.given(labels, geometry)
-            answer = stages.at_once(frame, given, grey, geometry)
+            at = stages.look_back(grey, geometry)
+            answer = stages.at_once(frame, given, at, geometry)
             if answer is not None:
                 features, descriptors = answer.features, answer.descriptors.at(self._next)
                 result = stages.answered(answer, self._next, geometry)
             else:
-                features = self.runtime.extract(frame, geometry)
+                features = stages.extract(frame, self._next, None if given else at, geometry)
                 logits = stages.decode(features, given, geometry)
-                logits = stages.refine(features, logits, grey, geometry)
+                logits = stages.refine(features, logits, at, geometry)
                 descriptors = stages.encode(features, logits, given).at(self._next)
                 result = stages.result(descriptors, logits, given, geometry)
             result, thin_parts = stages.with_thin_parts(frame, result, given, geometry)

@@ -21,6 +21,8 @@ class Carried(NamedTuple):
     """(y, x)"""
     change: NDArray[np.float32]
     """(y, x) in [0, 1]: by how much grey the two places differ"""
+    size: tuple[int, int]
+    """(h, w) of the small picture"""
 
     def take(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values (h, w) of the frame before, at the small size, at these places; 0 outside."""
@@ -61,4 +63,5 @@ def look_back(
     ours = cv2.remap(now, across, down, cv2.INTER_LINEAR, borderMode=_EDGE)
     theirs = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=_EDGE)
     apart = np.abs(ours.astype(np.float32) - theirs.astype(np.float32))
-    return Carried(x, y, np.clip(apart / FULL_CHANGE, 0, 1))
+    size = (before.shape[0], before.shape[1])
+    return Carried(x, y, np.clip(apart / FULL_CHANGE, 0, 1), size)

@@ -17,7 +17,7 @@ from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
-from hodor.tracking.key_frames import RememberedPlaces
+from hodor.tracking.key_frames import EarlierKeys, RememberedPlaces
 from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.onnx.images import channels_resized, image_of, mask_of, upsampled
 from hodor.tracking.onnx.label_map import fast_label_map
@@ -70,8 +70,13 @@ class OnnxRuntime(Runtime[Floats, Features]):
         """See ``Runtime``."""
         return nullcontext()
 
-    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
-        """See ``Runtime``: pyramid and image (B, 3, h, w)."""
+    def extract(
+        self,
+        frame: NDArray[np.uint8],
+        geometry: Geometry,
+        earlier: EarlierKeys[Floats] | None = None,
+    ) -> Features:
+        """See ``Runtime``: pyramid and image (B, 3, h, w); tokens are worked out in each frame."""
         image = image_of(frame[geometry.crop.area], geometry, self.config)
         pyramid = self.network.extract(image)
         return Features(pyramid, image, pyramid.keys)

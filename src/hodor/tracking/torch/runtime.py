@@ -30,7 +30,7 @@ from hodor.tracking.descriptors import FrameDescriptors, Recalled
 from hodor.tracking.doubts import Area
 from hodor.tracking.geometry import Geometry
 from hodor.tracking.given import Given
-from hodor.tracking.key_frames import RememberedPlaces
+from hodor.tracking.key_frames import EarlierKeys, RememberedPlaces
 from hodor.tracking.logits import Logits, backgrounds_of
 from hodor.tracking.prior import CarriedMasks
 from hodor.tracking.runtime import Evidence, Runtime
@@ -50,6 +50,8 @@ from hodor.tracking.torch.label_map import fast_label_map, merged
 from hodor.tracking.torch.transfer import fetch, send, send_together
 from hodor.tracking.torch.uploads import Uploads
 from hodor.types import Json
+
+TOKENS_EVERY = 2  # frames on CPUs: scores stay, and what tokens take is halved (docs, Runs)
 
 
 class TorchRuntime(Runtime[Tensor, Features]):
@@ -121,11 +123,23 @@ class TorchRuntime(Runtime[Tensor, Features]):
         """See ``Runtime``: to CUDA (H, W, 3) is uploaded on a stream of its own."""
         self._uploads.begin(frame)
 
-    def extract(self, frame: NDArray[np.uint8], geometry: Geometry) -> Features:
+    @property
+    def tokens_every(self) -> int:
+        """See ``Runtime``: on CPUs, where a transformer takes long."""
+        carries = self.network.tokens is not None and self.device.type == "cpu"
+        return TOKENS_EVERY if carries and self.step == "plain" else 1
+
+    def extract(
+        self,
+        frame: NDArray[np.uint8],
+        geometry: Geometry,
+        earlier: EarlierKeys[Tensor] | None = None,
+    ) -> Features:
         """See ``Runtime``: pyramid and image (1, 3, h, w)."""
         image = self.image(frame, geometry)
         pyramid = self._ready.extract(image)
-        return Features(pyramid, image, self._ready.keys(image, pyramid))
+        meant = None if earlier is None else meanings(earlier)
+        return Features(pyramid, image, self._ready.keys(image, pyramid, meant))
 
     def keys(self, features: Features) -> Tensor | None:
         """See ``Runtime``: (C, J)."""
@@ -349,6 +363,20 @@ def network_fingerprint(network: Hodor) -> str:
     digest = hashlib.sha256(json.dumps(network.config.to_dict(), sort_keys=True).encode())
     digest.update(save(state))
     return digest.hexdigest()
+
+
+def meanings(earlier: EarlierKeys[Tensor]) -> Tensor:
+    """What tokens say of a new frame's places, by the frame before: (1, C / 2, h/8, w/8).
+
+    At what lies outside of that frame's view its nearest place answers.
+    """
+    y, x = earlier.size
+    meant = earlier.keys.chunk(2, 0)[1].view(1, -1, y, x)
+    where = np.stack([(earlier.columns + 0.5) / x, (earlier.rows + 0.5) / y], -1) * 2 - 1
+    grid = send(where.astype(np.float32), meant.device)[None]
+    return F.grid_sample(
+        meant.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
 
 
 def history_of(recalled: Recalled[Tensor]) -> History:

@@ -92,9 +92,9 @@ class _NetworkInCommon(Hodor):
         """See ``Hodor``: of (B, 3, h, w)."""
         return self._desk.ask(self._network.extract, images)
 
-    def keys(self, images: Tensor, pyramid: Pyramid) -> Tensor | None:
+    def keys(self, images: Tensor, pyramid: Pyramid, meant: Tensor | None = None) -> Tensor | None:
         """See ``Hodor``: (B, C, h/8, w/8)."""
-        return self._desk.ask(self._network.keys, images, pyramid)
+        return self._desk.ask(self._network.keys, images, pyramid, meant)
 
     def describe(
         self, pyramid: Pyramid, masks: Tensor, present: Tensor | None = None
