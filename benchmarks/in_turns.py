@@ -2,6 +2,7 @@
 
     python benchmarks/in_turns.py --davis PATH --split train --whole-views --save
     python benchmarks/in_turns.py --davis PATH --options "size=288" --options "keep_every=off"
+    python benchmarks/in_turns.py --davis PATH --model base --tokens-in-each
 
 The first variant is the model as it is; ratios are against it. All are timed on the same frame,
 one after another, each in turn first, so that what else the machine does falls on all alike.
@@ -26,16 +27,23 @@ from hodor.tracking import Tracker
 from hodor.tracking.torch.runtime import TorchRuntime
 
 WHOLE = "whole views"
+TOKENS = "tokens in each frame"
 FIRST = 2  # frames that are not counted: the given one, and one in which weights are laid out
 
 
 @contextmanager
 def views(variant: str) -> Iterator[None]:
-    """Within it, with whole views nothing is cut off that is far from the objects."""
-    if variant != WHOLE:
+    """Within it the network looks at frames in a variant's way.
+
+    With whole views nothing is cut off that is far from the objects; with tokens in each frame none
+    are carried along.
+    """
+    changes = {WHOLE: ("time_grows_with_size", False), TOKENS: ("tokens_every", 1)}
+    if variant not in changes:
         yield
         return
-    with patch.object(TorchRuntime, "time_grows_with_size", new=False):
+    name, value = changes[variant]
+    with patch.object(TorchRuntime, name, new=value):
         yield
 
 
@@ -79,6 +87,9 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
     options.add_argument("--whole-views", action="store_true", help="also views of a frame's shape")
     options.add_argument(
+        "--tokens-in-each", action="store_true", help="also tokens worked out in each frame"
+    )
+    options.add_argument(
         "--options",
         action="append",
         default=[],
@@ -93,8 +104,9 @@ def main() -> None:
     )
     first = Tracker.from_pretrained(asked.model, device=asked.device)
     trackers = {"as it is": first}
-    if asked.whole_views:
-        trackers[WHOLE] = Tracker.from_pretrained(asked.model, device=asked.device)
+    for variant, wanted in ((WHOLE, asked.whole_views), (TOKENS, asked.tokens_in_each)):
+        if wanted:
+            trackers[variant] = Tracker.from_pretrained(asked.model, device=asked.device)
     for changes in asked.options:
         fields = dict(one.split("=", 1) for one in changes.split())
         # "off" is a word of the options, and false in YAML.

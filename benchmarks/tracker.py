@@ -44,8 +44,10 @@ def main() -> None:
     first = next(iter(steppers.values()))
     device, dtype = first.tracker.device, first.tracker.dtype
     rulers = yardsticks(device, dtype)
-    works = {f"peak {name}": ruler.work for name, ruler in rulers.items()} | steppers
+    works = {f"peak {name}": ruler.work for name, ruler in rulers.items()}
+    works |= {name: stepper.some for name, stepper in steppers.items()}
     seconds = medians(works, given.repeats, seconds_meter(device))
+    seconds |= {name: seconds[name] / stepper.turns for name, stepper in steppers.items()}
     peak = max(ruler.flop / seconds[f"peak {name}"] / 1e9 for name, ruler in rulers.items())
     one = seconds[next(iter(steppers))]
     rows = []

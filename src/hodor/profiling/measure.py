@@ -102,21 +102,35 @@ class Stepper:
         source = (self.options.height, self.options.width)
         return self.tracker.stages.geometry(source, None).padded
 
+    @property
+    def turns(self) -> int:
+        """After how many steps the same work comes again: tokens are not made in each frame."""
+        return self.tracker.runtime.tokens_every
+
+    def some(self) -> None:
+        """Make ``turns`` steps."""
+        for _ in range(self.turns):
+            self()
+
+    def by_stage(self, meter: Meter) -> dict[str, float]:
+        """What ``meter`` goes up by in each stage of a step, the mean of ``turns``."""
+        return by_stage(self.tracker, self, meter, self.turns)
+
     def gflop(self) -> dict[str, float]:
         """Operations of one step by stage, in units of 1e9."""
         with FlopMeter() as meter:
-            return {k: v / 1e9 for k, v in by_stage(self.tracker, self, meter).items()}
+            return {k: v / 1e9 for k, v in self.by_stage(meter).items()}
 
     def operations(self) -> dict[str, Counts]:
         """What each stage of one step asks of the device."""
         with OperationMeter() as meter:
-            asked = by_stage(self.tracker, self, meter)
+            asked = self.by_stage(meter)
         with read_meter() as reads:
-            read = by_stage(self.tracker, self, reads)
+            read = self.by_stage(reads)
         with upload_meter() as (count, _):
-            uploads = by_stage(self.tracker, self, count)
+            uploads = self.by_stage(count)
         with upload_meter() as (_, size):
-            sent = by_stage(self.tracker, self, size)
+            sent = self.by_stage(size)
         columns = (asked, read, uploads, sent)
         return {stage: Counts(*(round(each[stage]) for each in columns)) for stage in asked}
 
@@ -135,21 +149,22 @@ def measure(options: BenchOptions) -> Measurement:
     split: list[dict[str, float]] = []
     rulers = yardsticks(tracker.device, tracker.dtype)
     works: dict[str, Callable[[], object]] = {name: ruler.work for name, ruler in rulers.items()}
-    works["step"] = stepper
-    works["stages"] = lambda: split.append(by_stage(tracker, stepper, meter))
+    works["step"] = stepper.some
+    works["stages"] = lambda: split.append(stepper.by_stage(meter))
     seconds = medians(works, options.repeats, meter)
+    step = seconds["step"] / stepper.turns
     peak = max(ruler.flop / seconds[name] / 1e9 for name, ruler in rulers.items())
     work = stepper.gflop()
     decode, codec = _decode(options, meter)
     total = sum(work.values())
     return Measurement(
-        seconds_per_frame=seconds["step"],
+        seconds_per_frame=step,
         stages={"decode": decode}
         | {name: statistics.median(s[name] for s in split[1:]) for name in split[0]},
         gflop_per_frame=total,
         stage_gflop=work,
         peak_gflops=peak,
-        share_of_peak=total / seconds["step"] / peak,
+        share_of_peak=total / step / peak,
         peak_memory_bytes=memory,
         memory_of=memory_of,
         settings=_settings(stepper, codec),

@@ -15,7 +15,7 @@ from hodor.types import Untyped
 Meter = Callable[[], float]
 """Something that only goes up: seconds, or operations"""
 
-STAGES = ("geometry", "backbone", "pyramid", "decoder", "refiner", "output", "encoder")
+STAGES = ("motion", "geometry", "backbone", "pyramid", "decoder", "refiner", "output", "encoder")
 """Parts of a step; a network that matches by tokens has one more, ``tokens``"""
 REST = "rest"
 BLOCK = 0.1  # seconds of work timed as one; less would measure what the caches held before
@@ -60,8 +60,10 @@ def medians(
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def by_stage(tracker: Tracker, step: Callable[[], object], meter: Meter) -> dict[str, float]:
-    """What ``meter`` goes up by in each stage of one step of ``tracker``.
+def by_stage(
+    tracker: Tracker, step: Callable[[], object], meter: Meter, steps: int = 1
+) -> dict[str, float]:
+    """What ``meter`` goes up by in each stage of one step of ``tracker``: the mean of ``steps``.
 
     The tracker's own methods run, and the meter is read around them. What is in no stage is
     ``rest``, so that all of it adds up to the step.
@@ -73,9 +75,11 @@ def by_stage(tracker: Tracker, step: Callable[[], object], meter: Meter) -> dict
             add = functools.partial(_add, totals, stage)
             stack.enter_context(metered(owner, name, meter, add))
         before = meter()
-        step()
+        for _ in range(steps):
+            step()
         whole = meter() - before
-    return totals | {REST: whole - sum(totals.values())}
+    stages = totals | {REST: whole - sum(totals.values())}
+    return {stage: value / steps for stage, value in stages.items()}
 
 
 @contextmanager
@@ -103,6 +107,7 @@ def _places(tracker: Tracker) -> tuple[tuple[str, type, str], ...]:
     """Stage, class and method of what makes up a step; none calls another."""
     tokens = tracker.network.tokens
     return (
+        ("motion", Stages, "look_back"),
         ("geometry", type(tracker.runtime), "image"),
         ("backbone", type(tracker.network.backbone), "forward"),
         ("pyramid", type(tracker.network.pyramid), "forward"),
