@@ -107,11 +107,13 @@ class Stages(Generic[ArrayT, FeaturesT]):
                 nothing may be taken from there.
             geometry: of the frame.
         """
-        memory, earlier = self.memory, None
-        if index % self.runtime.tokens_every and at and memory.last and memory.last_map:
-            follows = memory.newest == index - 1
-            if follows and change_of_objects(memory.last, at) < MOST_CHANGE:
-                earlier = EarlierKeys.of(memory.last_map, at, geometry)
+        memory = self.memory
+        carries = index % self.runtime.tokens_every > 0 and memory.newest == index - 1
+        if not carries or at is None or memory.last is None or memory.last_map is None:
+            return self.runtime.extract(frame, geometry)
+        if change_of_objects(memory.last, at) >= MOST_CHANGE:
+            return self.runtime.extract(frame, geometry)
+        earlier = EarlierKeys.of(memory.last_map, at, geometry)
         return self.runtime.extract(frame, geometry, earlier)
 
     def given(self, labels: IdMap | None, geometry: Geometry) -> Given[ArrayT] | None:
