@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import torch
 
-from hodor.data.bars import THICKNESS, draw_bars
+from hodor.data.bars import THICKNESS, THIN, draw_bars, draw_twigs
 from hodor.data.clips import ClipSettings, make_clip
 from hodor.data.stills import Still
 from hodor.data.warp import Motion, random_affine
@@ -43,6 +44,48 @@ def test_bars_hide_what_is_followed_and_are_not_followed() -> None:
         assert set(barred.labels.unique().tolist()) <= {0, 1}
         hidden += int((usual.labels == 1).sum()) - int((barred.labels == 1).sum())
     assert hidden > 0
+
+
+def test_twigs_are_thinner_than_bars_and_many() -> None:
+    pieces = []
+    for seed in range(30):
+        mask = draw_twigs((240, 400), seeded(seed))
+        assert set(np.unique(mask)) <= {0, 1}
+        # A disc of four times the thickest fits only where twigs cross.
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(4 * THIN[1] * 240),) * 2)
+        thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc)
+        assert thick.sum() < 0.2 * mask.sum()
+        pieces.append(cv2.connectedComponents(mask)[0] - 1)
+    assert np.median(pieces) > 3
+
+
+def test_twigs_hide_little_in_many_places() -> None:
+    hidden, outlines = [], []
+    for twigs in (0.0, 1.0):
+        settings = replace(QUIET, size=(128, 192), bars=1.0, twigs=twigs)
+        seen = [
+            make_clip(still(200), [still(30)] * 2, 1, settings, seeded(seed)).labels[0].int()
+            for seed in range(40)
+        ]
+        hidden.append(np.mean([int((one == 0).sum()) for one in seen]))
+        outlines.append(np.mean([int(one.diff(dim=1).abs().sum()) for one in seen]))
+    assert hidden[1] < 1.1 * hidden[0]
+    assert outlines[1] > 1.25 * outlines[0]
+
+
+def test_without_twigs_bars_stay_the_same() -> None:
+    settings = replace(QUIET, bars=1.0)
+    for seed in range(3):
+        one, other = (
+            make_clip(still(200), [still(30)] * 2, 1, each, seeded(seed))
+            for each in (settings, replace(settings, twigs=0.0))
+        )
+        assert one.frames.equal(other.frames)
+        assert one.labels.equal(other.labels)
+    changed = make_clip(still(200), [still(30)] * 2, 1, replace(settings, twigs=1.0), seeded(0))
+    assert not changed.frames.equal(
+        make_clip(still(200), [still(30)] * 2, 1, settings, seeded(0)).frames
+    )
 
 
 def test_without_bars_or_growth_older_clips_stay_the_same() -> None:

@@ -1,4 +1,4 @@
-"""Bars that pass in front of what is followed: fences, twigs, poles.
+"""Bars and twigs that pass in front of what is followed: fences, poles, grass, branches.
 
 Objects that are pasted in front are as compact as those that are followed. What is thin hides
 little at a time and for long, and its pixels stay on the mask of whoever is behind it.
@@ -18,6 +18,15 @@ THICKNESS = (0.01, 0.06)  # of the picture's shorter side
 PARALLEL = 0.5  # share of clips whose bars run side by side, as a fence's do
 SWAY = 0.05  # of the picture's sides: how far from straight a bar runs
 BENDS = 6  # places of a bar that sway
+TWIGS = (8, 70)  # how many there are, the last not included
+THIN = (
+    0.004,
+    0.022,
+)  # of the shorter side: the thickest of a tuft; others down to two fifths of it
+LONG = (0.15, 0.7)  # of the shorter side
+WIDE = (0.2, 0.8)  # of the picture's sides: where a tuft's twigs begin
+SPREAD = (0.1, 0.9)  # radians, the deviation of where they point
+CURVE = 0.5  # radians, the deviation of what they turn by from end to end
 
 
 def draw_bars(size: tuple[int, int], g: torch.Generator) -> NDArray[np.uint8]:
@@ -39,5 +48,33 @@ def draw_bars(size: tuple[int, int], g: torch.Generator) -> NDArray[np.uint8]:
         sway = uniform(g, -SWAY, SWAY, BENDS, 2).numpy() * (w, h)
         line = middle + along[:, None] * (math.cos(angle), math.sin(angle)) + sway
         thick = max(1, round(float(uniform(g, *THICKNESS, 1)) * min(h, w)))
+        cv2.polylines(mask, [line.round().astype(np.int32)], False, 1, thick)
+    return mask
+
+
+def draw_twigs(size: tuple[int, int], g: torch.Generator) -> NDArray[np.uint8]:
+    """A mask (H, W) of 0 and 1 with a tuft of twigs: many, thin, short and curved, as of grass.
+
+    Args:
+        size: (H, W).
+        g: all randomness.
+    """
+    h, w = size
+    mask = np.zeros(size, np.uint8)
+    count = int(torch.randint(*TWIGS, (1,), generator=g))
+    towards = float(uniform(g, 0, 2 * math.pi, 1))
+    spread = float(uniform(g, *SPREAD, 1))
+    middle = uniform(g, 0.1, 0.9, 2).numpy() * (w, h)
+    area = float(uniform(g, *WIDE, 1)) * np.array([w, h])
+    thickest = float(uniform(g, *THIN, 1))
+    along = np.linspace(0, 1, BENDS)
+    for _ in range(count):
+        start = middle + uniform(g, -0.5, 0.5, 2).numpy() * area
+        angle = towards + float(torch.randn(1, generator=g)) * spread
+        length = float(uniform(g, *LONG, 1)) * min(h, w)
+        angles = angle + float(torch.randn(1, generator=g)) * CURVE * along
+        steps = np.stack([np.cos(angles), np.sin(angles)], 1) * length / BENDS
+        line = start + np.cumsum(steps, 0)
+        thick = max(1, round(thickest * float(uniform(g, 0.4, 1, 1)) * min(h, w)))
         cv2.polylines(mask, [line.round().astype(np.int32)], False, 1, thick)
     return mask

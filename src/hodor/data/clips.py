@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hodor.data.bars import draw_bars
+from hodor.data.bars import draw_bars, draw_twigs
 from hodor.data.bend import bend
 from hodor.data.changing import change_parts
 from hodor.data.colour import (
@@ -57,7 +57,9 @@ class ClipSettings:
     changing: float = 0.0
     """Share of clips in which parts of an object change their look, as of what turns round."""
     bars: float = 0.0
-    """Share of clips in which bars pass in front, as of a fence or of twigs: not followed."""
+    """Share of clips in which bars pass in front, as of a fence: not followed."""
+    twigs: float = 0.0
+    """Share of these in which it is a tuft of twigs: thinner, shorter, and many."""
     pasted_side: tuple[float, float] = (0.12, 0.42)
     """Side of pasted objects, as a share of the frame's sides."""
     soft: float = 0.0
@@ -187,7 +189,7 @@ def _draw(
     for position in order:
         paste(image, labels, layers[position], take + position if position <= pasted else 0)
     if settings.bars and torch.rand(1, generator=g) < settings.bars:
-        paste(image, labels, _bars(others[-1], stage, g), 0)
+        paste(image, labels, _bars(others[-1], stage, settings.twigs, g), 0)
     if settings.changing and torch.rand(1, generator=g) < settings.changing:
         image = change_parts(image, labels, g)
     colour = settings.colour
@@ -335,12 +337,14 @@ def paste(image: Tensor, labels: Tensor, layer: Layer, number: int) -> None:
     labels[:, *layer.place][alpha[:, 0] > 0.5] = number
 
 
-def _bars(still: Still, stage: Stage, g: torch.Generator) -> Layer:
-    """Bars of a still's texture, that move somewhere in the frames."""
+def _bars(still: Still, stage: Stage, twigs: float, g: torch.Generator) -> Layer:
+    """Bars of a still's texture, or a tuft of twigs, that move somewhere in the frames."""
     (h, w), (y, x) = stage.size, still.labels.shape
     zoom = min(y / h, x / w) * float(uniform(g, 0.5, 1, 1))
     moved = _movement(stage, g, torch.tensor([x / 2, y / 2]), zoom)
-    return sample(still.image, draw_bars((y, x), g), moved.map(), cv2.BORDER_CONSTANT)
+    # No more randomness is used where there are no twigs, so that older recipes repeat.
+    draw = draw_twigs if twigs and torch.rand(1, generator=g) < twigs else draw_bars
+    return sample(still.image, draw((y, x), g), moved.map(), cv2.BORDER_CONSTANT)
 
 
 def _vanishing(layer: Layer, share: float, g: torch.Generator) -> Layer:
