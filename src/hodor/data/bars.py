@@ -19,10 +19,8 @@ PARALLEL = 0.5  # share of clips whose bars run side by side, as a fence's do
 SWAY = 0.05  # of the picture's sides: how far from straight a bar runs
 BENDS = 6  # places of a bar that sway
 TWIGS = (8, 70)  # how many there are, the last not included
-THIN = (
-    0.004,
-    0.022,
-)  # of the shorter side: the thickest of a tuft; others down to two fifths of it
+THIN = (0.004, 0.022)  # of the shorter side, the thickest of a tuft
+THINNEST = 0.4  # of the thickest
 LONG = (0.15, 0.7)  # of the shorter side
 WIDE = (0.2, 0.8)  # of the picture's sides: where a tuft's twigs begin
 SPREAD = (0.1, 0.9)  # radians, the deviation of where they point
@@ -47,8 +45,7 @@ def draw_bars(size: tuple[int, int], g: torch.Generator) -> NDArray[np.uint8]:
         middle = uniform(g, 0.05, 0.95, 2).numpy() * (w, h)
         sway = uniform(g, -SWAY, SWAY, BENDS, 2).numpy() * (w, h)
         line = middle + along[:, None] * (math.cos(angle), math.sin(angle)) + sway
-        thick = max(1, round(float(uniform(g, *THICKNESS, 1)) * min(h, w)))
-        cv2.polylines(mask, [line.round().astype(np.int32)], False, 1, thick)
+        _draw(mask, line, float(uniform(g, *THICKNESS, 1)))
     return mask
 
 
@@ -75,6 +72,11 @@ def draw_twigs(size: tuple[int, int], g: torch.Generator) -> NDArray[np.uint8]:
         angles = angle + float(torch.randn(1, generator=g)) * CURVE * along
         steps = np.stack([np.cos(angles), np.sin(angles)], 1) * length / BENDS
         line = start + np.cumsum(steps, 0)
-        thick = max(1, round(thickest * float(uniform(g, 0.4, 1, 1)) * min(h, w)))
-        cv2.polylines(mask, [line.round().astype(np.int32)], False, 1, thick)
+        _draw(mask, line, thickest * float(uniform(g, THINNEST, 1, 1)))
     return mask
+
+
+def _draw(mask: NDArray[np.uint8], line: NDArray[np.float64], thickness: float) -> None:
+    """A line (N, 2) of x and y, into a mask (H, W); its thickness is of the shorter side."""
+    thick = max(1, round(thickness * min(mask.shape)))
+    cv2.polylines(mask, [line.round().astype(np.int32)], False, 1, thick)
