@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from hodor.data.bars import THICKNESS, THIN, draw_bars, draw_twigs
+from hodor.data.bars import THICKNESS, THIN, draw_bars, draw_twigs, one_colour
 from hodor.data.clips import ClipSettings, make_clip
 from hodor.data.stills import Still
 from hodor.data.warp import Motion, random_affine
@@ -86,6 +86,29 @@ def test_without_twigs_bars_stay_the_same() -> None:
     assert not changed.frames.equal(
         make_clip(still(200), [still(30)] * 2, 1, settings, seeded(0)).frames
     )
+
+
+def test_plain_bars_are_of_one_colour_and_lie_where_others_do() -> None:
+    texture = torch.randint(0, 256, (64, 96, 3), generator=seeded(9)).to(torch.uint8).numpy()
+    others = [Still(texture, still(0).labels)] * 2
+    settings = replace(QUIET, bars=1.0)
+    for seed in range(4):
+        textured, plain = (
+            make_clip(still(200), others, 1, replace(settings, plain=share), seeded(seed))
+            for share in (0.0, 1.0)
+        )
+        bars = textured.labels.eq(0) & (textured.frames.float().std(1) > 25)
+        assert plain.labels[0].eq(textured.labels[0]).float().mean() > 0.95
+        if bars[0].any():
+            spread = [c.frames.float().mean(1)[bars].std() for c in (textured, plain)]
+            assert spread[1] < spread[0]
+
+
+def test_one_colour_is_not_many() -> None:
+    for seed in range(10):
+        picture = one_colour((60, 90), seeded(seed)).astype(float)
+        assert picture.std((0, 1)).max() < 40
+        assert picture.std() > 0
 
 
 def test_without_bars_or_growth_older_clips_stay_the_same() -> None:

@@ -25,6 +25,9 @@ LONG = (0.15, 0.7)  # of the shorter side
 WIDE = (0.2, 0.8)  # of the picture's sides: where a tuft's twigs begin
 SPREAD = (0.1, 0.9)  # radians, the deviation of where they point
 CURVE = 0.5  # radians, the deviation of what they turn by from end to end
+GREY = (20, 235)  # levels of what is of one colour
+COLOUR = 30.0  # levels, the deviation of its red, green and blue from that
+SHADES = 12.0  # levels, the deviation from place to place
 
 
 def draw_bars(size: tuple[int, int], g: torch.Generator) -> NDArray[np.uint8]:
@@ -74,6 +77,20 @@ def draw_twigs(size: tuple[int, int], g: torch.Generator) -> NDArray[np.uint8]:
         line = start + np.cumsum(steps, 0)
         _draw(mask, line, thickest * float(uniform(g, THINNEST, 1, 1)))
     return mask
+
+
+def one_colour(size: tuple[int, int], g: torch.Generator) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) of about one colour, lighter in some places than in others.
+
+    Args:
+        size: (H, W).
+        g: all randomness.
+    """
+    h, w = size
+    colour = float(uniform(g, *GREY, 1)) + torch.randn(3, generator=g).numpy() * COLOUR
+    shades = torch.randn(4, 4, generator=g).numpy() * SHADES
+    shade = cv2.resize(shades, (w, h), interpolation=cv2.INTER_CUBIC)
+    return (colour + shade[..., None]).clip(0, 255).astype(np.uint8)
 
 
 def _draw(mask: NDArray[np.uint8], line: NDArray[np.float64], thickness: float) -> None:

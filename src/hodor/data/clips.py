@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hodor.data.bars import draw_bars, draw_twigs
+from hodor.data.bars import draw_bars, draw_twigs, one_colour
 from hodor.data.bend import bend
 from hodor.data.changing import change_parts
 from hodor.data.colour import (
@@ -21,6 +21,7 @@ from hodor.data.colour import (
     sharpened,
     sharpening,
 )
+from hodor.data.holes import with_holes
 from hodor.data.objects import ObjectRules
 from hodor.data.stills import Still
 from hodor.data.warp import Motion, Movement, random_affine, uniform
@@ -60,6 +61,11 @@ class ClipSettings:
     """Share of clips in which bars pass in front, as of a fence: not followed."""
     twigs: float = 0.0
     """Share of these in which it is a tuft of twigs: thinner, shorter, and many."""
+    plain: float = 0.0
+    """Share of them that are of about one colour; others have a still's texture."""
+    holes: float = 0.0
+    """Share of pasted objects with holes, through which what is behind is seen: gaps, wheels with
+    spokes, slits."""
     pasted_side: tuple[float, float] = (0.12, 0.42)
     """Side of pasted objects, as a share of the frame's sides."""
     soft: float = 0.0
@@ -89,7 +95,7 @@ class ClipSettings:
 
     def stage(self, *, steady: bool = False) -> "Stage":
         """What layers are made for."""
-        return Stage(self.size, self.frames, self.motion, self.still, self.soft, steady)
+        return Stage(self.size, self.frames, self.motion, self.still, self.soft, steady, self.holes)
 
     def rules(self) -> ObjectRules:
         """What counts as an object."""
@@ -115,6 +121,8 @@ class Stage(NamedTuple):
     """Of pasted edges; see ``ClipSettings.soft``."""
     steady: bool = False
     """Whether layers go from one pose to another; see ``Motion.steady``."""
+    holes: float = 0.0
+    """Share of pasted objects that have some."""
 
 
 class Clip(NamedTuple):
@@ -189,7 +197,7 @@ def _draw(
     for position in order:
         paste(image, labels, layers[position], take + position if position <= pasted else 0)
     if settings.bars and torch.rand(1, generator=g) < settings.bars:
-        paste(image, labels, _bars(others[-1], stage, settings.twigs, g), 0)
+        paste(image, labels, _bars(others[-1], stage, settings, g), 0)
     if settings.changing and torch.rand(1, generator=g) < settings.changing:
         image = change_parts(image, labels, g)
     colour = settings.colour
@@ -279,6 +287,9 @@ def pasted_layer(
         image, mask = _averaged(image, zoom), (_averaged(mask * 255, zoom) > 127).astype(np.uint8)
         y, x = np.nonzero(mask)
         zoom = 1.0
+    # No randomness is used where no object has holes, so that older recipes repeat.
+    if stage.holes and torch.rand(1, generator=g) < stage.holes:
+        mask = with_holes(mask, g)
     place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
     moved = _movement(stage, g, middle - place * zoom, zoom)
@@ -337,14 +348,18 @@ def paste(image: Tensor, labels: Tensor, layer: Layer, number: int) -> None:
     labels[:, *layer.place][alpha[:, 0] > 0.5] = number
 
 
-def _bars(still: Still, stage: Stage, twigs: float, g: torch.Generator) -> Layer:
-    """Bars of a still's texture, or a tuft of twigs, that move somewhere in the frames."""
+def _bars(still: Still, stage: Stage, settings: ClipSettings, g: torch.Generator) -> Layer:
+    """Bars or a tuft of twigs that move somewhere in the frames."""
     (h, w), (y, x) = stage.size, still.labels.shape
     zoom = min(y / h, x / w) * float(uniform(g, 0.5, 1, 1))
     moved = _movement(stage, g, torch.tensor([x / 2, y / 2]), zoom)
-    # No more randomness is used where there are no twigs, so that older recipes repeat.
-    draw = draw_twigs if twigs and torch.rand(1, generator=g) < twigs else draw_bars
-    return sample(still.image, draw((y, x), g), moved.map(), cv2.BORDER_CONSTANT)
+    # No more randomness is used for shares of 0, so that older recipes repeat.
+    share = settings.twigs
+    draw = draw_twigs if share and torch.rand(1, generator=g) < share else draw_bars
+    mask, share = draw((y, x), g), settings.plain
+    plain = bool(share) and bool(torch.rand(1, generator=g) < share)
+    image = one_colour((y, x), g) if plain else still.image
+    return sample(image, mask, moved.map(), cv2.BORDER_CONSTANT)
 
 
 def _vanishing(layer: Layer, share: float, g: torch.Generator) -> Layer:
