@@ -25,7 +25,7 @@ from hodor.data import (
     make_clip,
 )
 from hodor.data.objects import Index
-from hodor.errors import DataError
+from hodor.errors import DataError, RecipeError
 
 NO_COLOUR = Colour(clip=0.0, frame=0.0, blur=0.0)
 SETTINGS = ClipSettings(size=(64, 96), extra=0.0, colour=NO_COLOUR)
@@ -129,6 +129,19 @@ def test_the_same_seed_gives_the_same_clips_in_any_order_and_any_number_of_worke
             assert torch.equal(batch.frames, backwards[step].frames)
             assert torch.equal(batch.labels, backwards[step].labels)
     assert not torch.equal(backwards[2].frames, backwards[3].frames)
+
+
+def test_steps_take_sizes_in_turn() -> None:
+    sizes = ((64, 96), (64, 96), (96, 128))
+    settings = ClipSettings(size=(64, 96), sizes=sizes)
+    batches = ClipBatches([Fixed(still(), still(2))], [1.0], settings, 2, seed=7)
+    usual = ClipBatches([Fixed(still(), still(2))], [1.0], ClipSettings(size=(64, 96)), 2, seed=7)
+    for step in range(5):
+        batch = batches.make(step)
+        assert batch.frames.shape[-2:] == batch.labels.shape[-2:] == sizes[step % 3]
+    assert torch.equal(batches.make(1).frames, usual.make(1).frames)
+    with pytest.raises(RecipeError, match=r"\[64, 90\] must be multiples of 32"):
+        ClipSettings(sizes=((64, 96), (64, 90)))
 
 
 def test_a_broken_file_is_counted_and_left_out() -> None:

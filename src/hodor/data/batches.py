@@ -110,7 +110,8 @@ class ClipBatches:
         if isinstance(self.settings, WholeClips):
             batch = self._whole(step, number, indices, objects, kind, self.settings)
         else:
-            clips = [self._layered(step, index, objects, kind, self.settings) for index in indices]
+            settings = self.settings.of_step(step)
+            clips = [self._layered(step, index, objects, kind, settings) for index in indices]
             frames = torch.stack([clip.frames for clip in clips])
             labels = torch.stack([clip.labels for clip in clips])
             batch = Batch(frames, labels, objects, sparse=kind in SPARSE)

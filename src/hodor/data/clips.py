@@ -41,6 +41,8 @@ class ClipSettings:
     making: Literal["layers"] = "layers"
     size: tuple[int, int] = (224, 384)
     """Height and width of a frame, multiples of 32."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """In the place of ``size``: those that steps take in turn."""
     frames: int = 3
     """T of the paper."""
     objects: tuple[float, ...] = (0.5, 0.35, 0.15)
@@ -86,12 +88,16 @@ class ClipSettings:
     colour: Colour = field(default_factory=Colour)
 
     def __post_init__(self) -> None:
-        if any(side % 32 or side <= 0 for side in self.size) or self.frames < 1:
-            raise RecipeError(
-                f"clips: size {list(self.size)} must be multiples of 32, frames {self.frames} at "
-                "least 1"
-            )
+        for size in (self.size, *self.sizes):
+            if any(side % 32 or side <= 0 for side in size):
+                raise RecipeError(f"clips: size {list(size)} must be multiples of 32")
+        if self.frames < 1:
+            raise RecipeError(f"clips: frames is {self.frames}; it must be at least 1")
         check_objects(self.objects)
+
+    def of_step(self, step: int) -> "ClipSettings":
+        """The settings of a step's clips: with its size."""
+        return replace(self, size=self.sizes[step % len(self.sizes)]) if self.sizes else self
 
     def stage(self, *, steady: bool = False) -> "Stage":
         """What layers are made for."""

@@ -73,8 +73,13 @@ def scaled_clips(clips: ClipSettings | WholeClips, scale: float) -> ClipSettings
         if sides is not None:
             sides = (_near(sides[0] * factor**0.5, 32, 96), round(sides[1] * factor**0.5))
         return replace(clips, area=max(LEAST_AREA, round(clips.area * factor)), sides=sides)
-    h, w = (_near(side * factor**0.5, 32, 96) for side in clips.size)
-    return replace(clips, size=(h, w))
+
+    def smaller(size: tuple[int, int]) -> tuple[int, int]:
+        h, w = (_near(side * factor**0.5, 32, 96) for side in size)
+        return h, w
+
+    sizes = tuple(map(smaller, clips.sizes))
+    return replace(clips, size=smaller(clips.size), sizes=sizes)
 
 
 def _steps(count: int, scale: float) -> int:
