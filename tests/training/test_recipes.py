@@ -142,6 +142,9 @@ def test_scale_shrinks_steps_area_and_channels_together() -> None:
     layered = load_recipe("small-3", scale=0.1).clips
     assert isinstance(layered, ClipSettings)
     assert layered.size == (160, 256)
+    in_turn = load_recipe("small-23", scale=0.1).clips
+    assert isinstance(in_turn, ClipSettings)
+    assert in_turn.sizes == ((160, 320), (160, 320), (224, 384))
     assert load_recipe("paper/static", scale=1.0) == load_recipe("paper/static")
     for wrong in (0.0, -1.0, 2.0):
         with pytest.raises(RecipeError, match="scale"):
