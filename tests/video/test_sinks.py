@@ -1,9 +1,11 @@
 """Sinks: what is written is right, whole, and the same whether or not a run was killed."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -125,6 +127,19 @@ EVERY_SINK = pytest.mark.parametrize(
 )
 
 
+def write_and_die(
+    open_sink: OpenSink, folder: Path, indices: range, commit_after: list[int]
+) -> None:
+    """Write frames and close nothing, as if killed: no thread writes on either."""
+    before = set(threading.enumerate())
+    sink = open_sink(folder, 0)
+    write_frames(sink, indices, commit_after=commit_after)
+    del sink
+    gc.collect()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+
+
 def same_results(folder: Path, other: Path) -> bool:
     """Same files; videos by decoded pixels and times, all else by bytes."""
     mine, theirs = contents(folder), contents(other)
@@ -145,9 +160,7 @@ def test_a_killed_run_that_is_resumed_ends_like_one_that_was_not(
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with open_sink(whole, 0) as sink:
         write_frames(sink, range(10), commit_after=[4])
-    first = open_sink(killed, 0)
-    write_frames(first, range(8), commit_after=[4])
-    del first  # No close: as if killed after frame 7, with frames 5 to 7 lost.
+    write_and_die(open_sink, killed, range(8), commit_after=[4])  # frames 5 to 7 are lost
     with open_sink(killed, 5) as sink:
         write_frames(sink, range(5, 10))
     assert same_results(whole, killed)
@@ -186,7 +199,7 @@ def test_commits_later_than_the_resumed_frame_are_dropped(
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with open_sink(whole, 0) as sink:
         write_frames(sink, range(10), commit_after=[2, 5])
-    write_frames(open_sink(killed, 0), range(8), commit_after=[2, 5, 7])
+    write_and_die(open_sink, killed, range(8), commit_after=[2, 5, 7])
     with open_sink(killed, 3) as sink:
         write_frames(sink, range(3, 10), commit_after=[5])
     assert same_results(whole, killed)
@@ -199,7 +212,7 @@ def test_a_run_killed_before_its_end_was_noted_is_finished_by_closing(
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with open_sink(whole, 0) as sink:
         write_frames(sink, range(10), commit_after=[9])
-    write_frames(open_sink(killed, 0), range(10), commit_after=[9])
+    write_and_die(open_sink, killed, range(10), commit_after=[9])
     open_sink(killed, 10).close()
     assert same_results(whole, killed)
     open_sink(killed, 10).close()
@@ -214,7 +227,7 @@ def test_a_new_run_replaces_an_old_one(tmp_path: Path, open_sink: OpenSink) -> N
             write_frames(sink, range(3))
     with open_sink(once, 0) as sink:
         write_frames(sink, range(3))
-    write_frames(open_sink(twice, 0), range(7), commit_after=[1, 6])  # no thread writes on
+    write_and_die(open_sink, twice, range(7), commit_after=[1, 6])
     for index in range(3, 7):
         (twice / "masks" / f"{index:05d}.png").unlink(missing_ok=True)
     with open_sink(twice, 0) as sink:
