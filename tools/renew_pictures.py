@@ -113,7 +113,7 @@ def studio(_: Path, __: Path | None) -> None:
 
 
 def tiny(work: Path, _: Path | None) -> None:
-    """Two frames in which tiny goes wrong."""
+    """A frame as it is given, and one in which tiny goes wrong."""
     from failures import of_tiny
 
     of_tiny(tracked(work, "tiny") / "overlay.mp4")

@@ -92,6 +92,7 @@ def test_plain_bars_are_of_one_colour_and_lie_where_others_do() -> None:
     texture = torch.randint(0, 256, (64, 96, 3), generator=seeded(9)).to(torch.uint8).numpy()
     others = [Still(texture, still(0).labels)] * 2
     settings = replace(QUIET, bars=1.0)
+    seen = 0
     for seed in range(4):
         textured, plain = (
             make_clip(still(200), others, 1, replace(settings, plain=share), seeded(seed))
@@ -102,6 +103,8 @@ def test_plain_bars_are_of_one_colour_and_lie_where_others_do() -> None:
         if bars[0].any():
             spread = [c.frames.float().mean(1)[bars].std() for c in (textured, plain)]
             assert spread[1] < spread[0]
+            seen += 1
+    assert seen > 1
 
 
 def test_one_colour_is_not_many() -> None:

@@ -24,7 +24,7 @@ from hodor.data.colour import (
 from hodor.data.holes import with_holes
 from hodor.data.objects import ObjectRules
 from hodor.data.stills import Still
-from hodor.data.warp import Motion, Movement, random_affine, uniform
+from hodor.data.warp import Motion, Movement, happens, random_affine, uniform
 from hodor.errors import RecipeError
 
 VISIBLE = 0.0015  # of the frame: an object that shows less in frame 0 cannot be the reference
@@ -182,9 +182,7 @@ def _draw(
     tracked = (torch.randperm(of_main, generator=g)[:take] + 1).tolist()
     pasted = followed - take
     extra = int(torch.rand(1, generator=g) < settings.extra)
-    # No randomness is used where no clip is steady or sharpened, so that older recipes repeat.
-    share = settings.motion.steady
-    steady = bool(share) and bool(torch.rand(1, generator=g) < share)
+    steady = happens(settings.motion.steady, g)
     stage, sharper = settings.stage(steady=steady), sharpening(settings.colour, g)
     layers = [_main_layer(main, tracked, settings, stage, g)]
     for number in range(pasted + extra):
@@ -202,9 +200,9 @@ def _draw(
         labels[layers[0].ids == label] = number
     for position in order:
         paste(image, labels, layers[position], take + position if position <= pasted else 0)
-    if settings.bars and torch.rand(1, generator=g) < settings.bars:
+    if happens(settings.bars, g):
         paste(image, labels, _bars(others[-1], stage, settings, g), 0)
-    if settings.changing and torch.rand(1, generator=g) < settings.changing:
+    if happens(settings.changing, g):
         image = change_parts(image, labels, g)
     colour = settings.colour
     if steady:
@@ -219,7 +217,7 @@ def _movement(stage: Stage, g: torch.Generator, centre: Tensor, zoom: float) -> 
     t, motion = stage.frames, stage.motion
     if torch.rand(1, generator=g) < stage.copies:
         affine = torch.eye(2, 3).expand(t, 2, 3)
-        return Movement(stage.size, affine, None, centre, zoom, _coin(g))
+        return Movement(stage.size, affine, None, centre, zoom, happens(0.5, g))
     strength = float(uniform(g, 0.2, 1.0, 1))
     affine = random_affine(t, motion, strength, g, steady=stage.steady)
     elastic = 0.0
@@ -227,11 +225,7 @@ def _movement(stage: Stage, g: torch.Generator, centre: Tensor, zoom: float) -> 
         elastic = motion.elastic * strength
     amounts = (motion.perspective * strength, motion.thin_plate * strength, elastic)
     shifts = bend(t, stage.size, amounts, g, steady=stage.steady)
-    return Movement(stage.size, affine, shifts, centre, zoom, _coin(g))
-
-
-def _coin(g: torch.Generator) -> bool:
-    return bool(torch.rand(1, generator=g) < 0.5)
+    return Movement(stage.size, affine, shifts, centre, zoom, happens(0.5, g))
 
 
 def _main_layer(
@@ -293,8 +287,7 @@ def pasted_layer(
         image, mask = _averaged(image, zoom), (_averaged(mask * 255, zoom) > 127).astype(np.uint8)
         y, x = np.nonzero(mask)
         zoom = 1.0
-    # No randomness is used where no object has holes, so that older recipes repeat.
-    if stage.holes and torch.rand(1, generator=g) < stage.holes:
+    if happens(stage.holes, g):
         mask = with_holes(mask, g)
     place = uniform(g, -0.4, 0.4, 2) * torch.tensor([w, h])
     middle = torch.tensor([x.mean(), y.mean()], dtype=torch.float32)
@@ -359,12 +352,8 @@ def _bars(still: Still, stage: Stage, settings: ClipSettings, g: torch.Generator
     (h, w), (y, x) = stage.size, still.labels.shape
     zoom = min(y / h, x / w) * float(uniform(g, 0.5, 1, 1))
     moved = _movement(stage, g, torch.tensor([x / 2, y / 2]), zoom)
-    # No more randomness is used for shares of 0, so that older recipes repeat.
-    share = settings.twigs
-    draw = draw_twigs if share and torch.rand(1, generator=g) < share else draw_bars
-    mask, share = draw((y, x), g), settings.plain
-    plain = bool(share) and bool(torch.rand(1, generator=g) < share)
-    image = one_colour((y, x), g) if plain else still.image
+    mask = (draw_twigs if happens(settings.twigs, g) else draw_bars)((y, x), g)
+    image = one_colour((y, x), g) if happens(settings.plain, g) else still.image
     return sample(image, mask, moved.map(), cv2.BORDER_CONSTANT)
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hodor.data.warp import uniform
+from hodor.data.warp import happens, uniform
 
 # RGB to luma and two chroma axes (YIQ), in which hue is a rotation.
 _TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
@@ -46,8 +46,8 @@ class Colour:
 
 
 def sharpening(colour: Colour, g: torch.Generator) -> float:
-    """How much a clip is sharpened, see ``sharpened``. No randomness is used for a share of 0."""
-    if not colour.sharpen or torch.rand(1, generator=g) >= colour.sharpen:
+    """How much a clip is sharpened, see ``sharpened``."""
+    if not happens(colour.sharpen, g):
         return 0.0
     return float(uniform(g, *SHARPENED, 1))
 

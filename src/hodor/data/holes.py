@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from hodor.data.bars import draw_twigs
-from hodor.data.warp import uniform
+from hodor.data.warp import happens, uniform
 
 GAPS = (1, 8)  # how many there are, the last not included
 GAP = (0.04, 0.3)  # of the sides of an object's box
@@ -54,7 +54,7 @@ def _gaps(holes: NDArray[np.uint8], g: torch.Generator) -> None:
     for _ in range(int(torch.randint(*GAPS, (1,), generator=g))):
         middle = uniform(g, 0.05, 0.95, 2).numpy() * sides
         reach = uniform(g, *GAP, 2).numpy() * sides / 2
-        count = CORNERS if _coin(g) else 4 * CORNERS
+        count = CORNERS if happens(0.5, g) else 4 * CORNERS
         around = uniform(g, 0, 2 * math.pi, count).sort().values.numpy()
         corners = middle + np.stack([np.cos(around), np.sin(around)], 1) * reach
         cv2.fillPoly(holes, [corners.round().astype(np.int32)], 1)
@@ -82,7 +82,3 @@ def _wheels(holes: NDArray[np.uint8], g: torch.Generator) -> None:
 def _slits(holes: NDArray[np.uint8], g: torch.Generator) -> None:
     """A tuft of slits, as between feathers or the bars of a railing, into holes (H, W)."""
     holes |= draw_twigs((holes.shape[0], holes.shape[1]), g)
-
-
-def _coin(g: torch.Generator) -> bool:
-    return bool(torch.rand(1, generator=g) < 0.5)

@@ -46,6 +46,14 @@ def uniform(generator: torch.Generator, low: float, high: float, *shape: int) ->
     return torch.rand(shape, generator=generator) * (high - low) + low
 
 
+def happens(share: float, generator: torch.Generator) -> bool:
+    """Whether what happens in a share of cases does in this one.
+
+    Nothing is drawn for 0: clips of recipes that are older than an option stay as they were.
+    """
+    return share > 0 and bool(torch.rand(1, generator=generator) < share)
+
+
 UNEVEN = 0.15  # of the range: how far a frame of a steady clip is off the way from end to end
 
 
@@ -90,7 +98,7 @@ def random_affine(
     shear = for_frames(frames, g, 2, steady=steady) * math.radians(motion.shear) * strength
     size = torch.exp(for_frames(frames, g, steady=steady) * math.log(motion.scale) * strength)
     # No randomness is used where nothing grows, so that older recipes repeat.
-    if motion.growing and torch.rand(1, generator=g) < motion.growing:
+    if happens(motion.growing, g):
         size = size * _growth(frames, motion.growth, g)
     stretch = torch.exp(for_frames(frames, g, steady=steady) * 0.1 * strength)
     cos, sin = angle.cos(), angle.sin()
