@@ -16,7 +16,7 @@ from holding import Held
 from training_data import losses, recipe_file, recipe_values
 
 from hodor.errors import DataError, HodorError, RecipeError, WeightsError
-from hodor.tracking import Tracker
+from hodor.tracking import Tracker, TrackerOptions
 from hodor.training import (
     ClipModel,
     Listener,
@@ -79,6 +79,11 @@ def test_a_model_carries_its_recipes_defaults_for_tracking(
     path = train(load_recipe(recipe_file(tmp_path, values)), tmp_path / "run")
     options = Tracker.from_pretrained(str(path), device="cpu").options
     assert (options.size, options.window, options.keep_reference) == (96, 3, False)
+    # A recipe that builds on another one can switch off what that one has on.
+    values["tracking"] = {"size": 96, "search_radius": "off"}
+    off = load_recipe(recipe_file(tmp_path, values)).tracking
+    near = TrackerOptions(search_radius=0.15)
+    assert near.changed(off) == TrackerOptions(size=96)
     values["tracking"] = {"sizes": 96}
     with pytest.raises(RecipeError, match=r"tracking\.sizes is not known"):
         load_recipe(recipe_file(tmp_path, values))

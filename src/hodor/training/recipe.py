@@ -166,7 +166,7 @@ def _check_tracking(values: Mapping[str, Json]) -> None:
     for name in values:
         if name not in known:
             raise RecipeError(f"tracking.{name} is not known; known are {', '.join(known)}")
-    TrackerOptions(**values)
+    TrackerOptions().changed(values)
 
 
 def _text(which: str | Path, *, found_in: str = "") -> tuple[str, str]:
