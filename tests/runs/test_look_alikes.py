@@ -46,7 +46,7 @@ def test_objects_that_look_alike_are_told_when_they_touch_and_once(look: Any) ->
     assert at("0", 5) == []
     (told,) = at("1", 0)
     assert "objects 1 and 2 (cosine 1.00) look alike and touch in frame 1, from" in told
-    assert "--search-radius" in told
+    assert "--search-radius 0.15" in told
     assert at("2", 0) == []
 
 

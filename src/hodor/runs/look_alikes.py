@@ -68,7 +68,7 @@ class LookAlikes:
             return line
         return (
             f"{line}, from where on they may be exchanged: if they are, give a mask in a later "
-            "frame; a smaller --search-radius or --crop-margin may help"
+            "frame; --search-radius 0.15 or a smaller --crop-margin may help"
         )
 
 
