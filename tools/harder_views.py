@@ -7,45 +7,42 @@ Options and means of weights that were chosen by some videos suit these. The sam
 begin with other masks, and things go where they came from; with two frames of three left out they
 move three times as far at once. Nothing is copied: OUT holds links, numbered from 0, in folders
 ``backwards``, ``leaps`` and ``backwards-leaps``, each laid out as DAVIS is. Backwards, a video
-begins with the last frame that has any object.
+begins with the last frame in which objects have a hundred pixels.
 """
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from hodor.errors import HodorError
-from hodor.video import read_label_map
+from hodor.errors import DataError
+from hodor.evaluation import BenchmarkSequence, DavisDataset
 
 LEAP = 3  # of so many frames one is kept
-FEWEST_PIXELS = 100  # of an object to begin with
+FEWEST_PIXELS = 100  # of objects to begin with
 
 
-def views(frames: Sequence[Path], masks: Sequence[Path]) -> dict[str, list[tuple[Path, Path]]]:
-    """Frames and masks of one video, in each order, by the name of its folder.
+def views(sequence: BenchmarkSequence) -> dict[str, list[str]]:
+    """Names of a video's frames in each order, by the name of the view.
 
     Args:
-        frames: of the video.
-        masks: as many label maps.
+        sequence: each frame of which has a label map.
 
     Raises:
-        HodorError: they are not as many, or no mask has an object.
+        DataError: a frame has none, or no frame has ``FEWEST_PIXELS`` of objects.
     """
-    pairs = list(zip(frames, masks, strict=False))
-    if len(frames) != len(masks) or not pairs:
-        where = frames[0].parent if frames else "no frames"
-        raise HodorError(f"{where}: {len(frames)} frames and {len(masks)} masks; each needs one")
-    last = len(pairs)
-    while last and (read_label_map(masks[last - 1]) > 0).sum() < FEWEST_PIXELS:
+    names = list(sequence.names)
+    if bare := [name for name in names if name not in sequence.label_map_paths]:
+        raise DataError(f"{sequence.name}: frame {bare[0]} has no label map; each needs one")
+    last = len(names)
+    while last and (sequence.label_map(names[last - 1]) > 0).sum() < FEWEST_PIXELS:
         last -= 1
     if not last:
-        raise HodorError(f"{masks[0].parent}: no mask of {FEWEST_PIXELS} pixels; nothing to follow")
-    back = pairs[:last][::-1]
-    return {"backwards": back, "leaps": pairs[::LEAP], "backwards-leaps": back[::LEAP]}
+        raise DataError(f"{sequence.name}: no frame has {FEWEST_PIXELS} pixels of objects")
+    back = names[:last][::-1]
+    return {"backwards": back, "leaps": names[::LEAP], "backwards-leaps": back[::LEAP]}
 
 
-def make(root: Path, out: Path, year: str, split: str, resolution: str) -> None:
-    """Write the three folders.
+def make(root: Path, out: Path, year: int, split: str, resolution: str) -> None:
+    """Write a folder for each view. Nothing is written where anything is wrong with a video.
 
     Args:
         root: of DAVIS, or of a folder in its layout.
@@ -53,25 +50,25 @@ def make(root: Path, out: Path, year: str, split: str, resolution: str) -> None:
         year, split, resolution: which of its videos, and their size.
 
     Raises:
-        HodorError: see ``views``; or ``out`` is there already.
+        DataError: files are missing or do not fit together; see ``views``; or ``out`` is there.
     """
     if out.exists():
-        raise HodorError(f"{out} is there already; give a folder that is not")
-    names = (root / "ImageSets" / year / f"{split}.txt").read_text(encoding="utf-8").split()
-    for name in names:
-        frames = sorted((root / "JPEGImages" / resolution / name).iterdir())
-        masks = sorted((root / "Annotations" / resolution / name).iterdir())
-        for view, pairs in views(frames, masks).items():
-            for kind, one in (("JPEGImages", 0), ("Annotations", 1)):
-                folder = out / view / kind / resolution / name
+        raise DataError(f"{out} is there already; give a folder that is not")
+    dataset = DavisDataset(root, year, split, resolution=resolution)
+    seen = {sequence.name: views(sequence) for sequence in dataset.sequences}
+    for sequence in dataset.sequences:
+        frames = dict(zip(sequence.names, sequence.frame_paths, strict=True))
+        for view, names in seen[sequence.name].items():
+            for kind, paths in (("JPEGImages", frames), ("Annotations", sequence.label_map_paths)):
+                folder = out / view / kind / resolution / sequence.name
                 folder.mkdir(parents=True)
-                for number, pair in enumerate(pairs):
-                    link = folder / f"{number:05d}{pair[one].suffix}"
-                    link.symlink_to(pair[one].resolve())
-    for view in ("backwards", "leaps", "backwards-leaps"):
-        listed = out / view / "ImageSets" / year
+                for number, name in enumerate(names):
+                    link = folder / f"{number:05d}{paths[name].suffix}"
+                    link.symlink_to(paths[name].resolve())
+    for view in next(iter(seen.values())):
+        listed = out / view / "ImageSets" / str(year)
         listed.mkdir(parents=True)
-        (listed / f"{split}.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+        (listed / f"{split}.txt").write_text("\n".join(seen) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -79,13 +76,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("root", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--year", default="2016")
+    parser.add_argument("--year", type=int, default=2016)
     parser.add_argument("--split", default="train")
     parser.add_argument("--resolution", default="480p")
     given = parser.parse_args()
     try:
         make(given.root, given.out, given.year, given.split, given.resolution)
-    except (HodorError, OSError) as error:
+    except (DataError, OSError) as error:
         parser.exit(1, f"{error}\n")
 
 

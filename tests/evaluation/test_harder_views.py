@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hodor.errors import HodorError
+from hodor.errors import DataError
 from hodor.evaluation import DavisDataset
 from hodor.video import write_label_map
 
 TOOLS = Path(__file__).parents[2] / "tools"
 FRAMES = 7
 
-Make = Callable[[Path, Path, str, str, str], None]
+Make = Callable[[Path, Path, int, str, str], None]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def brightness(folder: Path) -> list[int]:
 def test_videos_go_backwards_and_leap_and_begin_where_an_object_is(
     davis: Path, tmp_path: Path, make: Make
 ) -> None:
-    make(davis, tmp_path / "out", "2016", "train", "480p")
+    make(davis, tmp_path / "out", 2016, "train", "480p")
     seen = {
         view: brightness(tmp_path / "out" / view / "JPEGImages/480p/one")
         for view in ("backwards", "leaps", "backwards-leaps")
@@ -65,14 +65,17 @@ def test_videos_go_backwards_and_leap_and_begin_where_an_object_is(
     assert [sequence.object_ids for sequence in dataset.sequences] == [(1,)]
 
 
-def test_a_video_without_an_object_or_masks_is_told(
+def test_a_video_without_a_mask_or_an_object_is_told_and_nothing_is_written(
     davis: Path, tmp_path: Path, make: Make
 ) -> None:
-    (davis / "Annotations/480p/one/00003.png").unlink()
-    with pytest.raises(HodorError, match="7 frames and 6 masks"):
-        make(davis, tmp_path / "out", "2016", "train", "480p")
-    write_label_map(davis / "Annotations/480p/one/00003.png", np.zeros((40, 40), np.uint8))
-    for mask in (davis / "Annotations/480p/one").iterdir():
-        write_label_map(mask, np.zeros((40, 40), np.uint8))
-    with pytest.raises(HodorError, match="nothing to follow"):
-        make(davis, tmp_path / "other", "2016", "train", "480p")
+    gone = davis / "Annotations/480p/one/00003.png"
+    gone.unlink()
+    with pytest.raises(DataError, match="no label map for frame 00003"):
+        make(davis, tmp_path / "out", 2016, "train", "480p")
+    few = np.zeros((40, 40), np.uint8)
+    few[:3, :3] = 1
+    for n in range(FRAMES):
+        write_label_map(davis / f"Annotations/480p/one/{n:05d}.png", few)
+    with pytest.raises(DataError, match="no frame has 100 pixels"):
+        make(davis, tmp_path / "out", 2016, "train", "480p")
+    assert not (tmp_path / "out").exists()
