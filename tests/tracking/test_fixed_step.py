@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from hodor.errors import HodorError
 from hodor.model import Hodor, HodorConfig
 from hodor.profiling import read_meter, upload_meter
-from hodor.tracking import Result, Tracker, TrackerOptions
+from hodor.tracking import Result, Tracker, TrackerOptions, doubts
 from hodor.tracking.descriptors import Recalled
 from hodor.tracking.doubts import judged as judged_plainly
 from hodor.tracking.stages import Stages
-from hodor.tracking.torch.fixed import replay, step
+from hodor.tracking.torch.fixed import passage, replay, step
 from hodor.tracking.torch.fixed.passage import along
 from hodor.tracking.torch.fixed.ring import Ring
 from hodor.tracking.torch.fixed.shapes import room_for_frames, room_for_objects, room_for_places
@@ -104,6 +104,22 @@ def test_labels_confidence_and_soft_masks_are_the_plain_ones(
         assert ours.label_map.dtype == theirs.label_map.dtype
         np.testing.assert_array_equal(ours.label_map, theirs.label_map)
         np.testing.assert_allclose(ours.soft_masks(), theirs.soft_masks(), atol=1e-3)
+
+
+def test_what_the_network_is_sure_of_is_not_doubted_for_its_looks_either(
+    make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, found = make_network(**PLAIN), {}
+    for sure in (0.0, 1.1):
+        for module in (doubts, passage):
+            monkeypatch.setattr(module, "SURE", sure)
+        for way in ("plain", "fixed"):
+            results = eventful(tracker_of(network, way, min_similarity=0.999))
+            found[sure, way] = [result.visible for result in results]
+    assert found[0.0, "fixed"] == found[0.0, "plain"]
+    assert found[1.1, "fixed"] == found[1.1, "plain"]
+    visible = {sure: sum(sum(v.values()) for v in found[sure, "fixed"]) for sure in (0.0, 1.1)}
+    assert visible[0.0] > visible[1.1] > 0
 
 
 def test_frames_without_masks_do_go_at_fixed_shapes_and_wait_once(
@@ -281,7 +297,7 @@ def test_a_frame_in_which_look_alikes_may_be_confused_goes_by_stages(
     monkeypatch.setattr(Stages, "_may_be_confused", asked)
     monkeypatch.setattr(Stages, "kept_apart", by_stages)
     network = make_network(**MATCHED)
-    eventful(tracker_of(network, "fixed", **CLOSER | {"keep_apart": True}))
+    eventful(tracker_of(network, "fixed", **CLOSER | {"keep_apart": True, "min_matched": 0.3}))
     assert 0 < sum(confused) < len(confused)
     # Those, and frames with given masks of which some object is known.
     assert len(refined) == sum(confused) + 3

@@ -67,7 +67,8 @@ OPTIONS = {
         min=0,
         max=0.99,
         help=_by_model(
-            f"Found with a descriptor that is less like those of its given masks (cosine), {LOST}",
+            "Found with a descriptor that is less like those of its given masks (cosine), and with "
+            f"a probability under 0.85, {LOST}",
             "0",
         ),
     ),

@@ -17,9 +17,9 @@ LOST = -1e4
 """Added to all logits of a lost object; no other is as low."""
 
 SURE = 0.85
-"""With as much confidence of its own an object is not doubted for what matching says: 95 % of the
-masks of objects that had vanished have less, and what is in front of a look-alike has more (docs,
-Weights)."""
+"""With as much confidence of its own an object is not doubted for its looks, nor for what matching
+says: 95 % of the masks of objects that had vanished have less; what is in front of a look-alike has
+more, and so has what turns until it looks like nothing that was given (docs, Weights)."""
 
 LIKE = 0.8
 """What is as similar to its given masks is not doubted for little confidence: small, faint things
@@ -82,16 +82,23 @@ def judged(
 
 
 def unlike(
-    ids: Sequence[int], similarity: Mapping[int, float], min_similarity: float
+    ids: Sequence[int],
+    similarity: Mapping[int, float],
+    confidence: Sequence[float],
+    min_similarity: float,
 ) -> list[bool]:
     """Whether each object was found less similar to its given masks than it must be.
 
     Args:
         ids: of O objects.
         similarity: by id; objects that have none are in no doubt.
+        confidence: the network's own.
         min_similarity: as ``TrackerOptions.min_similarity``.
     """
-    return [i in similarity and similarity[i] < min_similarity for i in ids]
+    return [
+        value < SURE and similarity.get(i, 1.0) < min_similarity
+        for i, value in zip(ids, confidence, strict=True)
+    ]
 
 
 def unsure(

@@ -87,13 +87,14 @@ class TrackerOptions:
     they expect its J."""
     min_similarity: float = 0.0
     """Similarity to the given masks below which what is found is taken to be another thing (0: no
-    such doubt, as in the paper); the object is then lost, as with ``min_confidence_ratio``.
-    Similarity is the cosine of its descriptor and the nearest of those of its given masks."""
+    such doubt, as in the paper), if the network's own confidence is under 0.85, too; the object is
+    then lost, as with ``min_confidence_ratio``. Similarity is the cosine of its descriptor and the
+    nearest of those of its given masks."""
     min_matched: float = 0.0
     """How likely an object must be where it was found, by matching with frames of given masks and
     what ``keep_every`` keeps (0: no such doubt, as in the paper): the mean over its mask, in
     likelihoods of what is likeliest, so that look-alikes do not count against one another. With
-    less, and with a probability of less than 0.85, it is lost, as with ``min_similarity``. For
+    less, and with a confidence of less than 0.85, it is lost, as with ``min_similarity``. For
     networks that match."""
     keep_apart: bool = False
     """Of objects that look alike none gets what another is (off: paper): a thing is in one place.

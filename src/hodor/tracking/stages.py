@@ -301,7 +301,7 @@ class Stages(Generic[ArrayT, FeaturesT]):
             runtime.metadata.get("calibration", []),
             [ratio * memory.running_confidence_of(i) for i in logits.ids],
             either(
-                unlike(logits.ids, similarity, options.min_similarity),
+                unlike(logits.ids, similarity, own, options.min_similarity),
                 unsure(logits.ids, similarity, own, options.min_confidence),
                 unmatched([i in predicted for i in logits.ids], own, likely, options.min_matched),
             ),

@@ -122,11 +122,8 @@ def passage(
         likely = matched_likelihoods(seen, matched[0].float(), k)
     sure = confidences(seen.softmax(0), k)
     alike = similarity(found, told)
-    like = (
-        (alike >= told.min_similarity)
-        & ((alike >= LIKE) | (sure >= told.min_confidence))
-        & ((sure >= SURE) | (likely >= told.min_matched))
-    )
+    looks_right = (alike >= told.min_similarity) & (likely >= told.min_matched)
+    like = ((sure >= SURE) | looks_right) & ((alike >= LIKE) | (sure >= told.min_confidence))
     confidence = judged(sure, curve, told.least, like)
     hidden = (confidence <= 0) & (told.lost_get_no_pixel > 0)
     shown = _with_objects(biased, k, biased[k:] + (hidden * LOST)[:, None, None])
