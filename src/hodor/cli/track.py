@@ -91,7 +91,7 @@ def track(
         None,
         min=1.0,
         help="Tune the model to the given masks first, for about so many seconds, which helps on "
-        "most videos and not on all; kept as OUT/adapted.safetensors. Try 30 or more.",
+        "some videos and harms others: compare; kept as OUT/adapted.safetensors. Try 30 or more.",
     ),
     values: IntensityOptions = IntensityOptions(),
     written: Written = Written(),
