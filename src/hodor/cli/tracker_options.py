@@ -76,7 +76,8 @@ OPTIONS = {
         min=0,
         max=0.99,
         help=_by_model(
-            f"Less likely than this where it was found, by given masks' places that match, {LOST}",
+            "Less likely than this where it was found, by given masks' places that match, and with "
+            f"a probability under 0.85, {LOST}",
             "0",
         ),
     ),
