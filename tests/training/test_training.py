@@ -139,8 +139,8 @@ def test_a_recipes_mistakes_are_all_named_with_their_lines(
     values["clips"]["framse"] = 3
     with pytest.raises(RecipeError, match=r"clips\.framse is not known"):
         load_recipe(recipe_file(tmp_path, values))
-    first = "base-1, base-2, base-3, base-4, base-5, base-video-1, paper/ablations/barebones"
-    with pytest.raises(RecipeError, match=f"bundled are {first}"):
+    bases = "base-1, base-2, base-3, base-4, base-5, base-video-1, base-video-2"
+    with pytest.raises(RecipeError, match=f"bundled are {bases}, paper/ablations/barebones"):
         load_recipe("no-such-recipe")
 
 
