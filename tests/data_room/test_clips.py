@@ -112,6 +112,19 @@ def test_followed_objects_are_in_sight_in_frame_0() -> None:
         assert set(clip.labels[0].unique().tolist()) >= {1, 2, 3}
 
 
+def test_a_still_without_an_object_is_told() -> None:
+    others = [still(), still(), still()]
+    with pytest.raises(DataError, match="the main still of a clip has no object"):
+        make_clip(still(0), others, 1, SETTINGS, generator())
+    with pytest.raises(DataError, match="other still 2 of a clip has no object"):
+        make_clip(still(), [still(), still(0), still()], 1, SETTINGS, generator())
+
+
+def test_too_few_stills_to_paste_from_are_told() -> None:
+    with pytest.raises(DataError, match=r"2 objects needs 3 other stills .*, found 1"):
+        make_clip(still(), [still()], 2, SETTINGS, generator())
+
+
 def test_copies_of_a_still_are_equal_when_nothing_moves() -> None:
     settings = replace(SETTINGS, still=1.0, pasted_only=0.0)
     clip = make_clip(still(), [still()] * 3, 1, settings, generator())

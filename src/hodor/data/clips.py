@@ -25,7 +25,7 @@ from hodor.data.holes import with_holes
 from hodor.data.objects import ObjectRules
 from hodor.data.stills import Still
 from hodor.data.warp import Motion, Movement, happens, random_affine, uniform
-from hodor.errors import RecipeError
+from hodor.errors import DataError, RecipeError, counted
 
 VISIBLE = 0.0015  # of the frame: an object that shows less in frame 0 cannot be the reference
 TRIES = 8
@@ -163,7 +163,18 @@ def make_clip(
         others: stills to paste from, at least ``followed`` + 1 of them.
         followed: number of objects, n.
         g: all randomness.
+
+    Raises:
+        DataError: a still without an object, or too few stills.
     """
+    if len(others) <= followed:
+        raise DataError(
+            f"a clip of {counted(followed, 'object')} needs {followed + 1} other stills to paste "
+            f"from, found {len(others)}"
+        )
+    if without := [n for n, still in enumerate((main, *others)) if not still.labels.any()]:
+        which = f"other still {without[0]}" if without[0] else "the main still"
+        raise DataError(f"{which} of a clip has no object; leave out stills whose mask is empty")
     for _ in range(TRIES):
         clip = _draw(main, others, followed, settings, g)
         areas = torch.bincount(clip.labels[0].flatten().int(), minlength=followed + 1)
