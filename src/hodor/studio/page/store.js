@@ -80,6 +80,10 @@ export const goodNews = (news) => update({ news });
 
 export const selectedObject = () => state.objects.find((o) => o.id === state.selected) ?? null;
 
+/** Whether frames are being tracked at this moment: not while that is paused. */
+export const isTracking = () =>
+  state.job?.kind === "track" && ["starting", "running"].includes(state.job.state);
+
 export const isBusy = () => ["starting", "running", "paused"].includes(state.job?.state);
 
 /** Moves to a frame, within the video.
