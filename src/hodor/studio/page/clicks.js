@@ -24,7 +24,8 @@ let round = 0; // counts what was asked for: answers to older questions are left
 let asking = Promise.resolve();
 
 export function startClicks() {
-  on(["tool", "frame", "about", "clicks", "playing", "scrubbing", "follow", "job"], look);
+  on(["follow", "job"], watch);
+  on(["tool", "frame", "about", "clicks", "playing", "scrubbing"], look);
   on(["frame", "selected", "objects"], leave);
   drawOver(paint);
   byId("take-mask").onclick = takeMask;
@@ -141,24 +142,24 @@ function leave() {
 
 /** Has a frame looked at as soon as it is shown and the tool is chosen. */
 let timer = null;
-let due = null; // the frame that it is set for: progress of a job does not put it off
 function look() {
-  const frame = wantsLook() ? state.frame : null;
-  if (frame === due) return;
   clearTimeout(timer);
-  due = frame;
-  if (frame !== null) timer = setTimeout(lookNow, REST, frame);
+  const wanted = state.tool === "click" && state.clicks && state.video && !state.playing;
+  if (!wanted || state.scrubbing || watching) return;
+  if ([state.lookedAt, state.looking].includes(state.frame)) return;
+  timer = setTimeout(lookNow, REST, state.frame);
 }
 
-function wantsLook() {
-  if (state.tool !== "click" || !state.clicks || !state.video) return false;
-  // Who watches tracking does not click: it would take the processor from what is watched.
-  if (state.playing || state.scrubbing || (state.follow && isTracking())) return false;
-  return ![state.lookedAt, state.looking].includes(state.frame);
+/** Who watches tracking does not click: looking would take the processor from what is watched. */
+let watching = false;
+function watch() {
+  const now = state.follow && isTracking();
+  if (now === watching) return;
+  watching = now;
+  look();
 }
 
 async function lookNow(frame) {
-  due = null;
   if (state.frame !== frame || shown?.frame !== frame) return;
   update({ looking: frame });
   const answer = await attempt(() => lookAt(frame));
