@@ -40,6 +40,11 @@ LARGEST = 300_000  # bytes of a picture
 CLICKED = (220, 120)  # on the astronaut of the sample clip: x, y in pixels of the frame
 NAMES = ("Astronaut", "Cup", "Shuttle")
 PATIENCE = 600_000  # ms
+WITH_A_READERS_FOLDER = r"""() => {
+  for (const one of document.querySelectorAll("dialog[open] *"))
+    if (!one.children.length)
+      one.textContent = one.textContent.replace(/\S+(?=\/sample\.studio)/, "/home/me");
+}"""
 
 
 @contextmanager
@@ -56,13 +61,6 @@ def studio(video: Path, session: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
-
-
-WITH_A_READERS_FOLDER = r"""() => {
-  for (const one of document.querySelectorAll("dialog[open] *"))
-    if (!one.children.length)
-      one.textContent = one.textContent.replace(/\S+(?=\/sample\.studio)/, "/home/me");
-}"""
 
 
 def give(client: httpx.Client, masks: Path) -> None:
