@@ -80,8 +80,8 @@ class ClipSettings:
     """Share of clips whose frames are exact copies before colours change (Table 1, row 2)."""
     zoom: tuple[float, float] = (0.7, 1.35)
     """Side of what a frame shows, in units of the largest window that fits in the still; over 1 the
-    still is continued by its mirror image, whose objects count as the still's own: pieces apart
-    from the rest are found by that."""
+    still is continued by its mirror image, whose objects count as the still's own (docs,
+    Runs)."""
     absent: float = 0.0
     """Share of batches whose clips are also asked for an object that is nowhere in them; see
     ``ExtraAugmentation.absent``."""
